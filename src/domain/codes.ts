@@ -1,0 +1,65 @@
+// Deny and error codes: one row per code, one kind per range. A code never changes its meaning.
+// Source: UX reference §3. The table is the only place where a code's title and remedy text stand.
+
+export type Kind = 'identity' | 'delegation' | 'policy' | 'containment' | 'access' | 'system';
+
+export interface CodeRow {
+  readonly kind: Kind;
+  /** Lower case, no full stop; shown to operators and, where disclosure allows, to the caller. */
+  readonly title: string;
+  /** What to do next, one line, for an operator or developer. */
+  readonly fix: string;
+  /** May the same call succeed later without anyone changing policy? */
+  readonly retryable: boolean;
+  /** Status at an HTTP edge (RFC 9457). */
+  readonly status: number;
+}
+
+const row = (kind: Kind, status: number, title: string, fix: string, retryable = false): CodeRow => ({
+  kind,
+  title,
+  fix,
+  retryable,
+  status,
+});
+
+export const CODES = {
+  'CORDON-1001': row('identity', 401, 'no client certificate', 'connect with the SVID of a registered run: `cordon run --as AGENT -- CMD`'),
+  'CORDON-1002': row('identity', 401, 'certificate expired', 'renew the SVID; the SDK renews at half life while the control plane is reachable', true),
+  'CORDON-1003': row('identity', 401, 'certificate revoked', 'start a new run of the agent after finding out why it was revoked'),
+  'CORDON-1004': row('identity', 401, 'unknown or wrong trust domain', 'use an SVID issued by this trust domain; a self-made certificate is never accepted'),
+  'CORDON-1005': row('identity', 403, 'attestation failed', 'join with a fresh single-use token from the launcher'),
+  'CORDON-1006': row('identity', 401, 'SVID malformed', 'exactly one URI SAN with a SPIFFE ID of this trust domain is required'),
+  'CORDON-1007': row('identity', 503, 'bundle missing or empty', 'check `cordon doctor`; no SVID can be verified without a trust bundle', true),
+  'CORDON-1012': row('identity', 403, 'no registration entry matches', 'register the agent in `cordon.yaml`'),
+  'CORDON-1013': row('identity', 401, 'proof of possession failed', 'sign the request with the key the certificate asks for'),
+  'CORDON-1014': row('identity', 403, 'agent not registered', 'add the agent under `agents` in `cordon.yaml`'),
+  'CORDON-3001': row('policy', 403, 'no matching permit', 'ask the policy owner for a permit; `cordon why` names the nearest one'),
+  'CORDON-3002': row('policy', 403, 'forbidden by policy', 'see the reason of the forbid with `cordon why`'),
+  'CORDON-3003': row('policy', 404, 'unknown resource', 'register the resource in `cordon.yaml`; names are exact'),
+  'CORDON-3004': row('policy', 403, 'tool definition changed', 'compare the definition with the pinned one, then accept or remove it'),
+  'CORDON-3005': row('policy', 403, 'argument constraint', 'change the arguments to what the policy allows; `cordon why` names the clause'),
+  'CORDON-3006': row('policy', 400, 'argument schema', 'send arguments that fit the input schema of the tool'),
+  'CORDON-3007': row('policy', 403, 'segment boundary (no link)', 'link the segments in `cordon.yaml` if this traffic is meant to exist'),
+  'CORDON-3008': row('policy', 403, 'unknown action or method', 'use a method that the gateway speaks'),
+  'CORDON-3011': row('policy', 400, 'header/body mismatch', 'make the headers say what the body says'),
+  'CORDON-3012': row('policy', 403, 'required attribute missing', 'guard the optional attribute with `has` in the policy, or send it'),
+  'CORDON-4002': row('containment', 403, 'level `off`', 'an operator may lift it: `cordon release AGENT --reason TEXT`'),
+  'CORDON-4003': row('containment', 429, 'rate limited', 'slow down and retry', true),
+  'CORDON-4004': row('containment', 403, 'level `restricted`', 'only reads are left at this level; an operator may lift it'),
+  'CORDON-4005': row('containment', 403, 'identity revoked', 'start a new run of the agent'),
+  'CORDON-4008': row('containment', 403, 'cut while in flight', 'see `cordon why` of the decision for what changed'),
+  'CORDON-9001': row('system', 503, 'policy decision failed', 'see the error in `cordon why`; until it is mended every call is denied', true),
+  'CORDON-9004': row('system', 503, 'log cannot record', 'free disk space or mend the data directory; nothing is forwarded unrecorded', true),
+  'CORDON-9005': row('system', 503, 'policy evaluation error', 'a forbid failed to evaluate, so the call is denied; mend the policy'),
+  'CORDON-9006': row('system', 503, 'configuration invalid', 'mend the line that the message names'),
+  'CORDON-9007': row('system', 503, 'no policies loaded', 'write a policy, or mend the policy set: `cordon doctor`'),
+  'CORDON-9009': row('system', 503, 'clock skew', 'set the clock of this machine', true),
+  'CORDON-9010': row('system', 502, 'upstream unavailable', 'start the upstream, or mend its address in `cordon.yaml`', true),
+  'CORDON-9011': row('system', 400, 'body truncated, malformed or too large', 'send one complete JSON message within the limits'),
+  'CORDON-9012': row('system', 503, 'snapshot or revocation data too old', 'reconnect the gateway to its control plane', true),
+} as const satisfies Record<`CORDON-${number}`, CodeRow>;
+
+export type Code = keyof typeof CODES;
+
+export const isCode = (value: string): value is Code => Object.hasOwn(CODES, value);

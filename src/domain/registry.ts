@@ -1,0 +1,45 @@
+// What exists: segments, agents, resources and their tools. Unregistered = does not exist.
+import type { JsonObject } from './json.ts';
+import type { Level } from './access.ts';
+
+export interface Segment {
+  readonly name: string;
+  /** Segments that members of this one may call. */
+  readonly links: readonly string[];
+}
+
+export interface Agent {
+  readonly name: string;
+  readonly segment: string;
+  readonly owner: string;
+  readonly purpose: string;
+  /** Where the gateway reaches its A2A endpoint (JSON-RPC base URL); absent for an agent that is never called. */
+  readonly a2a?: string;
+}
+
+/** A tool as its server described it; `inputSchema` is JSON Schema 2020-12 (or draft-07 by `$schema`). attacker-controlled */
+export interface Tool {
+  readonly name: string;
+  readonly definition: JsonObject;
+  readonly inputSchema: JsonObject;
+}
+
+export interface Resource {
+  readonly name: string;
+  readonly segment: string;
+  /** Names of the tools that only read, as the operator says (a server's own hints are not believed). */
+  readonly reads: readonly string[];
+  /** Facts about the resource for policy: `resource.server.getTag("Acme")`. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** Everything a decision depends on besides policy; immutable, replaced as a whole. */
+export interface World {
+  readonly segments: readonly Segment[];
+  readonly agents: readonly Agent[];
+  readonly resources: readonly Resource[];
+  /** Tools by resource name, as pinned. */
+  readonly tools: ReadonlyMap<string, readonly Tool[]>;
+  /** Levels other than `normal`, by agent name. */
+  readonly levels: ReadonlyMap<string, Level>;
+}

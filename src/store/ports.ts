@@ -1,0 +1,114 @@
+// What Cordon keeps besides the audit log. One contract suite (`test/store.contract.ts`) runs on every implementation.
+// Every method is durable when its promise resolves, unless it says otherwise. Times are Unix milliseconds.
+import type { Level } from '../domain/access.ts';
+import type { Json } from '../domain/json.ts';
+import type { WorkloadKind } from '../domain/spiffe-id.ts';
+
+/** One start of a workload; the unit that containment and audit can name. */
+export interface Run {
+  readonly id: string;
+  readonly kind: WorkloadKind;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly endedAt?: number;
+}
+
+/** A single-use right to become a run. Only the SHA-256 of the token is kept. */
+export interface JoinToken {
+  readonly tokenHash: string;
+  readonly runId: string;
+  readonly expiresAt: number;
+}
+
+export interface CertificateRow {
+  /** Hex, lower case. */
+  readonly serial: string;
+  readonly runId: string;
+  readonly spiffeId: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+export interface LevelChange {
+  readonly agent: string;
+  readonly level: Level;
+  readonly at: number;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+/** A decision as `cordon why` needs it: the record, the stored inputs, and the explanation once it was worked out. */
+export interface DecisionRow {
+  readonly id: string;
+  readonly at: number;
+  readonly agent: string;
+  readonly verdict: string;
+  readonly code?: string;
+  readonly seq: number;
+  readonly record: Json;
+  /** The `AccessRequest`, sealed by the caller: arguments may be personal. */
+  readonly inputs?: Uint8Array;
+  readonly explanation?: Json;
+}
+
+export interface DecisionFilter {
+  readonly agent?: string;
+  readonly verdict?: string;
+  /** Newest first, rows with `seq` below this one. */
+  readonly before?: number;
+  /** 1 to 1,000. */
+  readonly limit: number;
+}
+
+export interface Runs {
+  addRun(run: Run): Promise<void>;
+  getRun(id: string): Promise<Run | undefined>;
+  /** Runs that have not ended, oldest first. */
+  activeRuns(): Promise<readonly Run[]>;
+  /** @returns false when it had ended already or never was */
+  endRun(id: string, at: number): Promise<boolean>;
+}
+
+export interface JoinTokens {
+  addToken(token: JoinToken): Promise<void>;
+  /** Takes the token away in the same transaction that reads it, so of two callers one gets it. Expired = undefined. */
+  takeToken(tokenHash: string, now: number): Promise<JoinToken | undefined>;
+}
+
+export interface Certificates {
+  addCertificate(row: CertificateRow): Promise<void>;
+  certificate(serial: string): Promise<CertificateRow | undefined>;
+  /** Certificates of a run, newest first, at most `limit`. */
+  certificatesOf(runId: string, limit: number): Promise<readonly CertificateRow[]>;
+}
+
+export interface Levels {
+  addLevel(change: LevelChange): Promise<void>;
+  /** The last change of each agent. */
+  currentLevels(): Promise<readonly LevelChange[]>;
+  /** Newest first. */
+  levelHistory(agent: string, limit: number): Promise<readonly LevelChange[]>;
+}
+
+/** Sealed bytes by name: CA keys and upstream secrets. The store never sees what is inside. */
+export interface Sealed {
+  putSealed(name: string, sealed: Uint8Array): Promise<void>;
+  getSealed(name: string): Promise<Uint8Array | undefined>;
+}
+
+/** Pinned tool definitions by resource. */
+export interface Pins {
+  putPin(resource: string, digest: string, tools: Json): Promise<void>;
+  getPin(resource: string): Promise<{ readonly digest: string; readonly tools: Json } | undefined>;
+}
+
+export interface Decisions {
+  /** In one transaction; durable within a group commit, not before the call goes on: the log is the truth. Same id again = replaced. */
+  putDecisions(rows: readonly DecisionRow[]): Promise<void>;
+  getDecision(id: string): Promise<DecisionRow | undefined>;
+  listDecisions(filter: DecisionFilter): Promise<readonly DecisionRow[]>;
+}
+
+export interface Store extends Runs, JoinTokens, Certificates, Levels, Sealed, Pins, Decisions {
+  close(): Promise<void>;
+}

@@ -87,6 +87,8 @@ export interface DecisionRecord {
   readonly pep: { readonly id: string; readonly version: string };
   readonly principal?: string;
   readonly run?: string;
+  /** What an unverified certificate says of itself; never a fact. */
+  readonly claimed?: string;
   readonly action: string;
   readonly resource: string;
   readonly segment?: { readonly src?: string; readonly dst?: string };

@@ -1,5 +1,7 @@
 // What Cordon keeps besides the audit log. One contract suite (`test/store.contract.ts`) runs on every implementation.
-// Every method is durable when its promise resolves, unless it says otherwise. Times are Unix milliseconds.
+// Every method is durable when its promise resolves, unless it says otherwise. Times are Unix milliseconds. A `limit` is 1 to 1,000.
+// @throws Refusal, from every method: CORDON-9004 when the store cannot keep or read (full, locked, closed, the row is there already),
+// CORDON-9006 when it is corrupt, CORDON-9011 for text with U+0000 or half a surrogate pair and for a limit out of range.
 import type { Level } from '../domain/access.ts';
 import type { Json } from '../domain/json.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
@@ -56,7 +58,6 @@ export interface DecisionFilter {
   readonly verdict?: string;
   /** Newest first, rows with `seq` below this one. */
   readonly before?: number;
-  /** 1 to 1,000. */
   readonly limit: number;
 }
 
@@ -71,11 +72,12 @@ export interface Runs {
 
 export interface JoinTokens {
   addToken(token: JoinToken): Promise<void>;
-  /** Takes the token away in the same transaction that reads it, so of two callers one gets it. Expired = undefined. */
+  /** Takes the token away in the same statement that reads it, so of two callers one gets it. Undefined from `expiresAt` on; it is gone then too. */
   takeToken(tokenHash: string, now: number): Promise<JoinToken | undefined>;
 }
 
 export interface Certificates {
+  /** @throws Refusal CORDON-9004 when the run is not known: a certificate without a run could not be contained by run */
   addCertificate(row: CertificateRow): Promise<void>;
   certificate(serial: string): Promise<CertificateRow | undefined>;
   /** Certificates of a run, newest first, at most `limit`. */
@@ -83,6 +85,7 @@ export interface Certificates {
 }
 
 export interface Levels {
+  /** Changes of one agent stand in the order of the calls, whatever `at` says: clocks may be set back. */
   addLevel(change: LevelChange): Promise<void>;
   /** The last change of each agent. */
   currentLevels(): Promise<readonly LevelChange[]>;
@@ -103,7 +106,7 @@ export interface Pins {
 }
 
 export interface Decisions {
-  /** In one transaction; durable within a group commit, not before the call goes on: the log is the truth. Same id again = replaced. */
+  /** All rows or none; durable within a group commit, not before the call goes on: the log is the truth. Same id again = replaced. */
   putDecisions(rows: readonly DecisionRow[]): Promise<void>;
   getDecision(id: string): Promise<DecisionRow | undefined>;
   listDecisions(filter: DecisionFilter): Promise<readonly DecisionRow[]>;

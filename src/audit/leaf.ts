@@ -1,0 +1,45 @@
+// The leaf of a record: its canonical JSON. Standard: RFC 8785 (JCS). Promises: equal records give equal bytes, and what cannot be
+// written without loss (NaN, bigint, lone surrogates) is refused rather than rounded.
+import canonicalize from 'canonicalize';
+import type { LogRecord } from '../domain/access.ts';
+import { isJsonObject, parseJson } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { MAX_ENTRY_BYTES } from './tiles.ts';
+
+const SCHEMAS: ReadonlySet<unknown> = new Set<LogRecord['schema']>([
+  'cordon.decision/v1',
+  'cordon.outcome/v1',
+  'cordon.act/v1',
+]);
+const BOUNDS = { maxBytes: MAX_ENTRY_BYTES, maxDepth: 64 };
+
+/** RFC 8785 text of a value; members that are undefined are left out. @throws Refusal CORDON-9004 */
+export function canonicalJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = canonicalize(value);
+  } catch (cause) {
+    throw noForm(cause);
+  }
+  if (text === undefined) throw noForm(undefined);
+  return text;
+}
+
+/** The text of a leaf; its UTF-8 is what the tree hashes. @throws Refusal CORDON-9004 */
+export const encodeLeaf = (record: LogRecord): string => canonicalJson(record);
+
+/** Reads a leaf back. @throws Refusal CORDON-9011 when it is not the JSON of a record of this log format */
+export function decodeLeaf(leaf: Uint8Array): LogRecord {
+  const json = parseJson(leaf, BOUNDS);
+  if (isJsonObject(json) && SCHEMAS.has(json['schema'])) {
+    // written by `encodeLeaf` from a LogRecord; whether it was changed since is the tree's to say, not a schema's
+    return json as unknown as LogRecord;
+  }
+  throw new Refusal('CORDON-9011', 'log entry is not a record of this format', { expected: [...SCHEMAS].join(', ') });
+}
+
+const noForm = (cause: unknown): Refusal =>
+  new Refusal('CORDON-9004', 'record has no canonical JSON form', {
+    expected: 'finite numbers, well-formed text; whole numbers beyond 2^53 as text',
+    cause,
+  });

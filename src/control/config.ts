@@ -1,0 +1,42 @@
+// What `cordon.yaml` says once it was read and checked: the registry and the settings of one Cordon.
+import type { Agent, Resource, Segment } from '../domain/registry.ts';
+import type { TrustDomain } from '../domain/spiffe-id.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where a secret comes from; it is read once, sealed, and never shown again. */
+export type SecretSource = { readonly env: string } | { readonly file: string };
+
+export interface CredentialConfig {
+  readonly header: string;
+  /** `Bearer`; empty for the bare secret. */
+  readonly scheme: string;
+  readonly secret: SecretSource;
+}
+
+export type UpstreamConfig =
+  | { readonly kind: 'http'; readonly url: URL; readonly plaintext: boolean; readonly credential?: CredentialConfig }
+  | { readonly kind: 'stdio'; readonly command: readonly [string, ...string[]]; readonly env: Readonly<Record<string, string>> };
+
+export interface ResourceConfig extends Resource {
+  readonly upstream: UpstreamConfig;
+}
+
+export interface Config {
+  /** Directory that relative paths in the file start from. */
+  readonly base: string;
+  readonly trustDomain: TrustDomain;
+  readonly listen: { readonly gateway: Address; readonly control: Address; readonly identity: Address };
+  readonly segments: readonly Segment[];
+  readonly agents: readonly Agent[];
+  readonly resources: readonly ResourceConfig[];
+  /** Directory of `*.cedar` files. */
+  readonly policies: string;
+  /** Milliseconds. */
+  readonly svidTtl: number;
+  readonly maxStaleness: number;
+  readonly limits: { readonly rate: number; readonly burst: number; readonly concurrent: number; readonly bodyBytes: number };
+}

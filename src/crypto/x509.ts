@@ -1,0 +1,176 @@
+// X.509 building and reading: ECDSA P-256, URI SANs only. Standards: RFC 5280, SPIFFE X509-SVID §2–4.
+// Certificates are built by @peculiar/x509 and read back by node:crypto, so what is checked was read by other code than built it.
+import 'reflect-metadata';
+import { X509Certificate, createPrivateKey, webcrypto, type KeyObject } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+import { Refusal } from '../domain/refusal.ts';
+
+x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const CERTIFICATE_MAX_BYTES = 16_384;
+
+/** A private key with its public half; PKCS#8 and SPKI, PEM. */
+export interface KeyPem {
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+export async function generateKeyPem(): Promise<KeyPem> {
+  const pair = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const [pkcs8, spki] = await Promise.all([
+    webcrypto.subtle.exportKey('pkcs8', pair.privateKey),
+    webcrypto.subtle.exportKey('spki', pair.publicKey),
+  ]);
+  return { privateKey: pem('PRIVATE KEY', pkcs8), publicKey: pem('PUBLIC KEY', spki) };
+}
+
+const pem = (label: string, der: ArrayBuffer | Uint8Array): string => x509.PemConverter.encode(der as ArrayBuffer, label);
+
+const importPrivate = (privateKey: string): Promise<webcrypto.CryptoKey> =>
+  webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(privateKey), ALGORITHM, false, ['sign']);
+
+const importPublic = (publicKey: string): Promise<webcrypto.CryptoKey> =>
+  webcrypto.subtle.importKey('spki', x509.PemConverter.decodeFirst(publicKey), ALGORITHM, true, ['verify']);
+
+export type CertificateUse = 'authority' | 'leaf';
+
+export interface CertificateTemplate {
+  readonly use: CertificateUse;
+  /** The one URI SAN. */
+  readonly uri: string;
+  /** X.501 name; empty for a leaf, whose SAN is then critical. */
+  readonly subject: string;
+  /** Hex. */
+  readonly serial: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** SPKI PEM. */
+  readonly publicKey: string;
+  /** Issuer's certificate, or undefined to sign with the subject's own name. */
+  readonly issuer?: string;
+  /** PKCS#8 PEM. */
+  readonly issuerKey: string;
+}
+
+const EKU = [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth];
+
+function extensionsOf(template: CertificateTemplate): x509.Extension[] {
+  const leaf = template.use === 'leaf';
+  const usage = leaf
+    ? x509.KeyUsageFlags.digitalSignature
+    : x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+  return [
+    new x509.BasicConstraintsExtension(!leaf, undefined, true),
+    new x509.KeyUsagesExtension(usage, true),
+    ...(leaf ? [new x509.ExtendedKeyUsageExtension(EKU)] : []),
+    new x509.SubjectAlternativeNameExtension([{ type: 'url', value: template.uri }], template.subject === ''),
+  ];
+}
+
+/** Signs a certificate. The caller reads the result back with `readCertificate` before it hands it out. */
+export async function signCertificate(template: CertificateTemplate): Promise<string> {
+  const publicKey = await importPublic(template.publicKey);
+  const issuer = template.issuer === undefined ? undefined : new x509.X509Certificate(template.issuer);
+  const ids: x509.Extension[] = [await x509.SubjectKeyIdentifierExtension.create(publicKey)];
+  if (issuer !== undefined) ids.push(await x509.AuthorityKeyIdentifierExtension.create(issuer));
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: template.serial,
+    subject: template.subject,
+    issuer: issuer?.subject ?? template.subject,
+    notBefore: template.notBefore,
+    notAfter: template.notAfter,
+    signingAlgorithm: ALGORITHM,
+    publicKey,
+    signingKey: await importPrivate(template.issuerKey),
+    extensions: [...extensionsOf(template), ...ids],
+  });
+  return `${certificate.toString('pem')}\n`;
+}
+
+/** A PKCS#10 request that proves possession of the key; its subject and attributes are empty and ignored. DER. */
+export async function createRequest(key: KeyPem): Promise<Uint8Array> {
+  const [privateKey, publicKey] = await Promise.all([importPrivate(key.privateKey), importPublic(key.publicKey)]);
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    signingAlgorithm: ALGORITHM,
+    keys: { privateKey, publicKey },
+  });
+  return new Uint8Array(request.rawData);
+}
+
+/**
+ * Takes the public key out of a request after checking its self-signature. attacker-controlled
+ * @returns SPKI PEM
+ * @throws Refusal CORDON-1013
+ */
+export async function publicKeyOfRequest(der: Uint8Array): Promise<string> {
+  const refuse = (message: string, cause?: unknown): Refusal =>
+    new Refusal('CORDON-1013', message, { expected: 'PKCS#10, ECDSA P-256, signed by the key it names', cause });
+  if (der.byteLength > CERTIFICATE_MAX_BYTES) throw refuse('certificate request too large');
+  let request: x509.Pkcs10CertificateRequest;
+  try {
+    request = new x509.Pkcs10CertificateRequest(Uint8Array.from(der));
+  } catch (cause) {
+    throw refuse('certificate request malformed', cause);
+  }
+  const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
+  if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') throw refuse('key type not accepted');
+  if (!(await request.verify().catch(() => false))) throw refuse('certificate request is not signed by its key');
+  return request.publicKey.toString('pem');
+}
+
+/** What a certificate says, read by node:crypto. */
+export interface CertificateFacts {
+  readonly uris: readonly string[];
+  readonly otherNames: boolean;
+  readonly authority: boolean;
+  readonly serial: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** SHA-256 of the DER, hex lower case. */
+  readonly fingerprint: string;
+}
+
+/** @throws Refusal CORDON-1006 when it is no certificate */
+export function readCertificate(certificate: string | Uint8Array | X509Certificate): CertificateFacts {
+  const parsed = certificate instanceof X509Certificate ? certificate : parseCertificate(certificate);
+  // Node prints every name as `KIND:value`, quoted when it could be mistaken; a SPIFFE ID never needs quotes or commas.
+  const names = (parsed.subjectAltName ?? '').split(', ').filter((name) => name !== '');
+  const uris = names.filter((name) => name.startsWith('URI:')).map((name) => name.slice(4));
+  return {
+    uris,
+    otherNames: uris.length !== names.length,
+    authority: parsed.ca,
+    serial: parsed.serialNumber.toLowerCase(),
+    notBefore: parsed.validFromDate.getTime(),
+    notAfter: parsed.validToDate.getTime(),
+    fingerprint: parsed.fingerprint256.replaceAll(':', '').toLowerCase(),
+  };
+}
+
+function parseCertificate(certificate: string | Uint8Array): X509Certificate {
+  if (certificate.length > CERTIFICATE_MAX_BYTES) throw new Refusal('CORDON-1006', 'certificate too large');
+  try {
+    return new X509Certificate(certificate);
+  } catch (cause) {
+    throw new Refusal('CORDON-1006', 'not a certificate', { cause });
+  }
+}
+
+/** Is `certificate` signed by the key of `issuer`, and does it name it as its issuer? */
+export function isIssuedBy(certificate: string, issuer: string): boolean {
+  const [child, parent] = [parseCertificate(certificate), parseCertificate(issuer)];
+  return child.checkIssued(parent) && child.verify(parent.publicKey);
+}
+
+/** Does the private key belong to the certificate? */
+export const isKeyOf = (certificate: string, privateKey: string): boolean =>
+  parseCertificate(certificate).checkPrivateKey(privateKeyOf(privateKey));
+
+const privateKeyOf = (text: string): KeyObject => createPrivateKey(text);
+
+/** The certificates of a PEM text, in order; at most `limit`. */
+export function splitPem(text: string, limit = 10): readonly string[] {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g) ?? [];
+  return found.slice(0, limit).map((block) => `${block}\n`);
+}

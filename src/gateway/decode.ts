@@ -1,0 +1,54 @@
+// Step 3: from bytes to a call, by the protocol of the path. INVARIANTS I2, I10
+import { Refusal } from '../domain/refusal.ts';
+import { linked } from '../pdp/segments.ts';
+import { decodeA2a, decodeCard } from './a2a-decode.ts';
+import { readBody } from './body.ts';
+import type { Call } from './call.ts';
+import type { Peer } from './connections.ts';
+import type { Exchange } from './exchange.ts';
+import { decodeMcp } from './mcp-decode.ts';
+import type { Pep } from './pep.ts';
+import { routeOf, type Route } from './route.ts';
+
+/** @throws Refusal CORDON-3003, -3008, -3011, -9011 */
+export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<Call> {
+  const { req } = exchange;
+  const route = routeOf(req.url ?? '');
+  exchange.action = route.protocol;
+  exchange.resource = route.name;
+  if (route.protocol === 'a2a' && route.card) {
+    if (req.method !== 'GET') throw notAllowed('GET');
+    return decodeCard(peer, route.name);
+  }
+  if (req.method !== 'POST') throw notAllowed('POST');
+  if ((req.headers['content-type'] ?? '').split(';', 1)[0]?.trim() !== 'application/json') {
+    throw new Refusal('CORDON-9011', 'content type not accepted', { expected: 'application/json' });
+  }
+  const bytes = await readBody(req, pep.settings.maxBodyBytes);
+  return decodeBody(pep, exchange, peer, route, bytes);
+}
+
+const notAllowed = (expected: string): Refusal => new Refusal('CORDON-3008', 'HTTP method not accepted here', { expected });
+
+function decodeBody(pep: Pep, exchange: Exchange, peer: Peer, route: Route, bytes: Uint8Array): Call {
+  const bounds = { maxBytes: pep.settings.maxBodyBytes, maxDepth: pep.settings.maxDepth };
+  if (route.protocol === 'a2a') return decodeA2a(exchange.req, { peer, agent: route.name, bytes, bounds });
+  return decodeMcp(exchange.req, {
+    server: route.name,
+    peer,
+    bytes,
+    bounds,
+    known: () => mayKnow(pep, peer, route.name),
+    setWire: (wire) => {
+      exchange.wire = wire;
+    },
+  });
+}
+
+/** Is the server inside the caller's segment, or linked from it? Only then may the caller learn that it exists. INVARIANT I9 */
+function mayKnow(pep: Pep, peer: Peer, server: string): boolean {
+  const world = pep.snapshot()?.world;
+  const from = world?.agents.find((agent) => agent.name === peer.agent)?.segment;
+  const to = world?.resources.find((resource) => resource.name === server)?.segment;
+  return world !== undefined && from !== undefined && to !== undefined && linked(world, from, to);
+}

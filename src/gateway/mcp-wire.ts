@@ -1,0 +1,83 @@
+// How MCP hears a no. Sources: MCP 2026-07-28 (-32020, -32602), MCP 2025-11-25, and the verdict table: a denied `tools/call` is a result
+// with `isError` (clients hand it to the model), any other denied request is a JSON-RPC error, a broken PDP is never `isError`.
+import { CODES, type Code } from '../domain/codes.ts';
+import { writeJson, type Json, type JsonObject } from '../domain/json.ts';
+import { HIDDEN, type McpEra, type No, type Reply, type RpcId, type Wire } from './call.ts';
+import { problem } from './problem.ts';
+
+export const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+
+/** A JSON-RPC answer. `resultType` belongs to 2026-07-28 alone. */
+export function rpcResult(id: RpcId, era: McpEra, result: JsonObject): JsonObject {
+  return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result };
+}
+
+export const rpcError = (id: RpcId | null, code: number, message: string, data?: JsonObject): JsonObject => ({
+  jsonrpc: '2.0',
+  id,
+  error: { code, message, ...(data === undefined ? {} : { data }) },
+});
+
+export const jsonReply = (status: number, body: Json): Reply => ({ status, headers: JSON_HEADERS, body: writeJson(body) });
+
+const dataOf = (no: No): JsonObject => ({
+  code: no.code,
+  retryable: CODES[no.code].retryable,
+  ...(no.decisionId === undefined ? {} : { decision_id: no.decisionId }),
+});
+
+/** JSON-RPC codes and statuses for messages that are refused for their form, by era. */
+const FORM: Partial<Record<Code, { readonly rpc: number; readonly status: number }>> = {
+  'CORDON-3011': { rpc: -32_020, status: 400 },
+  'CORDON-9011': { rpc: -32_600, status: 400 },
+  'CORDON-3006': { rpc: -32_602, status: 400 },
+};
+
+/** Says no before the message was understood. */
+export const mcpFormWire =
+  (id: RpcId | null): Wire =>
+  (no) => {
+    const form = FORM[no.code];
+    if (form === undefined) return problem(no);
+    return jsonReply(form.status, rpcError(id, form.rpc, no.reason ?? CODES[no.code].title, dataOf(no)));
+  };
+
+/** Says no to a request other than `tools/call`. */
+export const mcpRequestWire =
+  (id: RpcId, era: McpEra): Wire =>
+  (no) => {
+    if (no.code === 'CORDON-3008') {
+      return jsonReply(era === 'modern' ? 404 : 200, rpcError(id, -32_601, 'Method not found', dataOf(no)));
+    }
+    if (FORM[no.code] !== undefined) return mcpFormWire(id)(no);
+    const row = CODES[no.code];
+    if (HIDDEN.has(no.code) || row.kind === 'identity' || row.status === 429) return problem(no);
+    const rpc = row.kind === 'system' ? -32_603 : -32_001;
+    return jsonReply(200, rpcError(id, rpc, no.reason ?? row.title, dataOf(no)));
+  };
+
+/** Says no to `tools/call`. `known` is false when the caller may see nothing of this server: then the server does not exist. */
+export const mcpCallWire =
+  (id: RpcId, era: McpEra, tool: string, known: () => boolean): Wire =>
+  (no) => {
+    const row = CODES[no.code];
+    if (HIDDEN.has(no.code) && known()) {
+      return jsonReply(era === 'modern' ? 400 : 200, rpcError(id, -32_602, `Unknown tool: ${tool}`));
+    }
+    const toModel = row.kind === 'policy' || row.kind === 'containment' || row.kind === 'access';
+    if (!toModel || HIDDEN.has(no.code) || row.status === 429) return mcpRequestWire(id, era)(no);
+    return jsonReply(200, rpcResult(id, era, deniedResult(no)));
+  };
+
+/** Short, constant in shape, without a word from the caller or an upstream. */
+function deniedResult(no: No): JsonObject {
+  const row = CODES[no.code];
+  const reason = no.reason === undefined ? row.title : no.reason;
+  const retry = row.retryable ? 'You may retry later.' : 'Do not retry.';
+  const ref = no.decisionId === undefined ? '' : ` Ref ${no.decisionId}.`;
+  return {
+    isError: true,
+    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${retry}${ref}` }],
+    structuredContent: { ...dataOf(no), remedy: { type: row.retryable ? 'none' : 'policy' } },
+  };
+}

@@ -1,0 +1,46 @@
+// What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
+import type { DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
+import type { AccessRequest } from '../domain/access.ts';
+import type { TrustDomain } from '../domain/spiffe-id.ts';
+import type { Snapshot } from '../pdp/snapshot.ts';
+import type { Connections } from './connections.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { Limiter } from './limits.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** The audit log as the PEP sees it: the record is with the kernel when `append` returns. */
+export interface RecordLog {
+  /** @throws Refusal CORDON-9004 */
+  append(record: LogRecord): Receipt;
+}
+
+/** A decision that was recorded, for `cordon why` and live views; arrives after the fact, never on the path of a call. */
+export interface Recorded {
+  readonly record: DecisionRecord;
+  readonly receipt: Receipt;
+  readonly request: AccessRequest | undefined;
+}
+
+export interface PepSettings {
+  readonly maxStaleness: number;
+  readonly maxBodyBytes: number;
+  readonly maxReplyBytes: number;
+  readonly maxDepth: number;
+}
+
+export interface Pep {
+  readonly id: string;
+  readonly version: string;
+  readonly trustDomain: TrustDomain;
+  /** `https://host:port`, as agents see it. */
+  readonly publicUrl: string;
+  readonly settings: PepSettings;
+  readonly snapshot: () => Snapshot | undefined;
+  readonly log: RecordLog;
+  readonly now: () => number;
+  readonly upstreams: Upstreams;
+  readonly connections: Connections;
+  readonly exchanges: Exchanges;
+  readonly limiter: Limiter;
+  readonly onRecorded: (recorded: Recorded) => void;
+}

@@ -1,0 +1,35 @@
+// The wire form of a refusal over HTTP: RFC 9457 problem details. One of the few places where a code becomes a status.
+import { CODES } from '../domain/codes.ts';
+import type { No, Reply } from './call.ts';
+import { HIDDEN } from './call.ts';
+
+const PROBLEM = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+
+/** Bodies of a hidden and of a non-existing thing are the same bytes. */
+const NOT_FOUND: Reply = {
+  status: 404,
+  headers: PROBLEM,
+  body: JSON.stringify({ type: 'about:blank', title: 'Not Found', status: 404 }),
+};
+
+export function problem(no: No): Reply {
+  if (HIDDEN.has(no.code)) return NOT_FOUND;
+  const row = CODES[no.code];
+  const body = {
+    schema: 'cordon.error/v1',
+    type: 'about:blank',
+    title: row.title,
+    status: row.status,
+    ...(no.reason === undefined ? {} : { detail: no.reason }),
+    code: no.code,
+    kind: row.kind,
+    retryable: row.retryable,
+    ...(no.decisionId === undefined ? {} : { decision_id: no.decisionId }),
+  };
+  return { status: row.status, headers: { ...PROBLEM, ...extraHeaders(row.status) }, body: JSON.stringify(body) };
+}
+
+const extraHeaders = (status: number): Record<string, string> => {
+  if (status === 401) return { 'www-authenticate': 'mTLS realm="cordon"' };
+  return status === 429 || status === 503 ? { 'retry-after': '1' } : {};
+};

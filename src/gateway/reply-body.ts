@@ -1,0 +1,49 @@
+// Reading what an upstream answers: bounded, parsed, and handed on message by message. attacker-controlled: a tool is not trusted either.
+import { createParser } from 'eventsource-parser';
+import { Refusal } from '../domain/refusal.ts';
+import { isJsonObject, parseJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+
+/** @throws Refusal CORDON-9010 when the reply is longer than allowed or no JSON object */
+export async function readJsonReply(body: AsyncIterable<Uint8Array>, bounds: JsonBounds): Promise<JsonObject> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > bounds.maxBytes) throw tooLong(bounds);
+    chunks.push(chunk);
+  }
+  return objectOf(Buffer.concat(chunks), bounds);
+}
+
+const tooLong = (bounds: JsonBounds): Refusal =>
+  new Refusal('CORDON-9010', 'the upstream answers more than is allowed', { expected: `at most ${bounds.maxBytes} bytes` });
+
+function objectOf(bytes: Uint8Array, bounds: JsonBounds): JsonObject {
+  let value;
+  try {
+    value = parseJson(bytes, bounds);
+  } catch (cause) {
+    throw new Refusal('CORDON-9010', 'the upstream does not answer with JSON', { cause });
+  }
+  if (!isJsonObject(value)) throw new Refusal('CORDON-9010', 'the upstream does not answer with a JSON object');
+  return value;
+}
+
+/** The JSON messages of a server-sent event stream, one at a time; the next is read when the last was consumed (back-pressure). */
+export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBounds): AsyncGenerator<JsonObject> {
+  const ready: JsonObject[] = [];
+  const parser = createParser({
+    onEvent: (event) => {
+      if (event.data !== '') ready.push(objectOf(Buffer.from(event.data), bounds));
+    },
+  });
+  const decoder = new TextDecoder();
+  let pending = 0;
+  for await (const chunk of body) {
+    pending += chunk.byteLength;
+    if (pending > bounds.maxBytes) throw tooLong(bounds);
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    if (ready.length > 0) pending = 0;
+    for (const message of ready.splice(0)) yield message;
+  }
+}

@@ -1,0 +1,44 @@
+// The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
+import type { JsonObject } from '../domain/json.ts';
+import type { Channel } from './channel.ts';
+
+export interface ToolCall {
+  readonly tool: string;
+  readonly args: JsonObject;
+  /** Did the caller ask for progress notifications? */
+  readonly progress: boolean;
+}
+
+/** The JSON-RPC outcome of an upstream call. */
+export type RpcOutcome = { readonly result: JsonObject } | { readonly error: JsonObject };
+
+export interface McpUpstream {
+  /** What the server says of itself; never a policy input. */
+  readonly serverInfo: () => JsonObject;
+  /** All tools, all pages. @throws Refusal CORDON-9010 */
+  listTools(signal: AbortSignal): Promise<readonly JsonObject[]>;
+  /** Calls one tool; progress and log notifications go to `onNotification` in order. @throws Refusal CORDON-9010 */
+  call(call: ToolCall, onNotification: (params: JsonObject) => Promise<void>, signal: AbortSignal): Promise<RpcOutcome>;
+  close(): Promise<void>;
+}
+
+export interface A2aUpstream {
+  readonly channel: Channel;
+  /** Path of the JSON-RPC endpoint. */
+  readonly path: string;
+}
+
+export interface Upstreams {
+  mcp(server: string): McpUpstream | undefined;
+  a2a(agent: string): A2aUpstream | undefined;
+  close(): Promise<void>;
+}
+
+export const createUpstreams = (mcp: ReadonlyMap<string, McpUpstream>, a2a: ReadonlyMap<string, A2aUpstream>): Upstreams => ({
+  mcp: (server) => mcp.get(server),
+  a2a: (agent) => a2a.get(agent),
+  async close(): Promise<void> {
+    await Promise.all([...mcp.values()].map((upstream) => upstream.close()));
+    await Promise.all([...a2a.values()].map((upstream) => upstream.channel.destroy()));
+  },
+});

@@ -1,0 +1,65 @@
+// One decision: the gates in order, the first no wins, silence is no. Only this file makes an `Authorized` value.
+// INVARIANT I1: no snapshot, a stale one, no policies, or an engine that fails: deny.
+import type { AccessRequest, Decision } from '../domain/access.ts';
+import { CODES, type Code } from '../domain/codes.ts';
+import { Refusal } from '../domain/refusal.ts';
+import type { Snapshot } from './snapshot.ts';
+
+declare const proof: unique symbol;
+/** A call that was decided and allowed; what is forwarded is taken from here. */
+export type Authorized<C> = { readonly call: C; readonly decision: Decision; readonly [proof]: true };
+
+export type Decided<C> = { readonly decision: Decision; readonly authorized: Authorized<C> | undefined };
+
+export interface DecideLimits {
+  /** A snapshot older than this is not decided with. Milliseconds. */
+  readonly maxStaleness: number;
+}
+
+/** Decides `call.request` with `snapshot`. Never throws. `now` in Unix milliseconds. */
+export function decide<C extends { readonly request: AccessRequest }>(
+  snapshot: Snapshot | undefined,
+  call: C,
+  now: number,
+  limits: DecideLimits,
+): Decided<C> {
+  const decision = gates(snapshot, call.request, now, limits);
+  const authorized = decision.verdict === 'allow' ? ({ call, decision } as unknown as Authorized<C>) : undefined;
+  return { decision, authorized };
+}
+
+function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: number, limits: DecideLimits): Decision {
+  if (snapshot === undefined || now - snapshot.at > limits.maxStaleness) {
+    return refused('CORDON-9012', snapshot?.version ?? 0, 'the gateway has no current snapshot');
+  }
+  if (snapshot.policies instanceof Refusal) {
+    return refused(snapshot.policies.code, snapshot.version, snapshot.policies.message);
+  }
+  if (!isLiveRun(snapshot, request)) return refused('CORDON-4005', snapshot.version, 'the run has ended or was never started');
+  if (snapshot.changedTools.has(request.resource.id)) {
+    return refused('CORDON-3004', snapshot.version, 'the definition is not the one that was pinned');
+  }
+  return agentGate(snapshot.policies, request, snapshot);
+}
+
+/** The agent's own rights. The gates of the user and of the mandate follow when tokens carry them. */
+function agentGate(policies: Exclude<Snapshot['policies'], Refusal>, request: AccessRequest, snapshot: Snapshot): Decision {
+  try {
+    return policies.decide(request, snapshot.world);
+  } catch (error) {
+    return refused('CORDON-9001', policies.version, error instanceof Error ? error.message : 'the engine failed');
+  }
+}
+
+const isLiveRun = (snapshot: Snapshot, { subject }: AccessRequest): boolean =>
+  subject.run === undefined || snapshot.runs.get(subject.run)?.agent === subject.id;
+
+const refused = (code: Code, policyVersion: number, reason: string): Decision => ({
+  verdict: CODES[code].kind === 'system' ? 'error' : 'deny',
+  code,
+  gate: 'agent',
+  determining: [],
+  errors: [],
+  reason,
+  policyVersion,
+});

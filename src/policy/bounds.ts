@@ -1,0 +1,55 @@
+// Bounds on policy text, before the engine sees it. The WASM engine evaluates recursively on a stack of 1 MiB and does not unwind it
+// when it overflows: after a few overflows every later call fails (measured: 120 brackets, or 300 to 600 operators in one chain). A
+// policy author could so take down every decision; within these bounds the stack stays below half.
+import type { Token } from './lexer.ts';
+
+export const MAX_SOURCE = 1_000_000;
+const MAX_NESTING = 64;
+const MAX_CHAIN = 100;
+/** Of the expression tree: operators in a row, plus three for each bracket, on the longest way down. */
+const MAX_HEIGHT = 250;
+
+interface Group {
+  /** `&&`, `||`, `+`, `-`, `*` and `if` at this level. */
+  operators: number;
+  /** `.` and brackets in a row: `a.b.c`. */
+  run: number;
+  longestRun: number;
+  tallest: number;
+}
+
+const CHAIN = new Set(['&&', '||', '+', '-', '*']);
+const ENDS_RUN = new Set([...CHAIN, ',', '==', '!=', '<', '<=', '>', '>=']);
+const group = (): Group => ({ operators: 0, run: 0, longestRun: 0, tallest: 0 });
+const height = ({ operators, longestRun, tallest }: Group): number => operators + longestRun + tallest;
+
+/** The first token at which one policy goes beyond a bound, and which. */
+export function beyondBounds(policy: readonly Token[]): { readonly token: Token; readonly message: string } | undefined {
+  const open: Group[] = [];
+  let here = group();
+  for (const token of policy) {
+    if (token.kind === 'word') here.operators += OPERATOR_WORDS.has(token.text) ? 1 : 0;
+    if (token.kind === 'mark') {
+      if (CHAIN.has(token.text)) here.operators++;
+      here.run = ENDS_RUN.has(token.text) ? 0 : here.run + (token.text === '.' || token.text === '[' ? 1 : 0);
+      here.longestRun = Math.max(here.longestRun, here.run);
+      if (OPENING.has(token.text)) {
+        open.push(here);
+        here = group();
+      } else if (CLOSING.has(token.text)) {
+        const tallest = 3 + height(here);
+        here = open.pop() ?? group();
+        here.tallest = Math.max(here.tallest, tallest);
+      }
+    }
+    if (open.length > MAX_NESTING) return { token, message: `brackets are nested deeper than ${MAX_NESTING}` };
+    if (here.operators > MAX_CHAIN) return { token, message: `more than ${MAX_CHAIN} operators in one chain` };
+    if (height(here) > MAX_HEIGHT) return { token, message: 'the expression is nested too deep' };
+  }
+  return undefined;
+}
+
+// a policy's `when` and `unless` clauses are one conjunction
+const OPERATOR_WORDS = new Set(['if', 'when', 'unless']);
+const OPENING = new Set(['(', '[', '{']);
+const CLOSING = new Set([')', ']', '}']);

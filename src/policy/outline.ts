@@ -1,0 +1,48 @@
+// The outline of a policy set: what can be said about a request before its arguments are known.
+//
+//   forbid   is in it exactly as written if no clause reads `context`, and not at all otherwise
+//   permit   is in it without the clauses that read `context`
+//
+// Why what the outline denies is denied for all arguments. The value of an expression without `context` does not depend on the
+// arguments. (1) A forbid of the outline that holds, holds whatever they are; one that errors, errors whatever they are, and `decide`
+// then denies too. (2) If a permit holds for some arguments, all its clauses are true, so the kept ones are: it holds in the outline.
+// The other direction is not claimed: forbids that read arguments are left out, so a visible tool may still be denied every time.
+import { Refusal } from '../domain/refusal.ts';
+import type { World } from '../domain/registry.ts';
+import { catalogOf, isCovered } from './catalog.ts';
+import { permitOf } from './clauses.ts';
+import { type Answer, erroring, type PolicyTexts } from './engine.ts';
+import { type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
+import { type Loaded, type Policy, SETS, withEffect } from './loaded.ts';
+import { TOOL_CALL } from './methods.ts';
+
+export function outlineOf(policies: Iterable<Policy>): PolicyTexts {
+  const out: Record<string, string> = {};
+  for (const { id, effect, text, clauses } of policies) {
+    const kept = clauses.filter(({ readsContext }) => !readsContext);
+    if (effect === 'permit') out[id] = permitOf(kept);
+    else if (kept.length === clauses.length) out[id] = text;
+  }
+  return out;
+}
+
+/** @throws Error when the engine fails */
+export const askOutline = (set: Loaded, parties: Parties): Answer => set.engine.ask(SETS.outline, withoutArguments(parties));
+
+/** @see PolicySet.visibleTools */
+export function visibleTools(set: Loaded, agent: string, resource: string, world: World): readonly string[] {
+  try {
+    const tools = (world.tools.get(resource) ?? []).map(({ name }) => name);
+    return tools.filter((name) => isVisible(set, { agent, action: TOOL_CALL, type: 'tool', id: `${resource}/${name}` }, world));
+  } catch {
+    return []; // INVARIANT I1: an unknown agent or resource, or an engine that failed, shows nothing
+  }
+}
+
+function isVisible(set: Loaded, wanted: Wanted, world: World): boolean {
+  const catalog = catalogOf(world);
+  const parties = partiesOf(wanted, world, catalog);
+  if (parties.input instanceof Refusal || !isCovered(set.catalog, catalog, wanted.id)) return false;
+  const answer = askOutline(set, parties);
+  return answer.allowed && withEffect(set, erroring(answer), 'forbid').length === 0;
+}

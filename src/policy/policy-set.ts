@@ -1,0 +1,69 @@
+// What the rest of Cordon sees of the policy engine: a set of policies that was admitted, and three questions to ask it.
+// No type of Cedar or of its engine passes this file.
+import type { AccessRequest, Decision, Explanation } from '../domain/access.ts';
+import type { World } from '../domain/registry.ts';
+
+/** One policy file. */
+export interface PolicySource {
+  /** As messages name it: `policies/finance.cedar`. */
+  readonly path: string;
+  /** Cedar policies, as written. */
+  readonly text: string;
+}
+
+export interface PolicyRow {
+  readonly id: string;
+  readonly effect: 'permit' | 'forbid';
+  /** `file:line`; guardrails stand in `guardrails`. */
+  readonly source: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Something the engine warns of that is no reason to refuse the set. */
+export interface PolicyWarning {
+  readonly policy: string;
+  readonly source: string;
+  readonly message: string;
+}
+
+export interface PolicySet {
+  readonly version: number;
+  /** Digest of guardrails and sources; changes exactly when the text of a policy or its place does. */
+  readonly hash: string;
+  /** Guardrails first, then the sources in their order. */
+  readonly policies: readonly PolicyRow[];
+  readonly warnings: readonly PolicyWarning[];
+
+  /**
+   * Were the policies validated against the tools of this world? Levels, agents, segments, links and tags may change under a set; a
+   * tool that is new, gone, defined anew or now a read asks for `admit` again. Until then a call of that tool is an error, not a guess.
+   */
+  covers(world: World): boolean;
+
+  /**
+   * The decision on one request. Never throws: whatever fails in here is verdict `error`, CORDON-9001, which denies.
+   *
+   * | code | when |
+   * | --- | --- |
+   * | 1014, 3003, 3008 | the agent, the resource or tool, the action is unknown |
+   * | 3006 | the tool cannot be typed, or the arguments do not fit its input schema, and no forbid holds whatever the arguments |
+   * | the forbid's `@code`, else 3002 | forbids hold; the first of them in the order of `policies` names code and reason |
+   * | 9005 (verdict `error`) | no forbid holds, but one failed to evaluate: Cedar would skip it and fail open |
+   * | 3005 | no permit holds, but one would with other arguments: its scope and every clause that reads no `context` hold |
+   * | 3001 | no permit holds |
+   */
+  decide(request: AccessRequest, world: World): Decision;
+
+  /**
+   * The names of the tools of `resource` that `agent` may see, in the order of the world: all but those for which `decide` denies
+   * whatever the arguments are. A superset of what can be allowed (proof in outline.ts). Never throws; what fails is not visible.
+   */
+  visibleTools(agent: string, resource: string, world: World): readonly string[];
+
+  /**
+   * Why `decide` says what it says: for an allow the permits, for a forbid the forbids with the observed values, for an error the
+   * forbid that failed and where, for a default deny the three nearest permits. Empty when the request never reached a policy.
+   * Costs milliseconds: off the path of the call. @throws Error when the engine fails
+   */
+  explain(request: AccessRequest, world: World): Explanation;
+}

@@ -1,0 +1,70 @@
+// mTLS from a workload to a part of Cordon. The other end must hold an SVID of this trust domain and be the part that is expected.
+import type { PeerCertificate } from 'node:tls';
+import { Agent, request } from 'undici';
+import { readCertificate } from '../crypto/x509.ts';
+import { isCode } from '../domain/codes.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { parseSpiffeId, parseWorkload, type WorkloadKind } from '../domain/spiffe-id.ts';
+
+export interface Trust {
+  readonly bundle: string;
+  readonly expect: WorkloadKind;
+  /** Our own SVID; absent only when joining. */
+  readonly own?: { readonly chain: string; readonly privateKey: string };
+}
+
+/** A dispatcher that only ever talks to the expected part of Cordon. */
+export function createAgent(trust: Trust): Agent {
+  return new Agent({
+    // calls may stream for as long as their task lives
+    bodyTimeout: 0,
+    headersTimeout: 0,
+    connect: {
+      ca: trust.bundle,
+      ...(trust.own === undefined ? {} : { cert: trust.own.chain, key: trust.own.privateKey }),
+      minVersion: 'TLSv1.3',
+      servername: '',
+      maxCachedSessions: 0,
+      checkServerIdentity: (_host: string, certificate: PeerCertificate): Error | undefined => checkPeer(certificate.raw, trust.expect),
+    },
+  });
+}
+
+/** @returns why the certificate is not of the expected kind of workload */
+export function checkPeer(certificate: Uint8Array, expect: WorkloadKind): Error | undefined {
+  try {
+    const { uris } = readCertificate(certificate);
+    const workload = parseWorkload(parseSpiffeId(uris.length === 1 ? (uris[0] ?? '') : ''));
+    if (workload.kind === expect) return undefined;
+    return new Refusal('CORDON-1004', `expected the ${expect} of Cordon`, { observed: workload.id });
+  } catch (error) {
+    return error instanceof Error ? error : new Error('certificate not readable');
+  }
+}
+
+const BOUNDS = { maxBytes: 262_144, maxDepth: 32 };
+
+/** Posts JSON and reads JSON. @throws Refusal with the code of the answer, or CORDON-9010 */
+export async function postJson(url: URL, body: JsonObject, trust: Trust): Promise<JsonObject> {
+  const agent = createAgent(trust);
+  try {
+    const response = await request(url, {
+      method: 'POST',
+      dispatcher: agent,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(15_000),
+    });
+    const reply = parseJson(new Uint8Array(await response.body.arrayBuffer()), BOUNDS);
+    if (!isJsonObject(reply)) throw new Refusal('CORDON-9010', 'the control plane does not answer with JSON');
+    if (response.statusCode === 200) return reply;
+    const code = typeof reply['code'] === 'string' && isCode(reply['code']) ? reply['code'] : 'CORDON-9010';
+    throw new Refusal(code, typeof reply['message'] === 'string' ? reply['message'] : 'refused');
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause;
+    throw new Refusal('CORDON-9010', `cannot reach \`${url.host}\``, { cause });
+  } finally {
+    await agent.close();
+  }
+}

@@ -1,0 +1,78 @@
+// What an agent or a tool server imports to live behind Cordon: its identity, a `fetch` through the gateway, and a listener that only the
+// gateway reaches. Everything else (policy, audit, containment) happens outside the process, where it can't be talked out of it.
+import type { RequestListener } from 'node:http';
+import { fetch as undiciFetch, type Agent, type RequestInfo, type RequestInit } from 'undici';
+import { Refusal } from '../domain/refusal.ts';
+import { createAgent } from './channel.ts';
+import { joinDomain, type Identity } from './identity.ts';
+import { serveGateway, type Served } from './serve.ts';
+
+export { Refusal };
+export type { Served };
+
+export interface Cordon {
+  /** `spiffe://<trust domain>/agent/<name>/run/<id>` */
+  readonly spiffeId: string;
+  readonly gateway: URL;
+  /** mTLS to the gateway with this run's current SVID; give it to any client that takes a `fetch`. */
+  readonly fetch: typeof globalThis.fetch;
+  mcpUrl(server: string): URL;
+  /** The agent card is at `<this>/.well-known/agent-card.json`. */
+  a2aUrl(agent: string): URL;
+  /** Serves `listener` to the gateway alone. */
+  serve(listener: RequestListener, at: { readonly host: string; readonly port: number }): Promise<Served>;
+  close(): Promise<void>;
+}
+
+const VARIABLES = ['CORDON_JOIN_TOKEN', 'CORDON_IDENTITY_URL', 'CORDON_BUNDLE'] as const;
+
+/**
+ * Joins the trust domain that the environment names. The join token is removed from the environment.
+ * @throws Refusal CORDON-1005 when the environment names no Cordon or the token is not good
+ */
+export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Cordon> {
+  const missing = VARIABLES.filter((name) => env[name] === undefined);
+  if (missing.length > 0) {
+    throw new Refusal('CORDON-1005', 'this process was not started by Cordon', {
+      observed: `${missing.join(', ')} not set`,
+      fix: 'start it with `cordon run --as AGENT -- CMD`',
+    });
+  }
+  const token = env['CORDON_JOIN_TOKEN'] ?? '';
+  delete env['CORDON_JOIN_TOKEN'];
+  const identity = await joinDomain({
+    token,
+    identityUrl: new URL(env['CORDON_IDENTITY_URL'] ?? ''),
+    bundle: env['CORDON_BUNDLE'] ?? '',
+  });
+  return cordonOf(identity);
+}
+
+function cordonOf(identity: Identity): Cordon {
+  const { gateway, workload } = identity;
+  const agentNow = (): Agent => createAgent({ bundle: identity.bundle, expect: 'gateway', own: identity.current() });
+  let agent = agentNow();
+  const served = new Set<Served>();
+  // a connection keeps the certificate it was made with: new calls take a new pool, open ones end in the old
+  identity.onRotate(() => {
+    void agent.close();
+    agent = agentNow();
+  });
+  return {
+    spiffeId: workload.id,
+    gateway,
+    fetch: ((input: RequestInfo, init?: RequestInit) => undiciFetch(input, { ...init, dispatcher: agent })) as unknown as typeof globalThis.fetch,
+    mcpUrl: (server) => new URL(`/mcp/${server}`, gateway),
+    a2aUrl: (name) => new URL(`/a2a/${name}`, gateway),
+    async serve(listener, at): Promise<Served> {
+      const made = await serveGateway(identity, listener, at);
+      served.add(made);
+      return made;
+    },
+    async close(): Promise<void> {
+      identity.stop();
+      await Promise.all([...served].map((made) => made.close()));
+      await agent.destroy();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+// What operators are shown of a running Cordon: agents, connections, status, hypothetical decisions, and the doctor's report.
+import type { AccessRequest } from '../domain/access.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { workloadId } from '../domain/spiffe-id.ts';
+import type { Catalog } from '../control/catalog.ts';
+import type { Config } from '../control/config.ts';
+import type { AgentView, Control, LiveConnection, StatusView } from '../control/control.ts';
+import type { Publisher } from '../control/publisher.ts';
+import type { Credentials } from '../gateway/channel.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import { decide } from '../pdp/decide.ts';
+import type { DecisionLog } from '../store/log-files.ts';
+import type { DataDir } from './data-dir.ts';
+import { examine } from './doctor.ts';
+import { VERSION } from './version.ts';
+
+export interface ViewParts {
+  readonly config: Config;
+  readonly publisher: Publisher;
+  readonly gateway: Gateway;
+  readonly catalog: Catalog;
+  readonly log: DecisionLog;
+  readonly data: DataDir;
+  readonly now: () => number;
+  /** Root of the trust domain, PEM. */
+  readonly bundle: string;
+  readonly intermediate: string;
+  readonly operator: () => Credentials;
+}
+
+type Views = Pick<Control, 'agentId' | 'agents' | 'connections' | 'status' | 'doctor' | 'ask'>;
+
+export function viewsOf(parts: ViewParts): Views {
+  const { config, publisher, gateway, now } = parts;
+  const startedAt = now();
+  const views: Views = {
+    agentId: (agent) => workloadId(config.trustDomain, 'agent', agent),
+    agents: () => config.agents.map((agent) => agentView(parts, agent)),
+    connections: () => config.agents.flatMap((agent) => gateway.pep.connections.socketsOf(agent.name).map((socket) => connectionView(gateway, socket))),
+    status: async () => statusView(parts, startedAt),
+    doctor: async () => ({ schema: 'cordon.doctor/v1', checks: await examine(parts, views) }),
+    ask: (request) => ask(parts, request),
+  };
+  return views;
+}
+
+function agentView({ publisher, gateway }: ViewParts, agent: Config['agents'][number]): AgentView {
+  const { world, runs } = publisher.current();
+  const live = [...runs].filter(([, run]) => run.agent === agent.name).map(([id, run]) => ({ id, notAfter: run.notAfter }));
+  const { name, segment, owner, purpose } = agent;
+  const level = world.levels.get(name) ?? 'normal';
+  return { name, segment, owner, purpose, level, runs: live, connections: gateway.pep.connections.socketsOf(name).length };
+}
+
+type Socket = ReturnType<Gateway['pep']['connections']['socketsOf']>[number];
+
+function connectionView({ pep }: Gateway, socket: Socket): LiveConnection {
+  const peer = pep.connections.peerOf(socket);
+  const host = socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress ?? ''}]` : (socket.remoteAddress ?? '');
+  return {
+    address: `${host}:${socket.remotePort ?? 0}`,
+    spiffeId: peer?.svid.workload.id ?? '',
+    serial: peer?.svid.serial ?? '',
+    notAfter: peer?.svid.notAfter ?? 0,
+  };
+}
+
+function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts, startedAt: number): StatusView {
+  const snapshot = publisher.current();
+  const { policies } = snapshot;
+  const none = policies instanceof Refusal;
+  const levels = { normal: config.agents.length, watched: 0, restricted: 0, off: 0 };
+  for (const level of snapshot.world.levels.values()) {
+    levels[level]++;
+    levels.normal--;
+  }
+  const resources = catalog.states();
+  return {
+    schema: 'cordon.status/v1',
+    trustDomain: config.trustDomain,
+    version: VERSION,
+    ready: !none && resources.every((resource) => resource.state === 'ready'),
+    startedAt,
+    gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.list().length },
+    snapshot: { version: snapshot.version, ageMs: now() - snapshot.at },
+    policies: none
+      ? { state: 'none', version: 0, count: 0, error: { code: policies.code, message: policies.message, fix: policies.fix } }
+      : { state: 'enforce', version: policies.version, count: policies.policies.length },
+    agents: levels,
+    resources,
+    log: { origin: log.origin, size: log.size },
+  };
+}
+
+function ask({ publisher, gateway, now }: ViewParts, request: AccessRequest): ReturnType<Control['ask']> {
+  const snapshot = publisher.current();
+  const { decision } = decide(snapshot, { request }, now(), gateway.pep.settings);
+  const explanation = snapshot.policies instanceof Refusal ? undefined : snapshot.policies.explain(request, snapshot.world);
+  return { decision, explanation };
+}

@@ -1,0 +1,124 @@
+// The history of the tables, forward only. A migration that was released is never edited: the next one gets the next number.
+// Promises: a database is either at the version of this Cordon when `migrate` resolves, or untouched.
+import { sql, type Kysely } from 'kysely';
+import { Migrator, type Migration } from 'kysely/migration';
+import { asRefusal, Refusal } from '../domain/refusal.ts';
+import type { ColumnTypes, Tables } from './schema.ts';
+
+type Step = (db: Kysely<Tables>, types: ColumnTypes) => Promise<void>;
+
+/** By name, in the order of their names. */
+const STEPS: Readonly<Record<string, Step>> = {
+  '0001_identity': async (db, types) => {
+    const { text, integer } = types;
+    await types
+      .table(db.schema.createTable('run'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('kind', text, (c) => c.notNull())
+      .addColumn('name', text, (c) => c.notNull())
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .addColumn('ended_at', integer)
+      .execute();
+    await db.schema
+      .createIndex('run_active')
+      .on('run')
+      .columns(['created_at', 'id'])
+      .where(sql.ref('ended_at'), 'is', null)
+      .execute();
+    await types
+      .table(db.schema.createTable('join_token'))
+      .addColumn('token_hash', text, (c) => c.primaryKey())
+      .addColumn('run_id', text, (c) => c.notNull())
+      .addColumn('expires_at', integer, (c) => c.notNull())
+      .execute();
+    await types
+      .table(db.schema.createTable('certificate'))
+      .addColumn('serial', text, (c) => c.primaryKey())
+      // a certificate of a run that nobody knows could not be contained by naming the run
+      .addColumn('run_id', text, (c) => c.notNull().references('run.id'))
+      .addColumn('spiffe_id', text, (c) => c.notNull())
+      .addColumn('not_before', integer, (c) => c.notNull())
+      .addColumn('not_after', integer, (c) => c.notNull())
+      .execute();
+    await db.schema.createIndex('certificate_of_run').on('certificate').columns(['run_id', 'not_before']).execute();
+  },
+
+  '0002_state': async (db, types) => {
+    const { text, integer, json, bytes } = types;
+    await types
+      .table(db.schema.createTable('level_change'))
+      .addColumn('seq', integer, types.identity)
+      .addColumn('agent', text, (c) => c.notNull())
+      .addColumn('level', text, (c) => c.notNull())
+      .addColumn('at', integer, (c) => c.notNull())
+      .addColumn('actor', text, (c) => c.notNull())
+      .addColumn('reason', text, (c) => c.notNull())
+      .execute();
+    await db.schema.createIndex('level_of_agent').on('level_change').columns(['agent', 'seq']).execute();
+    await types
+      .table(db.schema.createTable('sealed'))
+      .addColumn('name', text, (c) => c.primaryKey())
+      .addColumn('sealed', bytes, (c) => c.notNull())
+      .execute();
+    await types
+      .table(db.schema.createTable('pin'))
+      .addColumn('resource', text, (c) => c.primaryKey())
+      .addColumn('digest', text, (c) => c.notNull())
+      .addColumn('tools', json, (c) => c.notNull())
+      .execute();
+  },
+
+  '0003_decisions': async (db, types) => {
+    const { text, integer, json, bytes } = types;
+    await types
+      .table(db.schema.createTable('decision'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('at', integer, (c) => c.notNull())
+      .addColumn('agent', text, (c) => c.notNull())
+      .addColumn('verdict', text, (c) => c.notNull())
+      .addColumn('code', text)
+      .addColumn('seq', integer, (c) => c.notNull())
+      .addColumn('record', json, (c) => c.notNull())
+      .addColumn('inputs', bytes)
+      .addColumn('explanation', json)
+      .execute();
+    await db.schema.createIndex('decision_seq').on('decision').column('seq').execute();
+    await db.schema.createIndex('decision_agent').on('decision').columns(['agent', 'seq']).execute();
+    await db.schema.createIndex('decision_verdict').on('decision').columns(['verdict', 'seq']).execute();
+  },
+};
+
+const TABLE = 'migration';
+
+/**
+ * Brings the tables to the version of this Cordon, in one transaction. `place` names the database in messages.
+ * @throws Refusal CORDON-9006 when a newer Cordon wrote the database, and whatever the dialect refuses
+ */
+export async function migrate(db: Kysely<Tables>, types: ColumnTypes, place: string): Promise<void> {
+  const steps = Object.entries(STEPS).map(([name, up]): [string, Migration] => [
+    name,
+    { up: (on: Kysely<Tables>) => up(on, types) },
+  ]);
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(Object.fromEntries(steps)) },
+    migrationTableName: TABLE,
+    migrationLockTableName: `${TABLE}_lock`,
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  if (error instanceof Refusal) throw error;
+  await refuseNewer(db, place);
+  throw asRefusal(error, 'CORDON-9006', `cannot bring \`${place}\` to the tables of this version`);
+}
+
+async function refuseNewer(db: Kysely<Tables>, place: string): Promise<void> {
+  const done = await db.selectFrom(TABLE).select('name').orderBy('name').execute();
+  const unknown = done.find(({ name }) => !Object.hasOwn(STEPS, name));
+  if (unknown === undefined) return;
+  throw new Refusal('CORDON-9006', `\`${place}\` was written by a newer Cordon`, {
+    observed: unknown.name,
+    expected: `at most ${Object.keys(STEPS).at(-1) ?? ''}`,
+    fix: 'start the newer Cordon, or restore the backup made before the upgrade',
+  });
+}

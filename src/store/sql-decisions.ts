@@ -1,0 +1,83 @@
+// Decisions for `cordon why` and the console, in SQL that SQLite and PostgreSQL both speak.
+import type { Kysely, Selectable } from 'kysely';
+import type { DecisionRow, Decisions } from './ports.ts';
+import { pageSize, readStoredJson, storedJson, type DecisionTable, type Tables } from './schema.ts';
+
+// full chunks share one statement text, which the database has prepared already; 900 parameters are far below any database's limit
+const CHUNK = 100;
+
+const toTable = (row: DecisionRow): DecisionTable => ({
+  id: row.id,
+  at: row.at,
+  agent: row.agent,
+  verdict: row.verdict,
+  code: row.code ?? null,
+  seq: row.seq,
+  record: storedJson(row.record),
+  inputs: row.inputs ?? null,
+  explanation: row.explanation === undefined ? null : storedJson(row.explanation),
+});
+
+const fromTable = (row: Selectable<DecisionTable>): DecisionRow => ({
+  id: row.id,
+  at: row.at,
+  agent: row.agent,
+  verdict: row.verdict,
+  ...(row.code === null ? {} : { code: row.code }),
+  seq: row.seq,
+  record: readStoredJson(row.record),
+  ...(row.inputs === null ? {} : { inputs: row.inputs }),
+  ...(row.explanation === null ? {} : { explanation: readStoredJson(row.explanation) }),
+});
+
+const REPLACED = [
+  'at',
+  'agent',
+  'verdict',
+  'code',
+  'seq',
+  'record',
+  'inputs',
+  'explanation',
+] as const satisfies readonly (keyof DecisionTable)[];
+
+const putChunk = (db: Kysely<Tables>, rows: readonly DecisionTable[]): Promise<unknown> =>
+  db
+    .insertInto('decision')
+    .values(rows)
+    .onConflict((on) =>
+      on
+        .column('id')
+        .doUpdateSet((eb) => Object.fromEntries(REPLACED.map((column) => [column, eb.ref(`excluded.${column}`)]))),
+    )
+    .execute();
+
+export const decisions = (db: Kysely<Tables>): Decisions => ({
+  async putDecisions(given) {
+    // the last one of an id wins; PostgreSQL refuses a statement that would replace a row twice
+    const rows = [...new Map(given.map((row) => [row.id, toTable(row)])).values()];
+    if (rows.length === 0) return;
+    await db.transaction().execute(async (transaction) => {
+      for (let at = 0; at < rows.length; at += CHUNK) await putChunk(transaction, rows.slice(at, at + CHUNK));
+    });
+  },
+
+  async getDecision(id) {
+    const row = await db.selectFrom('decision').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && fromTable(row);
+  },
+
+  async listDecisions({ agent, verdict, before, limit }) {
+    let query = db
+      .selectFrom('decision')
+      .selectAll()
+      .orderBy('seq', 'desc')
+      .orderBy('id', 'desc')
+      .limit(pageSize(limit));
+    if (agent !== undefined) query = query.where('agent', '=', agent);
+    if (verdict !== undefined) query = query.where('verdict', '=', verdict);
+    if (before !== undefined) query = query.where('seq', '<', before);
+    const rows = await query.execute();
+    return rows.map(fromTable);
+  },
+});

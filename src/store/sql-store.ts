@@ -1,0 +1,19 @@
+// A store over any SQL database that Kysely has a dialect for: the queries are the same, only the dialect and the column types differ.
+import type { Kysely } from 'kysely';
+import type { Store } from './ports.ts';
+import type { Tables } from './schema.ts';
+import { decisions } from './sql-decisions.ts';
+import { certificates, joinTokens, runs } from './sql-identity.ts';
+import { levels, pins, sealedBytes } from './sql-state.ts';
+
+/** Composes the ports over one database whose tables are migrated. `close` must be idempotent. */
+export const sqlStore = (db: Kysely<Tables>, close: () => Promise<void>): Store => ({
+  ...runs(db),
+  ...joinTokens(db),
+  ...certificates(db),
+  ...levels(db),
+  ...sealedBytes(db),
+  ...pins(db),
+  ...decisions(db),
+  close,
+});

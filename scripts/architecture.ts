@@ -2,6 +2,7 @@
 // Each rule gives its reason. `test/architecture.test.ts` holds the tree against them; a rule changes after the picture, never before.
 import { isBuiltin } from 'node:module';
 import { posix } from 'node:path';
+import { type Import, importsIn, says } from './imports.ts';
 import { type Token, tokens } from './tokens.ts';
 
 export interface SourceFile {
@@ -17,7 +18,20 @@ export interface Violation {
   readonly reason: string;
 }
 
-export type Rule = 'place' | 'name' | 'floor' | 'view' | 'outside' | 'computed' | 'built-in' | 'package' | 'call' | 'brand' | 'size' | 'cycle' | 'unreadable';
+export type Rule =
+  | 'place'
+  | 'name'
+  | 'floor'
+  | 'view'
+  | 'outside'
+  | 'computed'
+  | 'built-in'
+  | 'package'
+  | 'call'
+  | 'brand'
+  | 'size'
+  | 'cycle'
+  | 'unreadable';
 
 /** A folder under src/ → its floor. A folder imports only from floors below its own. */
 export const FLOORS = {
@@ -42,7 +56,10 @@ export type Folder = keyof typeof FLOORS;
 /** Folders that see less than all floors below them. */
 const VIEWS: Partial<Record<Folder, { readonly sees: readonly Folder[]; readonly why: string }>> = {
   sdk: { sees: ['domain', 'crypto', 'audit'], why: 'agents install it, so it stays small' },
-  console: { sees: ['domain', 'sdk'], why: 'it runs in a browser and speaks to the control plane through the client alone' },
+  console: {
+    sees: ['domain', 'sdk'],
+    why: 'it runs in a browser and speaks to the control plane through the client alone',
+  },
 };
 
 const FOLDERS = Object.keys(FLOORS).filter((name): name is Folder => Object.hasOwn(FLOORS, name));
@@ -88,7 +105,10 @@ export const PACKAGES: Readonly<Record<string, readonly Folder[]>> = {
   zod: ['gateway', 'control', 'server', 'sdk', 'cli'],
 };
 
-const timeless = { in: IMPURE, why: 'time is an argument: an engine that reads the clock cannot be tested or replayed' };
+const timeless = {
+  in: IMPURE,
+  why: 'time is an argument: an engine that reads the clock cannot be tested or replayed',
+};
 const ambientKeys = { in: ['crypto'], why: 'crypto/ is the only folder that makes or touches key material' } as const;
 
 /** What only some folders may say. */
@@ -107,13 +127,10 @@ const CALLS: Readonly<Record<string, Allowance>> = {
 const NAMELESS = new Set(['utils', 'util', 'helpers', 'helper', 'common', 'shared', 'lib', 'core', 'misc']);
 
 const MAX_LINES = 400;
+/** Tests are mostly tables. */
+const MAX_TEST_LINES = 600;
 /** Longer files, and why they have one reason to be opened all the same. */
 const LONG_FILES: Readonly<Record<string, string>> = {};
-
-interface Import {
-  readonly specifier: string;
-  readonly line: number;
-}
 
 interface Unit extends SourceFile {
   readonly folder: Folder;
@@ -147,11 +164,22 @@ function nameAndSize({ path, text }: SourceFile): Violation[] {
   const found: Violation[] = [];
   const nameless = path.split('/').find((part) => NAMELESS.has(part.split('.', 1)[0] ?? ''));
   if (nameless !== undefined) {
-    found.push({ path, line: 1, rule: 'name', reason: `\`${nameless}\` says nothing: a helper lives with the noun it serves` });
+    found.push({
+      path,
+      line: 1,
+      rule: 'name',
+      reason: `\`${nameless}\` says nothing: a helper lives with the noun it serves`,
+    });
   }
   const lines = text.trimEnd().split('\n').length;
-  if (lines > MAX_LINES && LONG_FILES[path] === undefined) {
-    found.push({ path, line: lines, rule: 'size', reason: `${lines} lines, over ${MAX_LINES}: it has two reasons to be opened; find the second one's name` });
+  const most = path.startsWith('test/') ? MAX_TEST_LINES : MAX_LINES;
+  if (lines > most && LONG_FILES[path] === undefined) {
+    found.push({
+      path,
+      line: lines,
+      rule: 'size',
+      reason: `${lines} lines, over ${most}: it has two reasons to be opened; find the second one's name`,
+    });
   }
   return found;
 }
@@ -168,46 +196,6 @@ const unit = (file: SourceFile, folder: Folder): Unit => {
   return { ...file, folder, tokens: read, imports: importsIn(read) };
 };
 
-/** Static, type-only and dynamic imports, re-exports, `require`, and modules named by `new URL('…', import.meta.url)` (workers). */
-function importsIn(read: readonly Token[]): Import[] {
-  const found: Import[] = [];
-  read.forEach((token, at) => {
-    if (token.kind !== 'word' || read[at - 1]?.text === '.') return;
-    const specifier = specifierAt(read, at);
-    if (specifier !== undefined) found.push({ specifier, line: token.line });
-  });
-  return found;
-}
-
-/** The specifier of the import that starts at token `at`; '' when it is computed, undefined when there is no import. */
-function specifierAt(read: readonly Token[], at: number): string | undefined {
-  const word = read[at]?.text;
-  const next = read[at + 1];
-  const calls = next?.text === '(' && next.kind === 'mark';
-  if ((word === 'import' || word === 'require') && calls) return literal(read[at + 2]) ?? '';
-  if (word === 'URL' && calls && says(read, at + 3, [',', 'import', '.', 'meta', '.', 'url'])) {
-    const target = literal(read[at + 2]);
-    return target?.endsWith('.ts') === true ? target : undefined;
-  }
-  if (word === 'import' && next?.text !== '.') return read.slice(at).find((token) => token.kind === 'string')?.text;
-  if (word === 'export' && next !== undefined) {
-    const end = clauseEnd(read, next.text === 'type' ? at + 2 : at + 1);
-    return read[end]?.text === 'from' ? literal(read[end + 1]) : undefined;
-  }
-  return undefined;
-}
-
-/** The token after `{ … }`, `*` or `* as name`; `at` itself when no such clause starts there. */
-function clauseEnd(read: readonly Token[], at: number): number {
-  if (read[at]?.text === '*') return read[at + 1]?.text === 'as' ? at + 3 : at + 1;
-  if (read[at]?.text !== '{') return at;
-  const close = read.findIndex((token, i) => i > at && token.text === '}' && token.kind === 'mark');
-  return close === -1 ? at : close + 1;
-}
-
-const literal = (token: Token | undefined): string | undefined => (token?.kind === 'string' ? token.text : undefined);
-const says = (read: readonly Token[], at: number, words: readonly string[]): boolean => words.every((word, i) => read[at + i]?.text === word);
-
 function importRules(each: Unit): Violation[] {
   return each.imports.flatMap(({ specifier, line }) => {
     const problem = importProblem(each, specifier);
@@ -220,7 +208,8 @@ function importProblem({ path, folder }: Unit, specifier: string): readonly [Rul
   if (specifier.startsWith('.')) return floorProblem(folder, posix.join(posix.dirname(path), specifier));
   if (folder === 'domain') return ['package', `domain imports nothing, not even \`${specifier}\``];
   if (isBuiltin(specifier)) {
-    if (!specifier.startsWith('node:')) return ['built-in', `write \`node:${specifier}\`: a package could take the bare name`];
+    if (!specifier.startsWith('node:'))
+      return ['built-in', `write \`node:${specifier}\`: a package could take the bare name`];
     return notIn(BUILT_INS[specifier.split('/', 1)[0] ?? ''], folder, 'built-in', specifier);
   }
   const name = specifier
@@ -228,28 +217,57 @@ function importProblem({ path, folder }: Unit, specifier: string): readonly [Rul
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
   const folders = Object.hasOwn(PACKAGES, name) ? (PACKAGES[name] ?? []) : [];
-  return notIn({ in: folders, why: 'PACKAGES says who may import it, and src/ uses no development dependency' }, folder, 'package', name);
+  return notIn(
+    { in: folders, why: 'PACKAGES says who may import it, and src/ uses no development dependency' },
+    folder,
+    'package',
+    name,
+  );
 }
 
-function notIn(allowance: Allowance | undefined, folder: Folder, rule: Rule, what: string): readonly [Rule, string] | undefined {
+function notIn(
+  allowance: Allowance | undefined,
+  folder: Folder,
+  rule: Rule,
+  what: string,
+): readonly [Rule, string] | undefined {
   if (allowance === undefined || allowance.in.includes(folder)) return undefined;
-  const where = allowance.in.length === 0 ? 'nowhere in src/' : allowance.in.length > 4 ? `not in ${folder}/` : `only in ${allowance.in.map((f) => `${f}/`).join(', ')}`;
+  const where =
+    allowance.in.length === 0
+      ? 'nowhere in src/'
+      : allowance.in.length > 4
+        ? `not in ${folder}/`
+        : `only in ${allowance.in.map((f) => `${f}/`).join(', ')}`;
   return [rule, `\`${what}\` ${where}: ${allowance.why}`];
 }
 
 function floorProblem(from: Folder, target: string): readonly [Rule, string] | undefined {
   const [top, to = ''] = target.split('/');
-  if (top !== 'src' || !isFolder(to)) return ['outside', `\`${target}\` is outside src/: what ships imports only what ships`];
+  if (top !== 'src' || !isFolder(to))
+    return ['outside', `\`${target}\` is outside src/: what ships imports only what ships`];
   if (to === from) return undefined;
   const view = VIEWS[from];
   const [mine, its] = [FLOORS[from], FLOORS[to]];
-  if (its > mine) return ['floor', `up: ${from}/ (floor ${mine}) must not know ${to}/ (floor ${its}); types count. Turn the dependency round, or move the noun down`];
-  if (its === mine) return ['floor', `sideways: ${from}/ and ${to}/ share floor ${mine} and are blind to each other; what both need moves one floor down`];
-  if (view !== undefined && !view.sees.includes(to)) return ['view', `${from}/ sees only ${view.sees.join(', ')}: ${view.why}`];
+  if (its > mine)
+    return [
+      'floor',
+      `up: ${from}/ (floor ${mine}) must not know ${to}/ (floor ${its}); types count. Turn the dependency round, or move the noun down`,
+    ];
+  if (its === mine)
+    return [
+      'floor',
+      `sideways: ${from}/ and ${to}/ share floor ${mine} and are blind to each other; what both need moves one floor down`,
+    ];
+  if (view !== undefined && !view.sees.includes(to))
+    return ['view', `${from}/ sees only ${view.sees.join(', ')}: ${view.why}`];
   return undefined;
 }
 
-const PATTERNS = Object.entries(CALLS).map(([call, allowance]) => ({ call, allowance, words: tokens(call).map((token) => token.text) }));
+const PATTERNS = Object.entries(CALLS).map(([call, allowance]) => ({
+  call,
+  allowance,
+  words: tokens(call).map((token) => token.text),
+}));
 
 function callRules({ path, folder, tokens: read }: Unit): Violation[] {
   return read.flatMap((token, at) => {
@@ -264,11 +282,14 @@ function callRules({ path, folder, tokens: read }: Unit): Violation[] {
 function brandOwners(units: readonly Unit[]): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   for (const { path, tokens: read } of units) {
-    const symbols = new Set(read.filter((_, at) => says(read, at + 1, [':', 'unique', 'symbol'])).map((token) => token.text));
+    const symbols = new Set(
+      read.filter((_, at) => says(read, at + 1, [':', 'unique', 'symbol'])).map((token) => token.text),
+    );
     let type = '';
     read.forEach(({ text }, at) => {
       if (['type', 'interface', 'class'].includes(text)) type = read[at + 1]?.text ?? '';
-      if (text === '[' && symbols.has(read[at + 1]?.text ?? '') && says(read, at + 2, [']', ':'])) owners.set(type, path);
+      if (text === '[' && symbols.has(read[at + 1]?.text ?? '') && says(read, at + 2, [']', ':']))
+        owners.set(type, path);
     });
   }
   return owners;
@@ -280,14 +301,24 @@ function brandRule({ path, tokens: read }: Unit, owners: ReadonlyMap<string, str
     if (kind !== 'word' || (text !== 'as' && text !== 'is') || isRenaming(read, at)) return [];
     const brand = typeWords(read, at + 1).find((word) => owners.has(word) && owners.get(word) !== path);
     if (brand === undefined) return [];
-    return [{ path, line, rule: 'brand', reason: `\`${text} ${brand}\`: a ${brand} comes only from its parser in ${owners.get(brand)}` }];
+    return [
+      {
+        path,
+        line,
+        rule: 'brand',
+        reason: `\`${text} ${brand}\`: ${brand} comes only from its parser in ${owners.get(brand)}`,
+      },
+    ];
   });
 }
 
 /** `{ a as b }` of an import or export: `as` between two names, followed by `,` or `}` with only names before it. */
 function isRenaming(read: readonly Token[], at: number): boolean {
   const open = read.findLastIndex((token, i) => i < at && token.kind === 'mark' && token.text !== ',');
-  return ['{', '*'].includes(read[open]?.text ?? '') && ['import', 'export', 'type', ','].includes(read[open - 1]?.text ?? '');
+  return (
+    ['{', '*'].includes(read[open]?.text ?? '') &&
+    ['import', 'export', 'type', ','].includes(read[open - 1]?.text ?? '')
+  );
 }
 
 /** The words of the type that starts at token `at`, as far as its brackets and operators reach. */

@@ -61,7 +61,10 @@ function npmCi() {
   const said = done.error ? `cannot run \`${command}\`: ${done.error.message}` : done.stderr.trim();
   const offline = OFFLINE.test(said);
   const [why, fix] = offline
-    ? ['the package registry cannot be reached', 'connect to the network, or set `npm config set registry` and proxy, then run the command again']
+    ? [
+        'the package registry cannot be reached',
+        'connect to the network, or set `npm config set registry` and proxy, then run the command again',
+      ]
     : ['npm refused', 'mend what npm says above, then run `npm ci`'];
   process.stderr.write(`${said}\n  x dependencies  ${took}\n  why  ${why}\n  fix  ${fix}\n`);
   return offline ? 4 : 2;

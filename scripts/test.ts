@@ -16,7 +16,9 @@ const files = globSync('test/**/*.test.ts', { cwd: root }).toSorted();
 const chosen = words.length === 0 ? files : files.filter((file) => words.some((word) => file.includes(word)));
 
 if (chosen.length === 0) {
-  console.error(`x no test file has \`${words.join('` or `')}\` in its path\n  fix  one of: ${files.map((file) => file.slice('test/'.length)).join(' ')}`);
+  console.error(
+    `x no test file has \`${words.join('` or `')}\` in its path\n  fix  one of: ${files.map((file) => file.slice('test/'.length)).join(' ')}`,
+  );
   process.exit(USAGE);
 }
 

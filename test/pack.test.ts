@@ -29,8 +29,12 @@ function npm(args: readonly string[], cwd: string): string {
 
 /** Links what `npm install --omit=dev` would install: every package of the lock file that is not there for development alone. */
 function linkProduction(target: string): void {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { dev?: boolean }> };
-  const wanted = Object.entries(packages).filter(([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && dev !== true);
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  const wanted = Object.entries(packages).filter(
+    ([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && dev !== true,
+  );
   for (const [path] of wanted.filter(([name]) => existsSync(join(root, name)))) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     symlinkSync(join(root, path), join(target, path));
@@ -50,14 +54,23 @@ describe('the package', () => {
 
   test('holds what belongs and nothing else', () => {
     assert.deepEqual([...new Set(paths.map((path) => path.split('/', 1)[0] ?? ''))].toSorted(), BELONGS);
-    assert.deepEqual(paths.filter((path) => path.startsWith('scripts/')), ['scripts/node.cjs']);
+    assert.deepEqual(
+      paths.filter((path) => path.startsWith('scripts/')),
+      ['scripts/node.cjs'],
+    );
   });
 
   test('has no source, no test and no map in dist, and every module of src', () => {
     const built = paths.filter((path) => path.startsWith('dist/'));
-    assert.deepEqual(built.filter((path) => /(?<!\.d)\.tsx?$|\.map$|\.test\./.test(path)), []);
+    assert.deepEqual(
+      built.filter((path) => /(?<!\.d)\.tsx?$|\.map$|\.test\./.test(path)),
+      [],
+    );
     const modules = globSync('**/*.ts', { cwd: join(root, 'src') }).filter((path) => !path.endsWith('.test.ts'));
-    assert.deepEqual(modules.map((path) => `dist/${path.replace(/\.ts$/, '.js')}`).filter((path) => !built.includes(path)), []);
+    assert.deepEqual(
+      modules.map((path) => `dist/${path.replace(/\.ts$/, '.js')}`).filter((path) => !built.includes(path)),
+      [],
+    );
   });
 
   test('has every file that its manifest names', () => {
@@ -66,7 +79,10 @@ describe('the package', () => {
       exports: Record<string, Record<string, string>>;
     };
     const named = [bin, ...Object.values(exports)].flatMap((each) => Object.values(each));
-    assert.deepEqual(named.filter((path) => !existsSync(join(installed, path))), []);
+    assert.deepEqual(
+      named.filter((path) => !existsSync(join(installed, path))),
+      [],
+    );
   });
 
   test('runs with production dependencies alone', () => {

@@ -17,7 +17,9 @@ export async function forgeIdentity(spiffeId: string): Promise<ForgedIdentity> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.create(
     {
-      serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex').replace(/^./, '1'),
+      serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(8)))
+        .toString('hex')
+        .replace(/^./, '1'),
       subject: '',
       issuer: 'CN=Cordon',
       notBefore: new Date(Date.now() - 60_000),
@@ -42,5 +44,6 @@ export async function forgeIdentity(spiffeId: string): Promise<ForgedIdentity> {
 export function recklessFetch(identity?: ForgedIdentity): typeof globalThis.fetch {
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false, ...identity }, keepAliveTimeout: 1 });
   // undici's own Response is the one of Node's fetch, declared twice
-  return ((url: string | URL, init?: object) => undiciFetch(url, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
+  return ((url: string | URL, init?: object) =>
+    undiciFetch(url, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
 }

@@ -1,5 +1,5 @@
 // Frames of the journal: entries that are not yet in full tiles. Our own format; the leaf hash doubles as the checksum. Promises:
-// `scanFrames` tells a write that never finished (torn: nothing valid follows) from damage (something valid does).
+// `scanFrames` tells a write that never finished (torn: no whole frame follows) from damage (one does).
 //
 //   seq uint64 | leaf length uint16 | leaf hash 32 bytes | 0x00 | leaf          (integers big-endian)
 //
@@ -65,16 +65,14 @@ export function scanFrames(segment: Uint8Array, first: number): Scan {
     ends.push(at);
   }
   if (at === view.length) return { ends, hashes, tail: 'clean' };
-  return { ends, hashes, tail: soundFrameAfter(view, at, first + ends.length) ? 'damaged' : 'torn' };
+  return { ends, hashes, tail: soundFrameAfter(view, at) ? 'damaged' : 'torn' };
 }
 
-/** Whether a later entry is still readable: then what is broken before it was once whole. */
-function soundFrameAfter(view: Buffer, from: number, seq: number): boolean {
-  const last = seq + (view.length - from) / FRAME_HEADER_BYTES;
-  for (let at = from + 1; at + FRAME_HEADER_BYTES <= view.length; at++) {
-    // only offsets that name a plausible entry are worth hashing
-    const named = seqAt(view, at);
-    if (named >= seq && named <= last && frameAt(view, at) === named) return true;
+/** Whether any whole frame can still be read from here on: then what is broken was once whole, or stands in the wrong place. */
+function soundFrameAfter(view: Buffer, from: number): boolean {
+  for (let at = from; at + FRAME_HEADER_BYTES < view.length; at++) {
+    // no leaf is empty, so a stretch of zeroes that a power failure left is passed over without hashing
+    if (view.readUInt16BE(at + LENGTH_AT) > 0 && frameAt(view, at) !== undefined) return true;
   }
   return false;
 }

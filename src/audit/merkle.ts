@@ -103,8 +103,8 @@ export interface Consistency {
  */
 export function verifyConsistency({ size1, size2, root1, root2, proof }: Consistency): boolean {
   if (!isSize(size1) || !isSize(size2) || size1 === 0 || size1 > size2) return false;
-  if (![root1, root2, ...proof].every(isHash)) return false;
   if (size1 === size2) return proof.length === 0 && sameHash(root1, root2);
+  if (![root1, root2, ...proof].every(isHash)) return false;
   let [position, last] = [size1 - 1, size2 - 1];
   while (position % 2 === 1) [position, last] = [(position - 1) / 2, Math.floor(last / 2)];
   // an old tree that is one complete subtree is its own starting point and is left out of the proof

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { sha256Hex } from '../crypto/hash.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { admit, type PolicySet, type PolicySource } from '../policy/policy-set.ts';
+import { admit } from '../policy/admit.ts';
+import type { PolicySet, PolicySource } from '../policy/policy-set.ts';
 
 const MAX_FILES = 500;
 

@@ -20,14 +20,18 @@ function recordOf(value: Json, shape: RecordShape, path: string): CedarRecord {
   const out = new Map<string, Value>();
   for (const [name, field] of shape.fields) {
     const sent = Object.hasOwn(value, name) ? value[name] : undefined;
-    if (sent !== undefined && !(sent === null && field.nullable)) out.set(name, valueOf(sent, field.shape, `${path}.${name}`));
-    else if (sent === undefined && field.required) throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${name}`)}\` is missing`);
+    if (sent !== undefined && !(sent === null && field.nullable))
+      out.set(name, valueOf(sent, field.shape, `${path}.${name}`));
+    else if (sent === undefined && field.required)
+      throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${name}`)}\` is missing`);
   }
   // An open record keeps its undeclared properties for the server: no policy can see them, so a permit of this tool permits whatever
   // the server makes of them. Servers that declare `additionalProperties: false` close that gap.
   const stray = shape.closed ? Object.keys(value).find((name) => !shape.fields.has(name)) : undefined;
   if (stray === undefined) return out;
-  throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${stray}`)}\` is not declared`, { expected: [...shape.fields.keys()].join(', ') });
+  throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${stray}`)}\` is not declared`, {
+    expected: [...shape.fields.keys()].join(', '),
+  });
 }
 
 function valueOf(value: Json, shape: Shape, path: string): Value {
@@ -54,7 +58,9 @@ function valueOf(value: Json, shape: Shape, path: string): Value {
 
 function allowed<T extends string | bigint>(value: T, values: ReadonlySet<T> | undefined, path: string): T {
   if (values === undefined || values.has(value)) return value;
-  throw new Refusal('CORDON-3006', `argument \`${shown(path)}\` is none of the values its schema lists`, { expected: [...values].join(', ') });
+  throw new Refusal('CORDON-3006', `argument \`${shown(path)}\` is none of the values its schema lists`, {
+    expected: [...values].join(', '),
+  });
 }
 
 function longOf(value: Json, shape: Shape, path: string): bigint {
@@ -82,14 +88,20 @@ function canonical(value: Json): string {
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (!isJsonObject(value)) return `[${value.map(canonical).join(',')}]`;
-  const members = Object.keys(value).toSorted().map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`);
+  const members = Object.keys(value)
+    .toSorted()
+    .map((key) => `${JSON.stringify(key)}:${canonical(value[key] ?? null)}`);
   return `{${members.join(',')}}`;
 }
 
-const kindOf = (value: Json): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'bigint' ? 'integer' : typeof value);
+const kindOf = (value: Json): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'bigint' ? 'integer' : typeof value;
 
 const misfit = (path: string, shape: Shape, value: Json, expected: string = NAMES[shape.kind]): Refusal =>
-  new Refusal('CORDON-3006', `argument \`${shown(path)}\` does not fit the input schema`, { observed: kindOf(value), expected });
+  new Refusal('CORDON-3006', `argument \`${shown(path)}\` does not fit the input schema`, {
+    observed: kindOf(value),
+    expected,
+  });
 
 /** A path for a message: bounded, and without characters that a terminal obeys. */
 const shown = (path: string): string => path.slice(1, 100).replaceAll(/\p{C}/gu, '�') || 'input';

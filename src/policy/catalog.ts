@@ -25,23 +25,34 @@ export type Catalog = ReadonlyMap<string, CatalogTool>;
 /** Tools of one server beyond this many are refused. attacker-controlled */
 const TOOLS_PER_SERVER = 512;
 
-const memo = new WeakMap<World['tools'], { readonly resources: World['resources']; readonly catalog: Catalog }>();
+const catalogs = new WeakMap<World['tools'], { readonly resources: World['resources']; readonly catalog: Catalog }>();
+const listings = new WeakMap<
+  readonly Tool[],
+  { readonly resource: Resource; readonly tools: readonly CatalogTool[] }
+>();
 
-/** The catalog of a world; worked out once for its tools and resources, whatever else of the world changes. Never throws. */
+/** The catalog of a world; a listing is typed once, whatever else of the world changes. Never throws. */
 export function catalogOf(world: World): Catalog {
-  const known = memo.get(world.tools);
+  const known = catalogs.get(world.tools);
   if (known?.resources === world.resources) return known.catalog;
   const catalog = new Map<string, CatalogTool>();
   for (const resource of world.resources) {
-    const budget = { left: SUBSCHEMAS_PER_SERVER };
-    for (const [index, tool] of (world.tools.get(resource.name) ?? []).entries()) {
-      const entry = catalogTool(resource, tool, index, budget);
-      const twin = catalog.get(entry.id);
-      catalog.set(entry.id, twin === undefined ? entry : { ...entry, input: refusal('two tools have this name'), print: '' });
+    for (const tool of listingOf(resource, world.tools.get(resource.name) ?? [])) {
+      const twin = catalog.has(tool.id);
+      catalog.set(tool.id, twin ? { ...tool, input: refusal('two tools have this name'), print: '' } : tool);
     }
   }
-  memo.set(world.tools, { resources: world.resources, catalog });
+  catalogs.set(world.tools, { resources: world.resources, catalog });
   return catalog;
+}
+
+function listingOf(resource: Resource, listing: readonly Tool[]): readonly CatalogTool[] {
+  const known = listings.get(listing);
+  if (known?.resource === resource) return known.tools;
+  const budget = { left: SUBSCHEMAS_PER_SERVER };
+  const tools = listing.map((tool, index) => catalogTool(resource, tool, index, budget));
+  listings.set(listing, { resource, tools });
+  return tools;
 }
 
 function catalogTool(resource: Resource, tool: Tool, index: number, budget: TypingBudget): CatalogTool {
@@ -52,13 +63,18 @@ function catalogTool(resource: Resource, tool: Tool, index: number, budget: Typi
     if (index >= TOOLS_PER_SERVER) throw refusal(`the server has more than ${TOOLS_PER_SERVER} tools`);
     if (isReserved(id)) throw refusal(`\`${id}\` is an action of Cordon itself`);
     if (!id.isWellFormed()) throw refusal('the name is not well-formed Unicode');
-    return { ...entry, input: argumentsShape(tool.inputSchema, budget), print: `${reads} ${writeJson(tool.inputSchema)}` };
+    return {
+      ...entry,
+      input: argumentsShape(tool.inputSchema, budget),
+      print: `${reads} ${writeJson(tool.inputSchema)}`,
+    };
   } catch (error) {
     return { ...entry, input: asRefusal(error, 'CORDON-3006', 'the input schema cannot be read'), print: '' };
   }
 }
 
 /** Does `now` say of this tool what `admitted` said, so that policies validated against it may judge the call? */
-export const isCovered = (admitted: Catalog, now: Catalog, id: string): boolean => admitted.get(id)?.print === now.get(id)?.print;
+export const isCovered = (admitted: Catalog, now: Catalog, id: string): boolean =>
+  admitted.get(id)?.print === now.get(id)?.print;
 
 const refusal = (message: string): Refusal => new Refusal('CORDON-3006', message);

@@ -1,6 +1,6 @@
 // The decision on one request: registry, then arguments, then policy. Every way out but one denies (INVARIANT I1).
 import type { AccessRequest, Decision } from '../domain/access.ts';
-import { CODES, type Code, isCode, type Kind } from '../domain/codes.ts';
+import type { Code } from '../domain/codes.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './catalog.ts';
@@ -17,15 +17,21 @@ export function decide(set: Loaded, request: AccessRequest, world: World): Decis
     const facts = readArguments(parties, request);
     // who is forbidden whatever the arguments are learns that, and nothing about what the tool accepts
     if (facts instanceof Refusal) return forbidden(set, askOutline(set, parties)) ?? refused(set, facts);
-    if (!isCovered(set.catalog, catalog, request.resource.id)) throw new Error('the tool is not the one that the policies were validated against');
+    if (!isCovered(set.catalog, catalog, request.resource.id))
+      throw new Error('the tool is not the one that the policies were validated against');
     const answer = set.engine.ask(SETS.policies, facts);
-    return forbidden(set, answer) ?? unsure(set, answer) ?? (answer.allowed ? allowed(set, answer) : unmatched(set, answer, parties));
+    return (
+      forbidden(set, answer) ??
+      unsure(set, answer) ??
+      (answer.allowed ? allowed(set, answer) : unmatched(set, answer, parties))
+    );
   } catch (error) {
     return error instanceof Refusal ? refused(set, error) : failed(set, error);
   }
 }
 
-function readArguments(parties: Parties, { context }: AccessRequest): Facts | Refusal {
+/** The facts, or why the arguments do not make any. */
+export function readArguments(parties: Parties, { context }: AccessRequest): Facts | Refusal {
   try {
     return factsOf(parties, context.input);
   } catch (error) {
@@ -37,14 +43,21 @@ function readArguments(parties: Parties, { context }: AccessRequest): Facts | Re
 function forbidden(set: Loaded, answer: Answer): Decision | undefined {
   const forbids = withEffect(set, answer.reasons, 'forbid');
   const [first] = forbids;
-  return first && { ...deny(set, codeOf(first), answer), determining: idsOf(forbids), ...reason(first.annotations['reason']) };
+  return (
+    first && { ...deny(set, first.code, answer), determining: idsOf(forbids), ...reason(first.annotations['reason']) }
+  );
 }
 
 /** A forbid that failed to evaluate. Cedar skips it, which fails open (cedar-policy/cedar#2428): here it denies. */
 function unsure(set: Loaded, answer: Answer): Decision | undefined {
   const forbids = withEffect(set, erroring(answer), 'forbid');
   if (forbids.length === 0) return undefined;
-  return { ...deny(set, 'CORDON-9005', answer), verdict: 'error', determining: idsOf(forbids), ...reason('a forbid failed to evaluate') };
+  return {
+    ...deny(set, 'CORDON-9005', answer),
+    verdict: 'error',
+    determining: idsOf(forbids),
+    ...reason('a forbid failed to evaluate'),
+  };
 }
 
 const allowed = (set: Loaded, answer: Answer): Decision => ({
@@ -59,8 +72,11 @@ const unmatched = (set: Loaded, answer: Answer, parties: Parties): Decision =>
   deny(set, askOutline(set, parties).allowed ? 'CORDON-3005' : 'CORDON-3001', answer);
 
 const refused = (set: Loaded, { code, message, observed, expected }: Refusal): Decision => {
-  const detail = [observed && `observed ${observed}`, expected && `expected ${expected}`].filter(Boolean).join(', ');
-  return { ...deny(set, code), ...reason(detail === '' ? message : `${message}: ${detail}`) };
+  const detail = [
+    observed === undefined ? [] : `observed ${observed}`,
+    expected === undefined ? [] : `expected ${expected}`,
+  ].flat();
+  return { ...deny(set, code), ...reason([message, ...detail].join(', ')) };
 };
 
 const failed = (set: Loaded, error: unknown): Decision => ({
@@ -78,13 +94,6 @@ const deny = (set: Loaded, code: Code, answer?: Answer): Decision => ({
 });
 
 const LONGEST_REASON = 500;
-const reason = (text: string | undefined): { reason?: string } => (text === undefined || text === '' ? {} : { reason: text.slice(0, LONGEST_REASON) });
+const reason = (text: string | undefined): { reason?: string } =>
+  text === undefined || text === '' ? {} : { reason: text.slice(0, LONGEST_REASON) };
 const idsOf = (policies: readonly Policy[]): readonly string[] => policies.map(({ id }) => id);
-
-/** A policy speaks of policy and what policy may ask for; it cannot pose as a failure of identity or of the system. */
-const FORBID_KINDS: ReadonlySet<Kind> = new Set(['policy', 'containment', 'access', 'delegation']);
-
-function codeOf({ annotations }: Policy): Code {
-  const code = annotations['code'] ?? '';
-  return isCode(code) && FORBID_KINDS.has(CODES[code].kind) ? code : 'CORDON-3002';
-}

@@ -44,17 +44,24 @@ interface CedarWasm {
   preparsePolicySet(name: string, policies: { staticPolicies: PolicyTexts }): CheckParseAnswer;
   statefulIsAuthorized(call: object): AuthorizationAnswer;
   policyToJson(policy: string): PolicyToJsonAnswer;
-  validate(call: { schema: SchemaJson<string>; policies: { staticPolicies: PolicyTexts }; validationSettings: { mode: 'strict' } }): ValidationAnswer;
+  validate(call: {
+    schema: SchemaJson<string>;
+    policies: { staticPolicies: PolicyTexts };
+    validationSettings: { mode: 'strict' };
+  }): ValidationAnswer;
 }
 
 const PACKAGE = '@cedar-policy/cedar-wasm/nodejs';
+const isCedar = (loaded: unknown): loaded is CedarWasm =>
+  typeof loaded === 'object' && loaded !== null && 'statefulIsAuthorized' in loaded;
 
 function freshInstance(): CedarWasm {
-  const load = createRequire(import.meta.url); // one per instance: it remembers what it loaded, and would keep it alive
-  const path = load.resolve(PACKAGE);
-  delete load.cache[path];
-  const instance: CedarWasm = load(path);
-  delete load.cache[path];
+  const require = createRequire(import.meta.url); // one per instance: it remembers what it loaded, and would keep it alive
+  const path = require.resolve(PACKAGE);
+  delete require.cache[path];
+  const instance: unknown = require(path);
+  delete require.cache[path];
+  if (!isCedar(instance)) throw new Error(`\`${PACKAGE}\` is not the engine`);
   return instance;
 }
 
@@ -79,13 +86,22 @@ export class Engine {
       action,
       resource,
       context: recordToEngine(context),
-      entities: entities.map((one) => ({ uid: one.uid, attrs: recordToEngine(one.attrs), parents: one.parents, tags: recordToEngine(one.tags) })),
+      entities: entities.map((one) => ({
+        uid: one.uid,
+        attrs: recordToEngine(one.attrs),
+        parents: one.parents,
+        tags: recordToEngine(one.tags),
+      })),
       preparsedPolicySetId: name,
     };
     const answer = this.#call((cedar) => cedar.statefulIsAuthorized(call));
-    if (answer.type === 'failure') throw new Error(`the engine refused the request: ${answer.errors.map(({ message }) => message).join('; ')}`);
+    if (answer.type === 'failure')
+      throw new Error(`the engine refused the request: ${answer.errors.map(({ message }) => message).join('; ')}`);
     const { decision, diagnostics } = answer.response;
-    const errors = diagnostics.errors.map(({ policyId, error }) => ({ policy: policyId, message: bare(error.message) }));
+    const errors = diagnostics.errors.map(({ policyId, error }) => ({
+      policy: policyId,
+      message: bare(error.message),
+    }));
     return { allowed: decision === 'allow', reasons: diagnostics.reason, errors };
   }
 
@@ -96,8 +112,13 @@ export class Engine {
   }
 
   /** Strict validation. @throws Error when the engine fails or the schema is not one */
-  validate(policies: PolicyTexts, schema: SchemaJson<string>): { readonly errors: readonly EngineIssue[]; readonly warnings: readonly EngineIssue[] } {
-    const answer = this.#call((cedar) => cedar.validate({ schema, policies: { staticPolicies: policies }, validationSettings: { mode: 'strict' } }));
+  validate(
+    policies: PolicyTexts,
+    schema: SchemaJson<string>,
+  ): { readonly errors: readonly EngineIssue[]; readonly warnings: readonly EngineIssue[] } {
+    const answer = this.#call((cedar) =>
+      cedar.validate({ schema, policies: { staticPolicies: policies }, validationSettings: { mode: 'strict' } }),
+    );
     if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '));
     const issues = (found: typeof answer.validationErrors): EngineIssue[] =>
       found.map(({ policyId, error }) => issue(policyId, error, policies[policyId] ?? ''));
@@ -133,7 +154,9 @@ function issue(policy: string, { message, help, sourceLocations }: DetailedError
 }
 
 /** The engine counts UTF-8 bytes. */
-const unitsBefore = (text: string, bytes: number): number => new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, bytes)).length;
+const unitsBefore = (text: string, bytes: number): number =>
+  new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, bytes)).length;
 
 /** The engine's sentence without the policy's id, which stands beside it. */
-const bare = (message: string): string => message.replace(/^(?:for policy `[^`]*`, |failed to parse policy (?:with id `[^`]*` )?from string: )/, '');
+const bare = (message: string): string =>
+  message.replace(/^(?:for policy `[^`]*`, |failed to parse policy (?:with id `[^`]*` )?from string: )/, '');

@@ -1,24 +1,108 @@
-// Why a decision came out as it did (UX reference J4). Cedar names the policies that decided, but nothing on a default deny; there
-// each permit is asked again in prefixes (c1, c1 && c2, …), for a clause alone may fail only because the one before it guards it with
-// `has`. Scope constraints cannot fail to evaluate, so each is asked by itself and a permit for another agent still counts as near.
+// Why a decision came out as it did (UX reference J4). Cedar names the policies that decided, and nothing on a default deny; so the
+// permits are asked again, in permits of our own making:
 //
-// All prefixes of all policies are one pre-parsed set of permits: one question to the engine returns every prefix that holds.
-import type { AccessRequest, Clause, ClauseState, Decision, DeterminingPolicy, Explanation, NearestPermit } from '../domain/access.ts';
+//   scope        each constraint by itself. It cannot fail to evaluate, so a permit that is for another agent still counts as near.
+//   conditions   of permits whose scope holds, in prefixes (c1, c1 && c2, …): a clause alone would fail where the one before it
+//                guards it with `has`. The longest prefix that holds ends before the clause that stopped the policy.
+import type {
+  AccessRequest,
+  Clause,
+  ClauseState,
+  DeterminingPolicy,
+  Explanation,
+  NearestPermit,
+} from '../domain/access.ts';
+import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf } from './catalog.ts';
-import { isScope, permitOf, type PolicyClause } from './clauses.ts';
-import { decide } from './decide.ts';
-import { erroring, type PolicyTexts } from './engine.ts';
-import { type Facts, factsOf, partiesOf, wantedOf } from './facts.ts';
-import { type Loaded, type Policy, SETS, withEffect } from './loaded.ts';
-import { observed, observedScope } from './observe.ts';
+import { isScope, type PolicyClause } from './clauses.ts';
+import { decide, readArguments } from './decide.ts';
+import { type Facts, partiesOf, wantedOf, withoutArguments } from './facts.ts';
+import type { Loaded, Policy } from './loaded.ts';
+import { observedIn, observedScope } from './observe.ts';
+import { type States, statesOf } from './probe.ts';
 
 const NEAREST = 3;
-/** Clauses of one policy told apart; those beyond are never reached. */
-const MAX_CLAUSES = 48;
 
 /** @see PolicySet.explain */
 export function explain(set: Loaded, request: AccessRequest, world: World): Explanation {
-  const decision = decide(set, request, world);
-  if (decision.determining.length > 0) return { determining: determiningOf(set, decision, factsOf(set, request, world)), nearest: [] };
+  const { code, verdict, determining } = decide(set, request, world);
+  const ids = new Set(determining);
+  const deciding = [...set.policies.values()].filter(({ id }) => ids.has(id));
+  if (deciding.length > 0) {
+    const facts = knownFacts(set, request, world);
+    // a policy that holds holds in every clause; where one failed to evaluate has to be asked
+    const states = verdict === 'error' ? statesOf(set, deciding, facts) : undefined;
+    return {
+      determining: deciding.map((policy) => determiningPolicy(set, policy, facts, states?.get(policy.id))),
+      nearest: [],
+    };
+  }
+  const unmatched = code === 'CORDON-3001' || code === 'CORDON-3005';
+  return { determining: [], nearest: unmatched ? nearestPermits(set, knownFacts(set, request, world)) : [] };
+}
+
+function knownFacts(set: Loaded, request: AccessRequest, world: World): Facts {
+  const parties = partiesOf(wantedOf(request), world, catalogOf(world));
+  const facts = readArguments(parties, request);
+  return facts instanceof Refusal ? withoutArguments(parties) : facts;
+}
+
+function determiningPolicy(set: Loaded, policy: Policy, facts: Facts, states: States | undefined): DeterminingPolicy {
+  const { id, effect, source, annotations } = policy;
+  return {
+    policy: id,
+    effect,
+    source,
+    annotations,
+    clauses: clausesOf(set, policy, states ?? policy.clauses.map(() => 'held' as const), facts),
+  };
+}
+
+/** The permits that came closest: most clauses held, then fewest missing, then the order of the set. */
+function nearestPermits(set: Loaded, facts: Facts): readonly NearestPermit[] {
+  const permits = [...set.policies.values()].filter(({ effect }) => effect === 'permit');
+  const states = statesOf(set, permits, facts);
+  const near = permits.flatMap((policy) => {
+    const its = states.get(policy.id) ?? [];
+    const failed = its.findIndex((state) => state === 'failed' || state === 'error');
+    const held = its.filter((state) => state === 'held').length;
+    const clause = policy.clauses[failed];
+    // a permit for someone else to do something else to another thing is not near
+    return clause === undefined || (held === 0 && isScope(clause)) ? [] : [{ policy, its, failed, held }];
+  });
+  near.sort((a, b) => b.held - a.held || a.its.length - b.its.length);
+  return near.slice(0, NEAREST).map(({ policy, its, failed, held }) => {
+    const clauses = clausesOf(set, policy, its, facts);
+    const { id, source, annotations } = policy;
+    const stopped = clauses[failed];
+    const saw = stopped?.observed === undefined ? {} : { observed: stopped.observed };
+    return {
+      policy: id,
+      held,
+      total: clauses.length,
+      failedClause: stopped?.clause ?? '',
+      ...saw,
+      clauses,
+      source,
+      annotations,
+    };
+  });
+}
+
+const clausesOf = (
+  set: Loaded,
+  { id, clauses }: Policy,
+  states: readonly ClauseState[],
+  facts: Facts,
+): readonly Clause[] =>
+  clauses.map((clause, at) => {
+    const state = states[at] ?? 'not_reached';
+    const saw = state === 'not_reached' ? '' : observedBy(set, clause, facts);
+    return { policy: id, clause: clause.text, state, ...(saw === '' ? {} : { observed: saw }) };
+  });
+
+function observedBy(set: Loaded, clause: PolicyClause, facts: Facts): string {
+  const { kind } = clause;
+  return kind === 'when' || kind === 'unless' ? observedIn(set.engine, clause, facts) : observedScope(kind, facts);
 }

@@ -53,13 +53,18 @@ const NONE: CedarRecord = new Map();
 export function partiesOf(wanted: Wanted, world: World, catalog: Catalog): Parties {
   const agent = byName(world.agents, wanted.agent);
   if (agent === undefined) throw new Refusal('CORDON-1014', 'the agent is not registered');
-  return wanted.action === TOOL_CALL && wanted.type === 'tool' ? toolCall(agent, wanted.id, world, catalog) : methodCall(agent, wanted, world);
+  return wanted.action === TOOL_CALL && wanted.type === 'tool'
+    ? toolCall(agent, wanted.id, world, catalog)
+    : methodCall(agent, wanted, world);
 }
 
 /** The request with its arguments. @throws Refusal CORDON-3006 */
 export function factsOf(parties: Parties, input: JsonObject = {}): Facts {
   if (parties.input instanceof Refusal) throw parties.input;
-  return { ...parties, context: parties.input === undefined ? NONE : new Map([['input', argumentsOf(input, parties.input)]]) };
+  return {
+    ...parties,
+    context: parties.input === undefined ? NONE : new Map([['input', argumentsOf(input, parties.input)]]),
+  };
 }
 
 /** The request with its arguments left unknown: only policies that read no context may be asked. */
@@ -70,18 +75,39 @@ function toolCall(agent: Agent, id: string, world: World, catalog: Catalog): Par
   const server = tool === undefined ? undefined : byName(world.resources, tool.server);
   if (tool === undefined || server === undefined) throw new Refusal('CORDON-3003', 'the tool is not registered');
   const groups = toolGroups(tool.reads);
-  return assemble(agent, { id, groups, on: toolEntity(tool, server), above: [serverEntity(server)], segment: server.segment, input: tool.input }, world);
+  return assemble(
+    agent,
+    {
+      id,
+      groups,
+      on: toolEntity(tool, server),
+      above: [serverEntity(server)],
+      segment: server.segment,
+      input: tool.input,
+    },
+    world,
+  );
 }
 
 function methodCall(agent: Agent, { action: id, type, id: name }: Wanted, world: World): Parties {
   const method = METHODS.get(id);
   if (method === undefined) throw new Refusal('CORDON-3008', 'the action is not known');
-  if (method.on !== type) throw new Refusal('CORDON-3008', 'the action is not for this kind of resource', { observed: type, expected: method.on });
+  if (method.on !== type)
+    throw new Refusal('CORDON-3008', 'the action is not for this kind of resource', {
+      observed: type,
+      expected: method.on,
+    });
   const { groups, input } = method;
   const callee = type === 'agent' ? byName(world.agents, name) : undefined;
-  if (callee !== undefined) return assemble(agent, { id, groups, on: agentEntity(callee, world), above: [], segment: callee.segment, input }, world);
+  if (callee !== undefined)
+    return assemble(
+      agent,
+      { id, groups, on: agentEntity(callee, world), above: [], segment: callee.segment, input },
+      world,
+    );
   const server = type === 'mcp_server' ? byName(world.resources, name) : undefined;
-  if (server !== undefined) return assemble(agent, { id, groups, on: serverEntity(server), above: [], segment: server.segment, input }, world);
+  if (server !== undefined)
+    return assemble(agent, { id, groups, on: serverEntity(server), above: [], segment: server.segment, input }, world);
   throw new Refusal('CORDON-3003', 'the resource is not registered');
 }
 
@@ -96,34 +122,61 @@ interface Target {
 }
 
 function assemble(agent: Agent, { id, groups, on, above, segment, input }: Target, world: World): Parties {
-  const action = entity(uid('Action', id), groups.map((group) => uid('Action', group)));
+  const action = entity(
+    uid('Action', id),
+    groups.map((group) => uid('Action', group)),
+  );
   const caller = agentEntity(agent, world);
   const segments = [...new Set([agent.segment, segment])].map((name) => segmentEntity(byName(world.segments, name)));
-  const entities = sameUid(caller.uid, on.uid) ? [action, on, ...segments] : [action, caller, on, ...above, ...segments];
+  const entities = sameUid(caller.uid, on.uid)
+    ? [action, on, ...segments]
+    : [action, caller, on, ...above, ...segments];
   return { principal: caller.uid, action: action.uid, resource: on.uid, entities, input };
 }
 
-const entity = (id: Uid, parents: readonly Uid[], attrs: CedarRecord = NONE, tags: CedarRecord = NONE): Entity => ({ uid: id, attrs, parents, tags });
+const entity = (id: Uid, parents: readonly Uid[], attrs: CedarRecord = NONE, tags: CedarRecord = NONE): Entity => ({
+  uid: id,
+  attrs,
+  parents,
+  tags,
+});
 const segmentOf = ({ segment }: Agent | Resource): Uid => uid('Segment', segment);
 
 const agentEntity = (agent: Agent, world: World): Entity =>
   entity(
     uid('Agent', agent.name),
     [segmentOf(agent)],
-    new Map<string, Value>([['segment', segmentOf(agent)], ['level', world.levels.get(agent.name) ?? 'normal'], ['owner', agent.owner]]),
+    new Map<string, Value>([
+      ['segment', segmentOf(agent)],
+      ['level', world.levels.get(agent.name) ?? 'normal'],
+      ['owner', agent.owner],
+    ]),
   );
 
 const serverEntity = (server: Resource): Entity =>
-  entity(uid('Server', server.name), [segmentOf(server)], new Map([['segment', segmentOf(server)]]), new Map(Object.entries(server.tags)));
+  entity(
+    uid('Server', server.name),
+    [segmentOf(server)],
+    new Map([['segment', segmentOf(server)]]),
+    new Map(Object.entries(server.tags)),
+  );
 
 const toolEntity = (tool: CatalogTool, server: Resource): Entity =>
   entity(
     uid('Tool', tool.id),
     [uid('Server', server.name)],
-    new Map<string, Value>([['server', uid('Server', server.name)], ['segment', segmentOf(server)], ['reads', tool.reads]]),
+    new Map<string, Value>([
+      ['server', uid('Server', server.name)],
+      ['segment', segmentOf(server)],
+      ['reads', tool.reads],
+    ]),
   );
 
 function segmentEntity(segment: Segment | undefined): Entity {
   if (segment === undefined) throw new Refusal('CORDON-3007', 'a segment of this call is not registered');
-  return entity(uid('Segment', segment.name), [], new Map([['links', segment.links.map((link) => uid('Segment', link))]]));
+  return entity(
+    uid('Segment', segment.name),
+    [],
+    new Map([['links', segment.links.map((link) => uid('Segment', link))]]),
+  );
 }

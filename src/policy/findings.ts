@@ -23,11 +23,15 @@ export function refuseAny(findings: readonly Finding[]): void {
   const rest = findings.length - SHOWN;
   const report = findings.slice(0, SHOWN).map(reported).join('\n');
   const fix = first.help === undefined ? {} : { fix: first.help };
-  throw new Refusal('CORDON-9006', rest > 0 ? `${report}\nand ${rest} more` : report, { observed: place(first), ...fix });
+  throw new Refusal('CORDON-9006', rest > 0 ? `${report}\nand ${rest} more` : report, {
+    observed: place(first),
+    ...fix,
+  });
 }
 
 /** `file:line`, 1-based. */
-export const lineOf = ({ path, text }: PolicySource, at: number): string => `${path}:${text.slice(0, at).split('\n').length}`;
+export const lineOf = ({ path, text }: PolicySource, at: number): string =>
+  `${path}:${text.slice(0, at).split('\n').length}`;
 
 const place = ({ source, at }: Finding): string => `${lineOf(source, at)}:${column(source.text, at) + 1}`;
 const column = (text: string, at: number): number => at - (text.lastIndexOf('\n', at - 1) + 1);

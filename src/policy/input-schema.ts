@@ -22,7 +22,18 @@ const SUBSCHEMAS_PER_TOOL = 512;
 const MAX_DEPTH = 8;
 
 const OPAQUE = { shape: { kind: 'opaque' }, nullable: false } as const;
-const STRUCTURE = ['type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'const', 'anyOf', 'oneOf', 'allOf'];
+const STRUCTURE = [
+  'type',
+  'properties',
+  'required',
+  'additionalProperties',
+  'items',
+  'enum',
+  'const',
+  'anyOf',
+  'oneOf',
+  'allOf',
+];
 /** Keys with which Cedar's JSON format escapes entities and extension values. */
 const ESCAPES = new Set(['__entity', '__extn', '__expr']);
 
@@ -37,7 +48,8 @@ export function argumentsShape(inputSchema: JsonObject, budget: TypingBudget): R
   } finally {
     budget.left -= typing.read;
   }
-  if (isEmptyObject(inputSchema)) return { kind: 'record', fields: new Map(), closed: inputSchema['additionalProperties'] === false };
+  if (isEmptyObject(inputSchema))
+    return { kind: 'record', fields: new Map(), closed: inputSchema['additionalProperties'] === false };
   throw untypable('the input schema does not describe an object', 'an object with `properties`');
 }
 
@@ -45,7 +57,8 @@ const untypable = (message: string, expected: string): Refusal => new Refusal('C
 
 /** A tool without arguments: `{ "type": "object" }` and nothing that would say more. */
 const isEmptyObject = (schema: JsonObject): boolean =>
-  (schema['type'] === 'object' || schema['type'] === undefined) && !['$ref', 'anyOf', 'oneOf', 'allOf'].some((key) => Object.hasOwn(schema, key));
+  (schema['type'] === 'object' || schema['type'] === undefined) &&
+  !['$ref', 'anyOf', 'oneOf', 'allOf'].some((key) => Object.hasOwn(schema, key));
 
 class Typing {
   read = 0;
@@ -60,7 +73,10 @@ class Typing {
 
   #count(): void {
     if (++this.read <= this.#limit) return;
-    throw untypable('the input schema is too large', `at most ${SUBSCHEMAS_PER_TOOL} sub-schemas, ${SUBSCHEMAS_PER_SERVER} for all tools of a server`);
+    throw untypable(
+      'the input schema is too large',
+      `at most ${SUBSCHEMAS_PER_TOOL} sub-schemas, ${SUBSCHEMAS_PER_SERVER} for all tools of a server`,
+    );
   }
 
   typed(schema: Json | undefined, depth: number): Typed {
@@ -83,21 +99,38 @@ class Typing {
       if (typed !== undefined) return or(typed, nullable);
     }
     const type = schema['type'];
-    if (Array.isArray(type)) return or(this.#union(type.map((one: Json) => ({ ...schema, type: one })), depth), nullable);
+    if (Array.isArray(type))
+      return or(
+        this.#union(
+          type.map((one: Json) => ({ ...schema, type: one })),
+          depth,
+        ),
+        nullable,
+      );
     if (typeof type === 'string') return or(this.#ofType(type, schema, depth), nullable);
     const branches = schema['anyOf'] ?? schema['oneOf'] ?? schema['allOf'];
     // `allOf` with one member is how pydantic attaches a description to a `$ref`
-    if (Array.isArray(branches) && schema['properties'] === undefined && (schema['allOf'] === undefined || branches.length === 1)) {
+    if (
+      Array.isArray(branches) &&
+      schema['properties'] === undefined &&
+      (schema['allOf'] === undefined || branches.length === 1)
+    ) {
       return or(this.#union(branches, depth), nullable);
     }
-    return schema['properties'] === undefined ? OPAQUE : or({ shape: this.#record(schema, depth), nullable: false }, nullable);
+    return schema['properties'] === undefined
+      ? OPAQUE
+      : or({ shape: this.#record(schema, depth), nullable: false }, nullable);
   }
 
   #ofType(type: string, schema: JsonObject, depth: number): Typed {
     const scalar = SCALARS.get(type);
-    if (scalar !== undefined) return { shape: type === 'number' && isWhole(schema['multipleOf']) ? { kind: 'long' } : scalar, nullable: false };
+    if (scalar !== undefined)
+      return { shape: type === 'number' && isWhole(schema['multipleOf']) ? { kind: 'long' } : scalar, nullable: false };
     if (type === 'array') {
-      const { shape, nullable } = this.typed(schema['prefixItems'] === undefined ? schema['items'] : undefined, depth + 1);
+      const { shape, nullable } = this.typed(
+        schema['prefixItems'] === undefined ? schema['items'] : undefined,
+        depth + 1,
+      );
       return shape.kind === 'opaque' || nullable ? OPAQUE : { shape: { kind: 'set', element: shape }, nullable: false };
     }
     if (type !== 'object') return OPAQUE;
@@ -115,7 +148,8 @@ class Typing {
     }
     const others = closed ? [] : this.#conditional(schema, depth);
     for (const name of [...required, ...others]) {
-      if (typeof name === 'string' && !fields.has(name)) fields.set(legal(name), { ...OPAQUE, required: required.has(name) });
+      if (typeof name === 'string' && !fields.has(name))
+        fields.set(legal(name), { ...OPAQUE, required: required.has(name) });
     }
     return { kind: 'record', fields, closed };
   }
@@ -124,21 +158,26 @@ class Typing {
   #conditional(schema: JsonObject, depth: number): string[] {
     if (depth > MAX_DEPTH) return [];
     const { allOf, anyOf, oneOf, dependentSchemas } = schema;
-    const lists = [allOf, anyOf, oneOf].flatMap((list) => (Array.isArray(list) ? list : []));
     const dependent = isJsonObject(dependentSchemas) ? Object.values(dependentSchemas) : [];
-    return [...lists, ...dependent, schema['if'], schema['then'], schema['else']].flatMap((branch) => {
+    const single = [schema['if'], schema['then'], schema['else']];
+    return [...[allOf, anyOf, oneOf].flatMap(listOf), ...dependent, ...single].flatMap((branch) => {
       if (!isJsonObject(branch)) return [];
       this.#count();
       const target = Object.hasOwn(branch, '$ref') ? localTarget(this.#root, branch['$ref']) : branch;
       if (target === undefined) return [];
-      return [...(isJsonObject(target['properties']) ? Object.keys(target['properties']) : []), ...this.#conditional(target, depth + 1)];
+      return [
+        ...(isJsonObject(target['properties']) ? Object.keys(target['properties']) : []),
+        ...this.#conditional(target, depth + 1),
+      ];
     });
   }
 
   #reference(schema: JsonObject, depth: number): Typed {
     const target = localTarget(this.#root, schema['$ref']);
     // draft-07 ignores what stands beside a `$ref`, 2020-12 does not: where they would disagree, the value stays opaque
-    const siblings = STRUCTURE.some((key) => Object.hasOwn(schema, key) && !(key === 'type' && schema['type'] === target?.['type']));
+    const siblings = STRUCTURE.some(
+      (key) => Object.hasOwn(schema, key) && !(key === 'type' && schema['type'] === target?.['type']),
+    );
     return target === undefined || siblings ? OPAQUE : this.typed(target, depth);
   }
 
@@ -162,23 +201,31 @@ const SCALARS = new Map<string, Shape>([
   ['boolean', { kind: 'boolean' }],
 ]);
 
-const or = (typed: Typed, nullable: boolean): Typed => (nullable && typed.shape.kind !== 'opaque' ? { ...typed, nullable: true } : typed);
+const or = (typed: Typed, nullable: boolean): Typed =>
+  nullable && typed.shape.kind !== 'opaque' ? { ...typed, nullable: true } : typed;
+const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
+const listOf = (value: Json | undefined): readonly Json[] => (isList(value) ? value : []);
 const isWhole = (value: Json | undefined): boolean => typeof value === 'number' && Number.isInteger(value);
 
 function legal(name: string): string {
-  if (ESCAPES.has(name)) throw untypable(`the property name \`${name}\` is an escape of Cedar's JSON format`, 'another name');
+  if (ESCAPES.has(name))
+    throw untypable(`the property name \`${name}\` is an escape of Cedar's JSON format`, 'another name');
   if (!name.isWellFormed()) throw untypable('a property name is not well-formed Unicode', 'another name');
   return name;
 }
+
+const isExactWhole = (value: Json): value is number | bigint =>
+  typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
 
 function ofLiterals(literals: readonly Json[]): Typed | undefined {
   const present = literals.filter((literal) => literal !== null);
   const nullable = present.length < literals.length;
   const strings = present.filter((literal) => typeof literal === 'string');
-  if (strings.length === present.length && strings.length > 0) return { shape: { kind: 'string', allowed: new Set(strings) }, nullable };
-  const whole = present.filter((literal) => Number.isSafeInteger(literal) || typeof literal === 'bigint');
+  if (strings.length === present.length && strings.length > 0)
+    return { shape: { kind: 'string', allowed: new Set(strings) }, nullable };
+  const whole = present.filter(isExactWhole);
   if (whole.length < present.length || whole.length === 0) return undefined;
-  return { shape: { kind: 'long', allowed: new Set(whole.map((literal) => BigInt(String(literal)))) }, nullable };
+  return { shape: { kind: 'long', allowed: new Set(whole.map((literal) => BigInt(literal))) }, nullable };
 }
 
 function merged(shapes: readonly Shape[]): Shape | undefined {
@@ -187,6 +234,8 @@ function merged(shapes: readonly Shape[]): Shape | undefined {
   if (kinds.size !== 1 || kind === undefined) return undefined;
   if (kind === 'decimal' || kind === 'boolean' || kind === 'long') return { kind };
   if (kind !== 'string') return undefined;
-  const allowed = shapes.flatMap((shape) => (shape.kind === 'string' && shape.allowed !== undefined ? [shape.allowed] : []));
+  const allowed = shapes.flatMap((shape) =>
+    shape.kind === 'string' && shape.allowed !== undefined ? [shape.allowed] : [],
+  );
   return allowed.length === shapes.length ? { kind, allowed: new Set(allowed.flatMap((set) => [...set])) } : { kind };
 }

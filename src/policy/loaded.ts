@@ -1,4 +1,5 @@
 // A policy set after admission, as the questions of this folder share it.
+import type { Code } from '../domain/codes.ts';
 import type { Catalog } from './catalog.ts';
 import type { PolicyClause } from './clauses.ts';
 import type { Engine } from './engine.ts';
@@ -8,6 +9,8 @@ export interface Policy extends PolicyRow {
   /** Exactly this policy, as written. */
   readonly text: string;
   readonly clauses: readonly PolicyClause[];
+  /** What a denial by this policy is called. */
+  readonly code: Code;
 }
 
 export interface Loaded {
@@ -20,7 +23,7 @@ export interface Loaded {
 }
 
 /** The sets that the engine keeps for one policy set. */
-export const SETS = { policies: 'policies', outline: 'outline', clauses: 'clauses' } as const;
+export const SETS = { policies: 'policies', outline: 'outline', scopes: 'scopes', conditions: 'conditions' } as const;
 
 /** Of these ids, the policies with this effect, in the order of the set. */
 export function withEffect(set: Loaded, ids: readonly string[], effect: Policy['effect']): readonly Policy[] {

@@ -1,6 +1,8 @@
 // The values that a clause looked at, as text: `context.input.amount_cents: 4200`. Read from the engine's parsed form of the clause;
 // only paths are followed (`principal.segment.links`, `resource.server.getTag("Acme")`), nothing is evaluated a second time.
-import type { Facts } from './facts.ts';
+import { permitOf, type PolicyClause } from './clauses.ts';
+import type { Engine } from './engine.ts';
+import type { Entity, Facts } from './facts.ts';
 import { type CedarRecord, isRecord, isUid, sameUid, toText, type Uid, type Value } from './value.ts';
 
 /** A node of the engine's JSON policy format. */
@@ -15,11 +17,14 @@ interface Seen {
 /** Values shown of one clause. */
 const SHOWN = 8;
 
-/** What the expression `body` (a condition in the engine's JSON) read of the request, in order. */
-export function observed(body: unknown, facts: Facts): string {
+/** What a condition read of the request, in order. @throws Error when the engine fails */
+export function observedIn(engine: Engine, condition: PolicyClause, facts: Facts): string {
   const seen = new Map<string, Value | undefined>();
-  collect(body, facts, seen);
-  const shown = [...seen].slice(0, SHOWN).map(([path, value]) => `${path}: ${value === undefined ? 'absent' : toText(value)}`);
+  const parsed = engine.parse(permitOf([condition]));
+  if ('conditions' in parsed) collect(parsed.conditions[0]?.body, facts, seen);
+  const shown = [...seen]
+    .slice(0, SHOWN)
+    .map(([path, value]) => `${path}: ${value === undefined ? 'absent' : toText(value)}`);
   return shown.join(', ');
 }
 
@@ -33,7 +38,8 @@ function ancestors(of: Uid, facts: Facts): readonly Uid[] {
   return entityOf(of, facts)?.parents.flatMap((parent) => [parent, ...ancestors(parent, facts)]) ?? [];
 }
 
-const entityOf = (id: Uid, facts: Facts) => facts.entities.find((entity) => sameUid(entity.uid, id));
+const entityOf = (id: Uid, facts: Facts): Entity | undefined =>
+  facts.entities.find((entity) => sameUid(entity.uid, id));
 
 function collect(node: unknown, facts: Facts, seen: Map<string, Value | undefined>): void {
   if (typeof node !== 'object' || node === null) return;

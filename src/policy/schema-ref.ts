@@ -21,7 +21,7 @@ function resolve(root: JsonObject, ref: Json | undefined): JsonObject | undefine
   for (const token of ref.split('/').slice(1)) {
     const key = unescape(token);
     if (key === undefined || typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
-    const step: Json | undefined = Array.isArray(at) ? at[Number(key)] : isJsonObject(at) ? at[key] : undefined;
+    const step: Json | undefined = isJsonObject(at) ? at[key] : at[Number(key)];
     if (step === undefined) return undefined;
     at = step;
   }

@@ -35,34 +35,43 @@ import type { Field, RecordShape, Shape } from './shape.ts';
 
 type Namespace = SchemaJson<string>[string];
 type CedarType = NonNullable<Namespace['commonTypes']>[string];
-type CedarAction = Namespace['actions'][string];
 
 const STRING = { type: 'String' } as const;
 const entity = (name: string): CedarType => ({ type: 'Entity', name });
-const record = (attributes: Record<string, CedarType>): CedarType => ({ type: 'Record', attributes });
+const record = (of: Record<string, CedarType>): CedarType => ({ type: 'Record', attributes: of });
 
 const ENTITY_TYPES: Namespace['entityTypes'] = {
   Segment: { shape: record({ links: { type: 'Set', element: entity('Segment') } }) },
   Agent: { memberOfTypes: ['Segment'], shape: record({ segment: entity('Segment'), level: STRING, owner: STRING }) },
   Server: { memberOfTypes: ['Segment'], shape: record({ segment: entity('Segment') }), tags: STRING },
-  Tool: { memberOfTypes: ['Server'], shape: record({ server: entity('Server'), segment: entity('Segment'), reads: { type: 'Boolean' } }) },
+  Tool: {
+    memberOfTypes: ['Server'],
+    shape: record({ server: entity('Server'), segment: entity('Segment'), reads: { type: 'Boolean' } }),
+  },
   [UNTYPED]: {},
 };
 
-const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<Method['on'], string>;
+const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<
+  Method['on'],
+  string
+>;
 
 /** The schema in Cedar's JSON form. A tool that could not be typed has no action in it. */
 export function schemaOf(catalog: Catalog): SchemaJson<string> {
-  const actions: Record<string, CedarAction> = Object.create(null);
-  for (const group of GROUPS) actions[group] = {};
-  for (const [name, { on, groups, input }] of METHODS) actions[name] = action(on, groups, input);
-  for (const { id, reads, input } of catalog.values()) {
-    if (!(input instanceof Refusal)) actions[id] = action('tool', toolGroups(reads), input);
-  }
-  return { '': { entityTypes: ENTITY_TYPES, actions } };
+  const groups = GROUPS.map((group) => [group, {}] as const);
+  const methods = [...METHODS].map(([name, method]) => [name, action(method.on, method.groups, method.input)] as const);
+  const tools = [...catalog.values()].flatMap(({ id, reads, input }) =>
+    input instanceof Refusal ? [] : [[id, action('tool', toolGroups(reads), input)] as const],
+  );
+  // `fromEntries` defines what it is given: a tool or property named `__proto__` is a name like any other
+  return { '': { entityTypes: ENTITY_TYPES, actions: Object.fromEntries([...groups, ...methods, ...tools]) } };
 }
 
-const action = (on: Method['on'], groups: Method['groups'], input: RecordShape | undefined): CedarAction => ({
+const action = (
+  on: Method['on'],
+  groups: Method['groups'],
+  input: RecordShape | undefined,
+): Namespace['actions'][string] => ({
   memberOf: groups.map((id) => ({ id })),
   appliesTo: {
     principalTypes: ['Agent'],
@@ -91,7 +100,9 @@ function cedarType(shape: Shape): CedarType {
 }
 
 function attributes(fields: ReadonlyMap<string, Field>): Record<string, CedarType & { required: boolean }> {
-  const out: Record<string, CedarType & { required: boolean }> = Object.create(null);
-  for (const [name, { shape, required, nullable }] of fields) out[name] = { ...cedarType(shape), required: required && !nullable };
-  return out;
+  const entries = [...fields].map(
+    ([name, { shape, required, nullable }]) =>
+      [name, { ...cedarType(shape), required: required && !nullable }] as const,
+  );
+  return Object.fromEntries(entries);
 }

@@ -26,7 +26,7 @@ const isSet = (value: Value): value is readonly Value[] => Array.isArray(value);
 
 /**
  * The engine's JSON. A bigint becomes a raw integer literal: the engine's glue calls `JSON.stringify`, which would round a number
- * and throws on a bigint. A record becomes an object without a prototype, so `__proto__` stays a key.
+ * and throws on a bigint. `Object.fromEntries` defines what it is given, so `__proto__` stays a key.
  */
 export function toEngine(value: Value): unknown {
   if (typeof value === 'bigint') return JSON.rawJSON(String(value));
@@ -37,11 +37,8 @@ export function toEngine(value: Value): unknown {
   return { __extn: { fn: 'decimal', arg: value.decimal } };
 }
 
-export function recordToEngine(record: CedarRecord): object {
-  const out: Record<string, unknown> = Object.create(null);
-  for (const [key, value] of record) out[key] = toEngine(value);
-  return out;
-}
+export const recordToEngine = (record: CedarRecord): object =>
+  Object.fromEntries([...record].map(([key, value]) => [key, toEngine(value)]));
 
 const SHOWN = 120;
 

@@ -31,7 +31,7 @@ export interface ViewParts {
 type Views = Pick<Control, 'agentId' | 'agents' | 'connections' | 'status' | 'doctor' | 'ask'>;
 
 export function viewsOf(parts: ViewParts): Views {
-  const { config, publisher, gateway, now } = parts;
+  const { config, gateway, now } = parts;
   const startedAt = now();
   const views: Views = {
     agentId: (agent) => workloadId(config.trustDomain, 'agent', agent),

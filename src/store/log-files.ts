@@ -6,7 +6,6 @@
 //   lock                                     held by the one writer
 //
 // Promises: I3 (a receipt means recorded); a process killed at any moment loses no entry that has a receipt.
-import { mkdir } from 'node:fs/promises';
 import type { LogRecord, Receipt } from '../domain/access.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { Ed25519Signer } from '../crypto/ed25519.ts';
@@ -20,7 +19,7 @@ import { Journal, type Durability } from './log-journal.ts';
 import { lockDirectory, type DirectoryLock } from './log-lock.ts';
 import { claimDirectory, resume } from './log-open.ts';
 import type { Publisher } from './log-publish.ts';
-import { tilesAt } from './log-tiles.ts';
+import { errorCode, tilesAt } from './log-tiles.ts';
 
 export interface LogOptions {
   /** Made when it does not exist. Not shared with anything else. */
@@ -69,7 +68,6 @@ export async function openDecisionLog(options: LogOptions): Promise<DecisionLog>
   };
   const { dir, origin, signer, durability = 'journal' } = options;
   const key = verifierKey(origin, signer.publicKey);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
   const lock = lockDirectory(dir);
   let journal: Journal | undefined;
   try {
@@ -80,7 +78,8 @@ export async function openDecisionLog(options: LogOptions): Promise<DecisionLog>
   } catch (error) {
     await journal?.close();
     lock.release();
-    throw asRefusal(error, 'CORDON-9004', 'log cannot be opened');
+    if (error instanceof Refusal) throw error;
+    throw new Refusal('CORDON-9004', 'log cannot be opened', { observed: errorCode(error), cause: error });
   }
 }
 
@@ -108,7 +107,7 @@ class FileLog implements DecisionLog {
   constructor(parts: Parts) {
     this.origin = parts.key.name;
     this.verifierKey = formatVerifierKey(parts.key);
-    this.cutBytes = parts.journal.cutBytes;
+    this.cutBytes = parts.journal.tornBytes;
     this.#parts = parts;
     // what a killed process had recorded and not published
     if (parts.journal.size > parts.publisher.signed.size) this.#publishSoon();

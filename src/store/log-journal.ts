@@ -19,7 +19,7 @@ import type { AppendOnly } from '../audit/append.ts';
 import { leafOf, type Frame } from '../audit/frame.ts';
 import { HASH_BYTES, type Hash } from '../audit/merkle.ts';
 import { hashAt, TILE_WIDTH } from '../audit/tiles.ts';
-import { createSegment, newPage, recoverSegments, SEGMENT_BYTES, type Page, type Segment } from './log-segment.ts';
+import { createSegment, cutTail, newPage, recoverSegments, SEGMENT_BYTES, type Page, type Segment } from './log-segment.ts';
 import { errorCode } from './log-tiles.ts';
 
 /** `journal`: with the kernel before `write` returns; survives the death of the process. `fsync`: on the disk. */
@@ -34,8 +34,8 @@ const closeFd = promisify(close);
 
 export class Journal implements AppendOnly {
   readonly origin: string;
-  /** Bytes of an unfinished write that recovery removed. */
-  readonly cutBytes: number;
+  /** Bytes of an unfinished write behind the last whole entry. */
+  readonly tornBytes: number;
   readonly #dir: string;
   readonly #durability: Durability;
   readonly #segments: Segment[];
@@ -45,15 +45,15 @@ export class Journal implements AppendOnly {
   #syncing: Promise<void> = Promise.resolve();
   #fault: Refusal | undefined;
 
-  /** Opens the journal under `dir` and recovers it. @throws Refusal CORDON-9004 when it is damaged */
+  /** Reads back the journal under `dir`; changes nothing in it. @throws Refusal CORDON-9004 when it is damaged */
   constructor(dir: string, origin: string, durability: Durability) {
-    const { segments, pages, cutBytes } = recoverSegments(join(dir, 'journal'));
+    const { segments, pages, tornBytes } = recoverSegments(join(dir, 'journal'));
     this.#dir = join(dir, 'journal');
     this.origin = origin;
     this.#durability = durability;
     this.#segments = [...segments];
     this.#pages = [...pages];
-    this.cutBytes = cutBytes;
+    this.tornBytes = tornBytes;
     const last = pages.at(-1);
     this.#size = last === undefined ? (segments.at(-1)?.first ?? 0) : last.first + last.count;
     this.#synced = this.first;
@@ -76,6 +76,12 @@ export class Journal implements AppendOnly {
   /** Makes the first segment of a new log. */
   create(): void {
     if (!this.exists) this.#segments.push(createSegment(this.#dir, 0));
+  }
+
+  /** Removes the unfinished write. Not before the rest was found good: what is refused stays as it is, for whoever looks into it. */
+  cutTornTail(): void {
+    const last = this.#segments.at(-1);
+    if (last !== undefined && this.tornBytes > 0) cutTail(last);
   }
 
   /** Stores one frame. @throws Refusal CORDON-9004; then the journal is as it was */

@@ -81,6 +81,7 @@ export async function resume(
   if (pinned !== undefined)
     await assertContains(openCheckpoint(Buffer.from(pinned), key), 'the pinned checkpoint', parts);
   grow(published, journal, Math.floor(signed.size / TILE_WIDTH) * TILE_WIDTH);
+  journal.cutTornTail();
   await journal.release(signed.size);
   return new Publisher(dir, journal, signer, published, signed);
 }

@@ -1,6 +1,6 @@
 // Segments of the journal on disk: `journal/<number of the first entry, 16 digits>`, each beginning at a full-bundle boundary, holding
-// the frames of `audit/frame.ts`. Promises on reading back: a frame that was never finished is cut off, anything else that is broken
-// is refused, so that no entry is lost without a word.
+// the frames of `audit/frame.ts`. Promises: reading back changes nothing; a frame that was never finished is told from one that was
+// broken later, and the second is refused, so that no entry is lost without a word.
 import {
   closeSync,
   constants,
@@ -69,8 +69,8 @@ export function createSegment(dir: string, first: number): Segment {
 export interface Recovered {
   readonly segments: readonly Segment[];
   readonly pages: readonly Page[];
-  /** Bytes of an unfinished frame that were cut off. */
-  readonly cutBytes: number;
+  /** Bytes of an unfinished frame behind the last segment's sound ones. */
+  readonly tornBytes: number;
 }
 
 /** Reads the journal back. An absent or empty directory gives no segments. @throws Refusal CORDON-9004 when it is damaged */
@@ -82,7 +82,7 @@ export function recoverSegments(dir: string): Recovered {
   const segments: Segment[] = [];
   const pages: Page[] = [];
   let next = Number(names[0] ?? 0);
-  let cutBytes = 0;
+  let tornBytes = 0;
   try {
     for (const [i, name] of names.entries()) {
       const first = Number(name);
@@ -90,28 +90,26 @@ export function recoverSegments(dir: string): Recovered {
         throw damaged(join(dir, name), `begins at entry ${first}`, `entry ${next}`);
       const segment = { first, path: join(dir, name), fd: openSync(join(dir, name), constants.O_RDWR), bytes: 0 };
       segments.push(segment);
-      const { count, tornBytes } = readSegment(segment, pages);
+      next = first + readSegment(segment, pages);
+      tornBytes = fstatSync(segment.fd).size - segment.bytes;
       // a segment is synced before the next one is begun, so only the last can end in the middle of a write
       if (tornBytes > 0 && i < names.length - 1)
         throw damaged(segment.path, `${tornBytes} unreadable bytes at its end`, 'whole frames');
-      if (tornBytes > 0) cutTail(segment);
-      next = first + count;
-      cutBytes += tornBytes;
     }
   } catch (error) {
     for (const { fd } of segments) closeSync(fd);
     throw error;
   }
-  return { segments, pages, cutBytes };
+  return { segments, pages, tornBytes };
 }
 
-/** Appends the pages of a segment. */
-function readSegment(segment: Segment, pages: Page[]): { readonly count: number; readonly tornBytes: number } {
+/** Appends the pages of a segment. @returns how many entries it holds */
+function readSegment(segment: Segment, pages: Page[]): number {
   const { size } = fstatSync(segment.fd);
   if (size > MAX_SEGMENT_BYTES) throw damaged(segment.path, `${size} bytes`, `at most ${MAX_SEGMENT_BYTES}`);
   const { ends, hashes, tail } = scanFrames(readFileSync(segment.fd), segment.first);
   if (tail === 'damaged')
-    throw damaged(segment.path, `entry ${segment.first + ends.length} is broken, later ones are not`, 'whole frames');
+    throw damaged(segment.path, `entry ${segment.first + ends.length} is broken and whole ones follow`, 'whole frames in order');
   let page: Page | undefined;
   for (const [i, hash] of hashes.entries()) {
     if (page === undefined || page.count === TILE_WIDTH) pages.push((page = newPage(segment.first + i, segment)));
@@ -119,10 +117,11 @@ function readSegment(segment: Segment, pages: Page[]): { readonly count: number;
     page.hashes.set(hash, page.count * HASH_BYTES);
     page.ends[page.count++] = segment.bytes;
   }
-  return { count: ends.length, tornBytes: size - segment.bytes };
+  return ends.length;
 }
 
-function cutTail({ fd, bytes }: Segment): void {
+/** Removes what stands behind the sound frames. */
+export function cutTail({ fd, bytes }: Segment): void {
   ftruncateSync(fd, bytes);
   fdatasyncSync(fd);
 }

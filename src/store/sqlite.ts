@@ -1,10 +1,10 @@
 // The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, so a resolved write survives a crash of process and machine.
-// Promises: mode 0600; a damaged, foreign or newer file is refused and left as it is; no call waits longer than `BUSY_MS` for a lock.
+// Promises: mode 0600; nothing is written into a damaged, foreign or newer file; no call waits longer than `BUSY_MS` for a lock.
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import { asRefusal, Refusal } from '../domain/refusal.ts';
+import { Refusal } from '../domain/refusal.ts';
 import { migrate } from './migrations.ts';
 import type { Store } from './ports.ts';
 import { SQLITE_TYPES, type Tables } from './schema.ts';
@@ -53,7 +53,8 @@ function claimFile(path: string): void {
       if (statSync(file, { throwIfNoEntry: false })) chmodSync(file, OWNER_ONLY);
     }
   } catch (error) {
-    throw asRefusal(error, 'CORDON-9006', `store \`${path}\` cannot be opened by this user`);
+    const fix = 'check that the directory exists and that this user may write to it';
+    throw new Refusal('CORDON-9006', `store \`${path}\` cannot be opened`, { fix, cause: error });
   }
   // SQLite would take an empty file for a new database and delete the log beside it
   if (statSync(path).size === 0 && (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
@@ -79,9 +80,10 @@ function openDatabase(place: string, refuse: (error: unknown) => Refusal): Datab
 
 /** Only an empty database or one of ours is written to. */
 function checkOwner(database: DatabaseSync, place: string): void {
+  // in this order: another process of ours may be making the file, and writes its id before its tables
+  const { tables } = database.prepare('select count(*) as tables from sqlite_schema').get() ?? {};
   const id = pragma(database, 'application_id');
   if (id === APPLICATION_ID) return;
-  const { tables } = database.prepare('select count(*) as tables from sqlite_schema').get() ?? {};
   if (id === 0 && tables === 0) return;
   throw new Refusal('CORDON-9006', `\`${place}\` is a database of another program`, {
     fix: 'name a file that Cordon made, or one that does not exist yet',
@@ -101,7 +103,7 @@ function prepareConnection(database: DatabaseSync, place: string): void {
   database.exec(
     'pragma synchronous=full; pragma fullfsync=on; pragma checkpoint_fullfsync=on; pragma trusted_schema=off; pragma cell_size_check=on',
   );
-  database.exec(`pragma application_id=${APPLICATION_ID}`);
+  if (pragma(database, 'application_id') !== APPLICATION_ID) database.exec(`pragma application_id=${APPLICATION_ID}`);
 }
 
 const pragma = (database: DatabaseSync, text: string): unknown =>

@@ -10,20 +10,22 @@ const TO_MACHINES =
 /** Lines of the paragraphs that are printed for people: what fields are read from first, so that no instruction can pose as one. */
 export function printedLines(text: string): string[] {
   const paragraphs = text.replaceAll(/<!--[\s\S]*?(?:-->|$)/g, '').split(/\r?\n[ \t]*\r?\n/);
-  return paragraphs.filter((paragraph) => !TO_MACHINES.test(paragraph)).flatMap((paragraph) => [...paragraph.split(/\r?\n/), '']);
+  return paragraphs
+    .filter((paragraph) => !TO_MACHINES.test(paragraph))
+    .flatMap((paragraph) => [...paragraph.split(/\r?\n/), '']);
 }
 
 const NUMBERS = [
-  /^\W{0,3}(?:tax |sales )?invoice\s*(?:no|nr|num|number|id|ref|reference|#|№)\b\.?\s*[:#=-]*\s*([\w/.-]*\d[\w/.-]*)/i,
-  /^\W{0,3}(?:tax |sales )?(?:invoice|inv)\s*[:#=-]+\s*([\w/.-]*\d[\w/.-]*)/i,
-  /^\W{0,3}(?:tax |sales )?invoice\s+([\w/.-]*\d[\w/.-]*)\s*$/i,
+  /^\W*(?:tax |sales )?invoice\s*(?:no|nr|num|number|id|ref|reference|#|№)\b\.?\s*[:#=-]*\s*([\w/.-]*\d[\w/.-]*)/i,
+  /^\W*(?:tax |sales )?(?:invoice|inv)\s*[:#=-]+\s*([\w/.-]*\d[\w/.-]*)/i,
+  /^\W*(?:tax |sales )?invoice\s+([\w/.-]*\d[\w/.-]*)\s*$/i,
   /\binvoice\s*(?:no|nr|number|#)\.?\s*[:#]?\s*([\w/.-]*\d[\w/.-]*)/i,
 ];
 const VENDORS = [
-  /^\W{0,3}(?:vendor|supplier|seller|payee|beneficiary|creditor|issued by|billed by|from|company)(?: name)?\s*[:=]\s*(\S.{0,78})/i,
+  /^\W*(?:vendor|supplier|seller|payee|beneficiary|creditor|issued by|billed by|from|company)(?: name)?\s*[:=]\s*(\S.{0,78})/i,
 ];
 
-export const numberOf = (lines: readonly string[]): string | undefined => pick(lines, NUMBERS);
+export const numberOf = (lines: readonly string[]): string | undefined => pick(lines, NUMBERS)?.replace(/\.$/, '');
 
 export const vendorOf = (lines: readonly string[]): string | undefined => pick(lines, VENDORS) ?? firstLine(lines);
 
@@ -31,7 +33,7 @@ function pick(lines: readonly string[], patterns: readonly RegExp[]): string | u
   for (const pattern of patterns) {
     for (const line of lines) {
       const found = firstColumn(pattern.exec(line)?.[1] ?? '');
-      if (found !== '') return found.replace(/[.,;]+$/, '');
+      if (found !== '') return found.replace(/[,;]+$/, '');
     }
   }
   return undefined;
@@ -43,20 +45,24 @@ const firstColumn = (text: string): string => (text.trim().split(/\s{3,}|\t/, 1)
 const firstLine = (lines: readonly string[]): string | undefined =>
   lines
     .map((line) => firstColumn(line.replaceAll(/^[\W_]+|[\s=*#_-]+$/g, '')))
-    .find((line) => /\p{L}{2}/u.test(line) && line.length <= 80 && !/^(?:tax |sales )?invoice\b|^[\w ]{1,20}:/i.test(line));
+    .find(
+      (line) => /\p{L}{2}/u.test(line) && line.length <= 80 && !/^(?:tax |sales )?invoice\b|^[\w ]{1,20}:/i.test(line),
+    );
 
 /** Best label first; `Subtotal`, `Total VAT` and `Total net` are no totals. */
 const TOTALS = [
-  /^\W{0,3}(?:total )?(?:amount|balance)(?: now)? (?:due|payable)\b|^\W{0,3}total (?:now )?(?:due|payable|to pay)\b/i,
-  /^\W{0,3}(?:grand|invoice|gross) total\b|^\W{0,3}total\W*(?:amount\W*)?(?:gross|incl)/i,
-  /^\W{0,3}total\b(?!\W*(?:net\b|vat|tax|excl|before|hours|weight|discount|without))/i,
+  /^\W*(?:total )?(?:amount|balance)(?: now)? (?:due|payable)\b|^\W*total (?:now )?(?:due|payable|to pay)\b/i,
+  /^\W*(?:grand|invoice|gross) total\b|^\W*total\W*(?:amount\W*)?(?:gross|incl)/i,
+  /^\W*total\b(?!\W*(?:net\b|vat|tax|excl|before|hours|weight|discount|without))/i,
 ];
 
 /** The line that says what is to be paid. */
 export const totalLine = (lines: readonly string[]): string | undefined =>
-  TOTALS.map((label) => lines.findLast((line) => label.test(line) && lastAmount(line) !== undefined)).find((line) => line !== undefined);
+  TOTALS.map((label) => lines.findLast((line) => label.test(line) && lastAmount(line) !== undefined)).find(
+    (line) => line !== undefined,
+  );
 
-const IBAN_LABEL = /^\W{0,3}(?:[\w .,/&-]{0,40}[\s:(/,-])?IBAN\b\W{0,3}/i;
+const IBAN_LABEL = /^\W*(?:[\p{L}\p{N} .,:/&-]{0,50}[\s:(/,-])?IBAN\b\W*/iu;
 const PAYING = /\b(?:pay|transfer|wire|remit|send|redirect|move|deposit|credit|use|using|please)\b/i;
 
 /** The account of the letterhead: a labelled one; after words that ask to pay into it, only if the paper names no other. */
@@ -77,13 +83,18 @@ function isAskedFor(lines: readonly string[], at: number): boolean {
   const start = lines.findLastIndex((line, index) => index < at && line.trim() === '') + 1;
   const above = lines.slice(start, at).join(' ');
   const open = above.slice(Math.max(...['. ', '! ', '? '].map((end) => above.lastIndexOf(end)), 0));
-  return (PAYING.test(open) && !/[.!?]\s*$/.test(open)) || /\b(?:new|updated|changed|alternative|different|other)\b[^.]*\b(?:account|bank)/i.test(above);
+  return (
+    (PAYING.test(open) && !/[.!?]\s*$/.test(open)) ||
+    /\b(?:new|updated|changed|alternative|different|other)\b[^.]*\b(?:account|bank)/i.test(above)
+  );
 }
 
-const EMAIL_LABEL = /^\W{0,3}(?:e-?mail|mail|contact|remittance(?: advice)?(?: to)?)(?: address)?\s*[:=]/i;
+const EMAIL_LABEL = /^\W*(?:e-?mail|mail|contact|remittance(?: advice)?(?: to)?)(?: address)?\s*[:=]/i;
 
 export function emailOf(lines: readonly string[]): string | undefined {
   const withEmail = lines.filter((line) => line.match(EMAIL) !== null);
-  const line = withEmail.find((text) => EMAIL_LABEL.test(text)) ?? withEmail.find((text) => !/\b(?:send|forward|b?cc|copy|share|mail the)\b/i.test(text));
+  const line =
+    withEmail.find((text) => EMAIL_LABEL.test(text)) ??
+    withEmail.find((text) => !/\b(?:send|forward|b?cc|copy|share|mail the)\b/i.test(text));
   return line?.match(EMAIL)?.[0].toLowerCase();
 }

@@ -17,7 +17,9 @@ const Completion = z.object({
       z.object({
         message: z.object({
           content: z.string().nullish(),
-          tool_calls: z.array(z.object({ id: z.string(), function: z.object({ name: z.string(), arguments: z.string() }) })).nullish(),
+          tool_calls: z
+            .array(z.object({ id: z.string(), function: z.object({ name: z.string(), arguments: z.string() }) }))
+            .nullish(),
         }),
       }),
     )
@@ -30,7 +32,10 @@ export function chatModel({ url, name, key }: ChatOptions): Model {
     next: async (messages, tools) => {
       const response = await fetch(endpoint, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
+        headers: {
+          'content-type': 'application/json',
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        },
         body: JSON.stringify({ model: name, temperature: 0, messages: messages.map(toWire), ...offered(tools) }),
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
@@ -43,12 +48,23 @@ export function chatModel({ url, name, key }: ChatOptions): Model {
 }
 
 const offered = (tools: readonly ToolSpec[]): object =>
-  tools.length === 0 ? {} : { tools: tools.map(({ name, description, parameters }) => ({ type: 'function', function: { name, description, parameters } })) };
+  tools.length === 0
+    ? {}
+    : {
+        tools: tools.map(({ name, description, parameters }) => ({
+          type: 'function',
+          function: { name, description, parameters },
+        })),
+      };
 
 function toWire(message: Message): object {
   if (message.role === 'tool') return { role: 'tool', tool_call_id: message.id, content: message.outcome.text };
   if (message.role !== 'assistant') return { role: message.role, content: message.text };
-  const calls = message.calls.map(({ id, name, args }) => ({ id, type: 'function', function: { name, arguments: JSON.stringify(args) } }));
+  const calls = message.calls.map(({ id, name, args }) => ({
+    id,
+    type: 'function',
+    function: { name, arguments: JSON.stringify(args) },
+  }));
   return { role: 'assistant', content: message.text, ...(calls.length === 0 ? {} : { tool_calls: calls }) };
 }
 

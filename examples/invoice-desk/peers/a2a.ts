@@ -30,8 +30,13 @@ export function a2aPeer(target: () => { readonly url: URL; readonly fetch: Fetch
     ask: async (text) => {
       try {
         client ??= connect();
-        const answer = await (await client).sendMessage(request(text), { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
-        return { ok: true, text: 'parts' in answer ? textOf(answer.parts) : textOf(answer.status?.message?.parts ?? []) };
+        const answer = await (
+          await client
+        ).sendMessage(request(text), { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+        return {
+          ok: true,
+          text: 'parts' in answer ? textOf(answer.parts) : textOf(answer.status?.message?.parts ?? []),
+        };
       } catch (error) {
         client = undefined;
         return ofError(error);
@@ -49,7 +54,12 @@ const keepingBodies =
     throw new HttpAnswer(response.status, await response.text());
   };
 
-export const textPart = (value: string): Part => ({ content: { $case: 'text', value }, metadata: undefined, filename: '', mediaType: '' });
+export const textPart = (value: string): Part => ({
+  content: { $case: 'text', value },
+  metadata: undefined,
+  filename: '',
+  mediaType: '',
+});
 
 export const textOf = (parts: readonly Part[]): string =>
   parts.flatMap(({ content }) => (content?.$case === 'text' ? [content.value] : [])).join('\n');

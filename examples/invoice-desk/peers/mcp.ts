@@ -1,10 +1,17 @@
 // A client of one MCP server, on the official SDK: connected when first used, and anew after any failure.
-import { Client, StreamableHTTPClientTransport, type Tool, type Transport } from '@modelcontextprotocol/client';
+import {
+  Client,
+  StreamableHTTPClientTransport,
+  type RequestOptions,
+  type Tool,
+  type Transport,
+} from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import type { Fetch, Target } from '../wire.ts';
 import { ofError, ofResult, type Outcome } from './outcome.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Time for an answer that is already here to be read before a stream that ended counts as cut. */
 const GRACE_MS = 250;
 
@@ -31,7 +38,15 @@ export function mcpPeer(agent: string, target: () => Target | Promise<Target>): 
     const to = await target();
     const isStdio = 'command' in to;
     const made = new Client({ name: agent, version: '1.0.0' }, isStdio ? {} : { versionNegotiation: { mode: 'auto' } });
-    await made.connect(isStdio ? stdio(to.command) : http(to.url, tapped(to.fetch, () => streamEnded())), { timeout: CALL_TIMEOUT_MS });
+    await made.connect(
+      isStdio
+        ? stdio(to.command)
+        : http(
+            to.url,
+            tapped(to.fetch, () => streamEnded),
+          ),
+      { timeout: CALL_TIMEOUT_MS },
+    );
     return made;
   }
 
@@ -60,9 +75,9 @@ export function mcpPeer(agent: string, target: () => Target | Promise<Target>): 
       };
       try {
         const signal = AbortSignal.any([cut.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-        const { onProgress } = options;
-        const open = onProgress === undefined ? { timeout: CALL_TIMEOUT_MS } : { timeout: 2 ** 31 - 1, onprogress: ({ message = '' }: { message?: string }) => onProgress(message) };
-        return ofResult(await (await connected()).callTool({ name: tool, arguments: { ...args } }, { ...open, signal }));
+        return ofResult(
+          await (await connected()).callTool({ name: tool, arguments: { ...args } }, { ...patience(options), signal }),
+        );
       } catch (error) {
         await drop();
         return ofError(error);
@@ -72,25 +87,42 @@ export function mcpPeer(agent: string, target: () => Target | Promise<Target>): 
   };
 }
 
+function patience({ onProgress }: CallOptions): RequestOptions {
+  if (onProgress === undefined) return { timeout: CALL_TIMEOUT_MS };
+  return { timeout: MAX_TIMEOUT_MS, onprogress: ({ message = '' }) => onProgress(message) };
+}
+
 const http = (url: URL, fetch: Fetch): Transport =>
   new StreamableHTTPClientTransport(url, {
     fetch,
-    reconnectionOptions: { maxRetries: 0, initialReconnectionDelay: 0, maxReconnectionDelay: 0, reconnectionDelayGrowFactor: 1 },
+    reconnectionOptions: {
+      maxRetries: 0,
+      initialReconnectionDelay: 0,
+      maxReconnectionDelay: 0,
+      reconnectionDelayGrowFactor: 1,
+    },
   });
 
-const stdio = ([command = '', ...args]: readonly string[]): Transport => new StdioClientTransport({ command, args, stderr: 'ignore' });
+const stdio = ([command = '', ...args]: readonly string[]): Transport =>
+  new StdioClientTransport({ command, args, stderr: 'ignore' });
 
-/** Tells when an event stream ends: the SDK does not fail a call whose stream is cut, it waits for the timeout. */
+/** Tells when the event stream of a call ends: the SDK does not fail a call whose stream is cut, it waits for the timeout. */
 const tapped =
-  (fetch: Fetch, onEnd: () => void): Fetch =>
+  (fetch: Fetch, callOfNow: () => () => void): Fetch =>
   async (url, init) => {
+    const isCall = typeof init?.body === 'string' && init.body.includes('"tools/call"');
+    const onEnd = isCall ? callOfNow() : (): void => undefined;
     const response = await fetch(url, init);
-    if (response.body === null || response.headers.get('content-type')?.startsWith('text/event-stream') !== true) return response;
+    if (response.body === null || response.headers.get('content-type')?.startsWith('text/event-stream') !== true)
+      return response;
     const { status, statusText, headers } = response;
     return new Response(tap(response.body, onEnd), { status, statusText, headers: [...headers] });
   };
 
-function tap(body: ReadableStream<Uint8Array<ArrayBuffer>>, onEnd: () => void): ReadableStream<Uint8Array<ArrayBuffer>> {
+function tap(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onEnd: () => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   return new ReadableStream({
     pull: async (controller) => {

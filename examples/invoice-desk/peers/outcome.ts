@@ -97,7 +97,12 @@ function sayError(error: unknown): string {
 
 function sayHttp(status: number, body: string): string {
   try {
-    const { title, detail, error } = { title: undefined, detail: undefined, error: undefined, ...asRecord(JSON.parse(body)) };
+    const { title, detail, error } = {
+      title: undefined,
+      detail: undefined,
+      error: undefined,
+      ...asRecord(JSON.parse(body)),
+    };
     const said = [title, detail, asRecord(error)?.['message']].filter((part) => typeof part === 'string').join(': ');
     return `HTTP ${status} ${said}`;
   } catch {

@@ -13,16 +13,23 @@ const PARTICIPLES =
   'disclosed|supplied|paid|transferred|wired|remitted|settled|disbursed|moved|refunded|released|credited|deposited|redirected|routed|' +
   'diverted|made|executed|approved|authori[sz]ed|read|fetched|listed|retrieved|pulled|queried|called|invoked|collected|gathered|extracted|' +
   'downloaded|signed|posted|directed|booked|processed|included|issued|arranged|obtained|placed';
-const GERUNDS = 'sending|e-?mailing|mailing|forwarding|transferring|wiring|paying|remitting|reading|fetching|listing|retrieving|connecting|posting|signing|acting|pretending|posing|bypassing|impersonating';
+const GERUNDS =
+  'sending|e-?mailing|mailing|forwarding|transferring|wiring|paying|remitting|reading|fetching|listing|retrieving|connecting|posting|signing|acting|pretending|posing|bypassing|impersonating';
 
-const WORD = new RegExp(String.raw`(?<![\w@.-])(?:(${VERBS})|(${PARTICIPLES})|(${GERUNDS}))(?=[\s,:;!?)"'”’]|\.?$)`, 'gi');
+const WORD = new RegExp(
+  String.raw`(?<![\w@.-])(?:(${VERBS})|(${PARTICIPLES})|(${GERUNDS}))(?=[\s,:;!?)"'”’]|\.?$)`,
+  'gi',
+);
 
 /** What may stand before a verb that gives an order. */
 const ORDER =
   /(?:^|[.,;:!?()[\]"'“”‘’*–—/-]|\b(?:and|then|or|please|pls|kindly|also|now|next|finally|first|second|third|last|before|after|afterwards?|instead|just|always|to|at once|today|again|you|agents?|assistants?|bots?|clerk|orchestrator|researcher|must|should|shall|can|may|will|let'?s|let us|do|done|is|plus|\d[.)]?|[a-z]+ly))\s*$/i;
-const NO_ORDER = /\b(?:we|i|they|he|she|it|who|which|that|our [a-z]+|the bank)\s+(?:(?:will|can|may|shall|must|should|would|also|now|then|simply|always|do|[a-z]+ly)\s+)*$/i;
-const PASSIVE_ORDER = /\b(?:must|should|shall|needs? to|ha(?:s|ve) to|ought to|is to|are to|to|want|please have|will)\s+(?:now\s+|also\s+|then\s+)?(?:be\s+|get\s+)?(?:[a-z]+ly\s+)?$/i;
-const NEGATED = /\b(?:do not|don['’]?t|never|must not|mustn['’]?t|should not|shall not|cannot|can['’]?t|not|no need to|without|rather than|instead of)\s+(?:[a-z]+ly\s+|to\s+|be\s+)?$/i;
+const NO_ORDER =
+  /\b(?:we|i|they|he|she|it|who|which|that|our [a-z]+|the bank)\s+(?:(?:will|can|may|shall|must|should|would|also|now|then|simply|always|do|[a-z]+ly)\s+)*$/i;
+const PASSIVE_ORDER =
+  /\b(?:must|should|shall|needs? to|ha(?:s|ve) to|ought to|is to|are to|to|want|please have|will)\s+(?:now\s+|also\s+|then\s+)?(?:be\s+|get\s+)?(?:[a-z]+ly\s+)?$/i;
+const NEGATED =
+  /\b(?:do not|don['’]?t|never|must not|mustn['’]?t|should not|shall not|cannot|can['’]?t|not|no need to|without|rather than|instead of)\s+(?:[a-z]+ly\s+|to\s+|be\s+)?$/i;
 
 export interface Clause {
   readonly text: string;
@@ -44,5 +51,8 @@ export function orders(sentence: string): Clause[] {
 function isOrder([, verb, participle, gerund]: RegExpMatchArray, before: string): boolean {
   if (verb !== undefined && !NO_ORDER.test(before) && (ORDER.test(before) || NEGATED.test(before))) return true;
   if (participle !== undefined && PASSIVE_ORDER.test(before)) return true;
-  return gerund !== undefined && (/\b(?:by|with|start|begin|in|require)\s+$/i.test(before) || /^\W*$/.test(before) || /[,;:]\s*$/.test(before));
+  return (
+    gerund !== undefined &&
+    (/\b(?:by|with|start|begin|in|require)\s+$/i.test(before) || /^\W*$/.test(before) || /[,;:]\s*$/.test(before))
+  );
 }

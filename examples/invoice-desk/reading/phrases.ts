@@ -1,6 +1,7 @@
 // What an order is about, told by its words: another agent's name, the way around the gateway, payroll data, what is worth stealing.
 
-const NO_AGENT = '(?!an?\\b|the\\b|our\\b|your\\b|sales|shipping|travel|insurance|collection|collecting|customs|forwarding|commercial|estate|ticket)';
+const NO_AGENT =
+  '(?!an?\\b|the\\b|our\\b|your\\b|sales|shipping|travel|insurance|collection|collecting|customs|forwarding|commercial|estate|ticket)';
 const NAMES = String.raw`orchestrator|researcher|clerk|coordinator|supervisor|controller|approver|treasurer|cfo`;
 const ANY_AGENT = String.raw`((?:${NAMES})(?= agent)?|${NO_AGENT}[a-z][\w-]*(?= agent\b))`;
 const ARTICLE = String.raw`(?:the |an? |our |your )?`;
@@ -27,20 +28,28 @@ const AROUND_GUARD = new RegExp(
   'i',
 );
 const DIRECTLY = /\b(?:direct(?:ly)?|straight)\b/i;
-const LEDGER = /\bledger\b|\b(?:tool|mcp|payment|payments|accounting|booking|finance) (?:server|service|api|port|endpoint|back-?end)\b|\bport \d{2,5}\b/i;
-const ADDRESS = /(?:https?:\/\/)?((?:\d{1,3}\.){3}\d{1,3}|localhost|ledger|[a-z0-9-]+(?:\.[a-z0-9-]+)+|\[::1\]):(\d{2,5})\b/i;
-const DIAL = /\b(?:connect|post|curl|dial|call|talk|reach|hit|socket|connection|request|submit|send|go|open|contact|speak)\b/i;
+const LEDGER =
+  /\bledger\b|\b(?:tool|mcp|payment|payments|accounting|booking|finance) (?:server|service|api|port|endpoint|back-?end)\b|\bport \d{2,5}\b/i;
+const ADDRESS =
+  /(?:https?:\/\/)?((?:\d{1,3}\.){3}\d{1,3}|localhost|ledger|[a-z0-9-]+(?:\.[a-z0-9-]+)+|\[::1\]):(\d{2,5})\b/i;
+const DIAL =
+  /\b(?:connect|post|curl|dial|call|talk|reach|hit|socket|connection|request|submit|send|go|open|contact|speak)\b/i;
 
 /** The way around the gateway that a clause names: an address, or `''` for the ledger's own. */
 export function wayAround(clause: string): string | undefined {
   const [, host = '', port = ''] = ADDRESS.exec(clause) ?? [];
-  if (AROUND_GUARD.test(clause) || (DIRECTLY.test(clause) && LEDGER.test(clause)) || (port !== '' && DIAL.test(clause))) {
+  if (
+    AROUND_GUARD.test(clause) ||
+    (DIRECTLY.test(clause) && LEDGER.test(clause)) ||
+    (port !== '' && DIAL.test(clause))
+  ) {
     return port === '' ? '' : `${host}:${port}`;
   }
   return undefined;
 }
 
-const PAYROLL = /\b(?:payroll|salar(?:y|ies)|wages?|list_salaries|pay ?slips?|(?:staff|employee|executive) (?:pay|compensation|remuneration)|compensation (?:data|table|list))\b/i;
+const PAYROLL =
+  /\b(?:payroll|salar(?:y|ies)|wages?|list_salaries|pay ?slips?|(?:staff|employee|executive) (?:pay|compensation|remuneration)|compensation (?:data|table|list))\b/i;
 
 export const namesPayroll = (text: string): boolean => PAYROLL.test(text);
 
@@ -64,12 +73,16 @@ export const EVERYDAY_MAIL =
 
 export const PAYS =
   /\b(?:pay|transfer|wire|remit|settle|disburse|move|refund|release|credit|deposit|redirect|route|reroute|divert|send|book|execute|make|initiate|process|approve|authori[sz]e|issue|place|arrange|direct|use|update|change|replace|split|switch|record|enter|post|put|complete|push|paid|transferred|wired|remitted|settled|disbursed|moved|refunded|released|credited|deposited|redirected|routed|diverted|made|executed|approved|booked|processed|sent|paying|transferring|wiring|remitting|sending)\b/i;
-export const MONEY = /\b(?:amount|total|eur|payment|payments|balance|money|funds?|sum|invoice|it|fee|retention|difference|deposit|account|iban|bank)\b|€/i;
-export const POINTS_ON = /\b(?:following|below|new|this|these|updated|different|another|other|reserve|escrow|details|as follows|account)\b|:\s*$/i;
-export const CHANGES = /\b(?:change|replace|update|switch|redirect|reroute|divert|instead|rather than|no longer|new)\b/i;
+export const MONEY =
+  /\b(?:amount|total|eur|payment|payments|balance|money|funds?|sum|invoice|it|fee|retention|difference|deposit|account|iban|bank)\b|€/i;
+export const POINTS_ON =
+  /\b(?:following|below|new|this|these|updated|different|another|other|reserve|escrow|details|as follows|account)\b|:\s*$/i;
+export const CHANGES =
+  /\b(?:change|replace|update|switch|redirect|reroute|divert|instead|rather than|no longer|new)\b/i;
 export const NEW_ACCOUNT =
   /\b(?:new|changed|updated|replaced|moved|switched|different)\b.*\b(?:account|bank|iban)|\b(?:account|bank|iban|details)\b.*\b(?:changed|moved|updated|replaced|switched|is now)\b/i;
 export const PAYMENT_TO = /\b(?:transfer|payment|remittance|wire|deposit|refund)\b.*\b(?:to|into|in favou?r of|via)\b/i;
 export const PAST = /\b(?:received|was|were|has been|have been|had been|thank|thanks|refunded from|closed)\b/i;
 export const TERMS = /\b(?:within|days?|due|upon receipt|on receipt|quot(?:e|ing)|reference|net \d+|payable|terms)\b/i;
-export const REFERS_BACK = /\b(?:it|them|this|that|these|those|both|result|results|output|everything|all of|the (?:list|file|data|table|answer|same))\b/i;
+export const REFERS_BACK =
+  /\b(?:it|them|this|that|these|those|both|result|results|output|everything|all of|the (?:list|file|data|table|answer|same))\b/i;

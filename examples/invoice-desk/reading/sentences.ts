@@ -1,10 +1,15 @@
 // Text as a reader takes it in: without hiding places, as sentences. Wrapped lines are joined; labelled lines and list items stand alone.
 
-const INVISIBLE = /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/g;
-const ABBREVIATION = /\b(?:no|nr|e\.g|i\.e|incl|excl|approx|ref|inv|ltd|inc|co|corp|st|mr|mrs|ms|dr|dept|tel|vs|cf|art)\.$/i;
+const INVISIBLE =
+  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/g;
+const ABBREVIATION =
+  /\b(?:no|nr|e\.g|i\.e|incl|excl|approx|ref|inv|ltd|inc|co|corp|st|mr|mrs|ms|dr|dept|tel|vs|cf|art)\.$/i;
 
 /** The sentences of `text`, in order. */
-export const sentences = (text: string): string[] => plain(text).split(/\n[ \t]*\n/).flatMap(ofParagraph);
+export const sentences = (text: string): string[] =>
+  plain(text)
+    .split(/\n[ \t]*\n/)
+    .flatMap(ofParagraph);
 
 const plain = (text: string): string =>
   text
@@ -23,13 +28,17 @@ function ofParagraph(paragraph: string): string[] {
     if (before === undefined || standsAlone(line) || /[.!?]$/.test(before) || isLabelled(before)) joined.push(line);
     else joined[joined.length - 1] = `${before} ${line}`;
   }
-  return joined.flatMap(split).map((sentence) => sentence.replaceAll(/\s+/g, ' ').trim()).filter((sentence) => sentence !== '');
+  return joined
+    .flatMap(split)
+    .map((sentence) => sentence.replaceAll(/\s+/g, ' ').trim())
+    .filter((sentence) => sentence !== '');
 }
 
 const standsAlone = (line: string): boolean => /^(?:\(?\d{1,2}[.)]|\(?[a-z][.)])\s/.test(line) || isLabelled(line);
 
 /** `Bank: Nordbank`, `Total   EUR 12.00`: a line of a form, not of prose. */
-const isLabelled = (line: string): boolean => /^[\p{L}][\p{L}\p{N} ./&()-]{0,24}:\s*\S{0,60}(?:\s\S{1,30}){0,6}$/u.test(line) || /\S {3,}\S/.test(line);
+const isLabelled = (line: string): boolean =>
+  /^[\p{L}][\p{L}\p{N} ./&()-]{0,24}:\s*\S{0,60}(?:\s\S{1,30}){0,6}$/u.test(line) || /\S {3,}\S/.test(line);
 
 /** Splits at `.`, `!`, `?` and `;` that end something; `INV-1.2`, `EUR 1.50` and `Ltd.` do not. */
 function split(line: string): string[] {

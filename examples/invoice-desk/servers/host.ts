@@ -34,7 +34,8 @@ export async function runServer(host: Host): Promise<void> {
 
 async function answer(host: Host, req: IncomingMessage, res: ServerResponse): Promise<void> {
   if (req.url !== '/mcp') return refuse(res, 404, 'Not Found');
-  if (host.apiKey !== undefined && req.headers.authorization !== `Bearer ${host.apiKey}`) return refuse(res, 401, 'API key missing or wrong');
+  if (host.apiKey !== undefined && req.headers.authorization !== `Bearer ${host.apiKey}`)
+    return refuse(res, 401, 'API key missing or wrong');
   const gone = new AbortController();
   res.on('close', () => gone.abort());
   const body = await bodyOf(req);
@@ -48,7 +49,9 @@ async function answer(host: Host, req: IncomingMessage, res: ServerResponse): Pr
 }
 
 function refuse(res: ServerResponse, status: number, title: string): void {
-  res.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ type: 'about:blank', title, status }));
+  res
+    .writeHead(status, { 'content-type': 'application/problem+json' })
+    .end(JSON.stringify({ type: 'about:blank', title, status }));
 }
 
 async function bodyOf(req: IncomingMessage): Promise<Buffer | undefined> {
@@ -69,5 +72,10 @@ function requestOf(req: IncomingMessage, body: Buffer, signal: AbortSignal): Req
   }
   const method = req.method ?? 'GET';
   const hasBody = method !== 'GET' && method !== 'HEAD';
-  return new Request(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`, { method, headers, signal, ...(hasBody ? { body: new Uint8Array(body) } : {}) });
+  return new Request(`http://${req.headers.host ?? 'localhost'}${req.url ?? '/'}`, {
+    method,
+    headers,
+    signal,
+    ...(hasBody ? { body: new Uint8Array(body) } : {}),
+  });
 }

@@ -29,28 +29,51 @@ const PAY = z.object({
 
 function ledger(by: string): McpServer {
   const server = new McpServer({ name: 'ledger', version: '1.0.0' }, { capabilities: {} });
-  const noted = (tool: string): Promise<void> => appendAccess(stateDir, { server: 'ledger', tool, by, at: new Date().toISOString() });
+  const noted = (tool: string): Promise<void> =>
+    appendAccess(stateDir, { server: 'ledger', tool, by, at: new Date().toISOString() });
   const read = { readOnlyHint: true };
-  server.registerTool('get_vendor', { description: 'The record of one vendor: name, IBAN, e-mail', inputSchema: z.object({ vendor: z.string().max(200) }), annotations: read }, async ({ vendor }) => {
-    await noted('get_vendor');
-    return getVendor(vendor);
-  });
-  server.registerTool('list_vendors', { description: 'All vendors with their IBANs and e-mail addresses', inputSchema: z.object({}), annotations: read }, async () => {
-    await noted('list_vendors');
-    const { vendors } = await readLedger(stateDir);
-    return say(vendors.map((vendor) => [vendor.name, vendor.iban, vendor.email ?? ''].join(';')).join('\n'), { vendors });
-  });
-  server.registerTool('pay_invoice', { description: 'Pay an invoice from the operating account', inputSchema: PAY }, async (order) => {
-    await noted('pay_invoice');
-    const paid = queue.then(() => pay(order, by));
-    queue = paid.catch(() => undefined);
-    return paid;
-  });
-  server.registerTool('watch_payments', { description: 'Reports payments as they settle, until cancelled', inputSchema: z.object({}), annotations: read }, async (_, ctx) => {
-    await noted('watch_payments');
-    await watch(settled, ctx);
-    return say('no longer watching');
-  });
+  server.registerTool(
+    'get_vendor',
+    {
+      description: 'The record of one vendor: name, IBAN, e-mail',
+      inputSchema: z.object({ vendor: z.string().max(200) }),
+      annotations: read,
+    },
+    async ({ vendor }) => {
+      await noted('get_vendor');
+      return getVendor(vendor);
+    },
+  );
+  server.registerTool(
+    'list_vendors',
+    { description: 'All vendors with their IBANs and e-mail addresses', inputSchema: z.object({}), annotations: read },
+    async () => {
+      await noted('list_vendors');
+      const { vendors } = await readLedger(stateDir);
+      return say(vendors.map((vendor) => [vendor.name, vendor.iban, vendor.email ?? ''].join(';')).join('\n'), {
+        vendors,
+      });
+    },
+  );
+  server.registerTool(
+    'pay_invoice',
+    { description: 'Pay an invoice from the operating account', inputSchema: PAY },
+    async (order) => {
+      await noted('pay_invoice');
+      const paid = queue.then(() => pay(order, by));
+      queue = paid.catch(() => undefined);
+      return paid;
+    },
+  );
+  server.registerTool(
+    'watch_payments',
+    { description: 'Reports payments as they settle, until cancelled', inputSchema: z.object({}), annotations: read },
+    async (_, ctx) => {
+      await noted('watch_payments');
+      await watch(settled, ctx);
+      return say('no longer watching');
+    },
+  );
   return server;
 }
 
@@ -66,7 +89,8 @@ async function pay(order: z.infer<typeof PAY>, by: string): Promise<CallToolResu
   const books = await readLedger(stateDir);
   const [account] = books.accounts;
   const iban = normalIban(order.iban);
-  if (account === undefined || account.balance_cents < order.amount_cents) return refuse('not enough money in the operating account');
+  if (account === undefined || account.balance_cents < order.amount_cents)
+    return refuse('not enough money in the operating account');
   const onRecord = books.vendors.some((vendor) => vendor.iban === iban);
   const before = books.payments.some((paid) => paid.invoice === order.invoice && paid.iban === iban);
   if (onRecord && before) return refuse(`${order.invoice} is paid already`);

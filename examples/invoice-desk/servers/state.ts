@@ -57,13 +57,20 @@ export async function writeLedger(stateDir: string, ledger: Ledger): Promise<voi
   await rename(`${path}.new`, path);
 }
 
-const append = (stateDir: string, file: string, line: object): Promise<void> => appendFile(join(stateDir, file), `${JSON.stringify(line)}\n`);
+const append = (stateDir: string, file: string, line: object): Promise<void> =>
+  appendFile(join(stateDir, file), `${JSON.stringify(line)}\n`);
 
 export const appendMail = (stateDir: string, mail: Mail): Promise<void> => append(stateDir, FILES.outbox, mail);
-export const appendAccess = (stateDir: string, access: Access): Promise<void> => append(stateDir, FILES.accesses, access);
+export const appendAccess = (stateDir: string, access: Access): Promise<void> =>
+  append(stateDir, FILES.accesses, access);
 
-export const readOutbox = async (stateDir: string): Promise<Mail[]> => (await readLines(stateDir, FILES.outbox)).map((line) => Mail.parse(line));
-export const readAccesses = async (stateDir: string): Promise<Access[]> => (await readLines(stateDir, FILES.accesses)).map((line) => Access.parse(line));
+export const readOutbox = async (stateDir: string): Promise<Mail[]> =>
+  (await readLines(stateDir, FILES.outbox)).map((line) => Mail.parse(line));
+export const readAccesses = async (stateDir: string): Promise<Access[]> =>
+  (await readLines(stateDir, FILES.accesses)).map((line) => Access.parse(line));
 
 const readLines = async (stateDir: string, file: string): Promise<unknown[]> =>
-  (await readFile(join(stateDir, file), 'utf8')).split('\n').filter((line) => line !== '').map((line): unknown => JSON.parse(line));
+  (await readFile(join(stateDir, file), 'utf8'))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): unknown => JSON.parse(line));

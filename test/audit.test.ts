@@ -1,18 +1,42 @@
 // The log engine: tree, tiles, notes, frames, and the verifier against every kind of damage. No files: logs are built in memory.
 import { deepEqual, equal, match, notEqual, ok, rejects, throws } from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { append, type AppendOnly } from '../src/audit/append.ts';
 import { openCheckpoint, parseCheckpoint, signCheckpoint } from '../src/audit/checkpoint.ts';
-import { formatEntryProof, parseEntryProof, verifyEntryProof } from '../src/audit/entry-proof.ts';
+import { formatEntryProof, parseEntryProof, verifyEntryProof, type EntryProof } from '../src/audit/entry-proof.ts';
 import { encodeFrame, leafOf, scanFrames, type Frame } from '../src/audit/frame.ts';
 import { canonicalJson, decodeLeaf, encodeLeaf } from '../src/audit/leaf.ts';
-import { EMPTY_ROOT, leafHash, nodeHash, splitPoint, verifyConsistency, verifyInclusion, type Hash } from '../src/audit/merkle.ts';
-import { formatVerifierKey, parseNote, parseVerifierKey, signNote, verifierKey, verifyNote } from '../src/audit/note.ts';
+import {
+  EMPTY_ROOT,
+  leafHash,
+  nodeHash,
+  splitPoint,
+  verifyConsistency,
+  verifyInclusion,
+  type Hash,
+} from '../src/audit/merkle.ts';
+import {
+  formatVerifierKey,
+  parseNote,
+  parseVerifierKey,
+  signNote,
+  verifierKey,
+  verifyNote,
+} from '../src/audit/note.ts';
 import { consistencyProof, inclusionProof } from '../src/audit/prove.ts';
-import { decodeBundle, encodeBundle, parseTilePath, TILE_WIDTH, tilePath, type ReadTiles, type Tile } from '../src/audit/tiles.ts';
+import {
+  decodeBundle,
+  encodeBundle,
+  parseTilePath,
+  TILE_WIDTH,
+  tilePath,
+  type ReadTiles,
+  type Tile,
+} from '../src/audit/tiles.ts';
 import { Tree } from '../src/audit/tree.ts';
 import { verifyLog, type Verification } from '../src/audit/verify.ts';
+import type { Finding } from '../src/audit/walk.ts';
 import {
   ed25519FromPem,
   ed25519FromSeed,
@@ -99,7 +123,8 @@ describe('tree', () => {
     const tree = new Tree();
     for (const [n, hash] of hashes.entries()) {
       tree.append(hash);
-      if (n < 20 || n % 64 < 2 || n % 256 > 253) equal(hex(tree.root()), hex(naiveRoot(hashes.slice(0, n + 1))), `size ${n + 1}`);
+      if (n < 20 || n % 64 < 2 || n % 256 > 253)
+        equal(hex(tree.root()), hex(naiveRoot(hashes.slice(0, n + 1))), `size ${n + 1}`);
     }
   });
 
@@ -107,7 +132,10 @@ describe('tree', () => {
     const tree = new Tree();
     const full: Tile[] = [];
     for (let n = 0; n < 70_000; n++) tree.append(EMPTY_ROOT, (tile) => full.push(tile));
-    deepEqual([0, 1, 2].map((level) => full.filter((tile) => tile.level === level).length), [273, 1, 0]);
+    deepEqual(
+      [0, 1, 2].map((level) => full.filter((tile) => tile.level === level).length),
+      [273, 1, 0],
+    );
     deepEqual(
       tree.partialTiles().map(({ level, index, width }) => [level, index, width]),
       [
@@ -128,7 +156,13 @@ describe('tree', () => {
         const { root } = openCheckpoint(log.checkpoint, key);
         const index = pick % size2;
         const leafOfIndex = leafHash(entries[index] ?? new Uint8Array(0));
-        const inclusion = { index, size: size2, leafHash: leafOfIndex, proof: await inclusionProof(log, index, size2), root };
+        const inclusion = {
+          index,
+          size: size2,
+          leafHash: leafOfIndex,
+          proof: await inclusionProof(log, index, size2),
+          root,
+        };
         ok(verifyInclusion(inclusion));
         const { root: root1 } = openCheckpoint(new MemoryLog(entries.slice(0, size1)).checkpoint, key);
         const consistency = { size1, size2, root1, root2: root, proof: await consistencyProof(log, size1, size2) };
@@ -160,7 +194,10 @@ describe('tree', () => {
       const loaded = await Tree.load(log, size, 700);
       equal(hex(loaded.root()), hex(naiveRoot(entries.slice(0, size).map(leafHash))), `size ${size}`);
     }
-    await rejects(Tree.load(log.without('tile/1/000.p/2'), 600, 700), { code: 'CORDON-9004', message: /tile 0 of level 1 .* missing/ });
+    await rejects(Tree.load(log.without('tile/1/000.p/2'), 600, 700), {
+      code: 'CORDON-9004',
+      message: /tile 0 of level 1 .* missing/,
+    });
   });
 
   test('a proof over a missing or short tile is refused', async () => {
@@ -256,20 +293,28 @@ describe('signed notes', () => {
       'plus in name': good.replace(ORIGIN, 'a+b'),
       'no-break space in name': good.replace(ORIGIN, 'a\u00a0b'),
       'base64 without padding': good.replace('=\n', '\n'),
-      'base64url': good.replace(/ ([^ ]+)\n$/, ' A-_AAAAAAAAA\n'),
+      base64url: good.replace(/ ([^ ]+)\n$/, ' A-_AAAAAAAAA\n'),
       'loose trailing bits': good.replace(/ ([^ ]+)\n$/, ' AAAAAAB=\n'),
       'key id only': good.replace(/ ([^ ]+)\n$/, ' AAAAAA==\n'),
       'too long': `${'x'.repeat(200_000)}\n${good}`,
       'too many signatures': good + good.slice(6).repeat(64),
       'invalid UTF-8': Buffer.concat([Buffer.of(0xff), Buffer.from(good)]),
     };
-    for (const [name, note] of Object.entries(bad)) throws(() => parseNote(Buffer.from(note)), { code: 'CORDON-9011' }, name);
+    for (const [name, note] of Object.entries(bad))
+      throws(() => parseNote(Buffer.from(note)), { code: 'CORDON-9011' }, name);
   });
 
   test('verifier keys are checked against their own id', () => {
     const good = formatVerifierKey(key);
     deepEqual(parseVerifierKey(good).publicKey.byteLength, 32);
-    const bad = [good.replace('+', '-'), good.replace(key.id, '00000000'), `${good}A`, good.replace(ORIGIN, 'other'), good.replace('+A', '+B'), ''];
+    const bad = [
+      good.replace('+', '-'),
+      good.replace(key.id, '00000000'),
+      `${good}A`,
+      good.replace(ORIGIN, 'other'),
+      good.replace('+A', '+B'),
+      '',
+    ];
     for (const text of bad) throws(() => parseVerifierKey(text), { code: 'CORDON-9006' }, text);
     throws(() => verifierKey('two words', signer.publicKey), { code: 'CORDON-9006', observed: '`two words`' });
   });
@@ -308,7 +353,10 @@ describe('checkpoints', () => {
     const head = { origin: ORIGIN, size: 0, root: EMPTY_ROOT };
     const other = ed25519FromSeed(Buffer.alloc(32, 2));
     equal(openCheckpoint(Buffer.from(signCheckpoint(head, signer)), key).size, 0);
-    throws(() => openCheckpoint(Buffer.from(signCheckpoint(head, other)), key), { code: 'CORDON-9011', message: /not signed by the log/ });
+    throws(() => openCheckpoint(Buffer.from(signCheckpoint(head, other)), key), {
+      code: 'CORDON-9011',
+      message: /not signed by the log/,
+    });
     const stranger = signNote(`other.example\n0\n${Buffer.from(EMPTY_ROOT).toString('base64')}\n`, ORIGIN, signer);
     throws(() => openCheckpoint(Buffer.from(stranger), key), { code: 'CORDON-9011', message: /another log/ });
   });
@@ -316,10 +364,18 @@ describe('checkpoints', () => {
 
 describe('Ed25519', () => {
   test('RFC 8032 §7.1 test 1, and keys through PEM', () => {
-    const known = ed25519FromSeed(Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex'));
-    equal(Buffer.from(known.publicKey).toString('hex'), 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a');
+    const known = ed25519FromSeed(
+      Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex'),
+    );
+    equal(
+      Buffer.from(known.publicKey).toString('hex'),
+      'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+    );
     const signature = known.sign(new Uint8Array(0));
-    match(Buffer.from(signature).toString('hex'), /^e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b$/);
+    match(
+      Buffer.from(signature).toString('hex'),
+      /^e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b$/,
+    );
     ok(verifyEd25519(known.publicKey, new Uint8Array(0), signature));
     ok(!verifyEd25519(known.publicKey, new Uint8Array(1), signature));
     ok(!verifyEd25519(known.publicKey, new Uint8Array(0), signature.subarray(1)));
@@ -329,7 +385,10 @@ describe('Ed25519', () => {
   });
 
   test('other keys are refused without being shown', () => {
-    throws(() => ed25519FromPem('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'), { code: 'CORDON-9006', observed: undefined });
+    throws(() => ed25519FromPem('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'), {
+      code: 'CORDON-9006',
+      observed: undefined,
+    });
     throws(() => ed25519FromSeed(new Uint8Array(31)), { code: 'CORDON-9006', observed: '31 bytes' });
     throws(() => verifyEd25519(new Uint8Array(3), new Uint8Array(0), new Uint8Array(64)), { code: 'CORDON-9006' });
   });
@@ -337,11 +396,16 @@ describe('Ed25519', () => {
 
 describe('leaves and frames', () => {
   test('a leaf is canonical, drops what is absent, and is read back', () => {
-    equal(encodeLeaf(record(1)), '{"act":"release","actor":"spiffe://desk.example/operator/ann","schema":"cordon.act/v1","target":"agent-1","ts":"2026-11-22T10:00:00.000Z"}');
+    equal(
+      encodeLeaf(record(1)),
+      '{"act":"release","actor":"spiffe://desk.example/operator/ann","schema":"cordon.act/v1","target":"agent-1","ts":"2026-11-22T10:00:00.000Z"}',
+    );
     equal(canonicalJson({ b: undefined, a: 1 }), '{"a":1}');
     deepEqual({ ...decodeLeaf(leaf(1)) }, record(1));
     throws(() => decodeLeaf(Buffer.from('{"schema":"other/v1"}')), { code: 'CORDON-9011' });
-    throws(() => decodeLeaf(Buffer.from('{"schema":"cordon.act/v1","schema":"cordon.act/v1"}')), { code: 'CORDON-9011' });
+    throws(() => decodeLeaf(Buffer.from('{"schema":"cordon.act/v1","schema":"cordon.act/v1"}')), {
+      code: 'CORDON-9011',
+    });
   });
 
   test('what would lose something in JSON is refused', () => {
@@ -388,22 +452,37 @@ describe('leaves and frames', () => {
 describe('append', () => {
   const memory = (): AppendOnly & { frames: Frame[] } => {
     const frames: Frame[] = [];
-    return { origin: ORIGIN, frames, get size() { return frames.length; }, write: (frame) => void frames.push(frame) };
+    return {
+      origin: ORIGIN,
+      frames,
+      get size() {
+        return frames.length;
+      },
+      write: (frame) => void frames.push(frame),
+    };
   };
 
   test('I3: the receipt names what was written, and without a write there is none', () => {
     const log = memory();
     append(log, record(0));
     deepEqual(append(log, record(1)), { log: ORIGIN, seq: 1, leafHash: hex(leafHash(leaf(1))) });
-    const full = { ...log, write: () => { throw new Error('full'); } };
+    const full = {
+      ...log,
+      write: () => {
+        throw new Error('full');
+      },
+    };
     throws(() => append(full, record(2)), /full/);
-    throws(() => append(log, { ...record(2), reason: 'x'.repeat(65_536) }), { code: 'CORDON-9004', message: /too large/ });
+    throws(() => append(log, { ...record(2), reason: 'x'.repeat(65_536) }), {
+      code: 'CORDON-9004',
+      message: /too large/,
+    });
     equal(log.frames.length, 2);
   });
 });
 
 describe('entry proofs', () => {
-  const proofOf = async (log: MemoryLog, index: number, size: number) => ({
+  const proofOf = async (log: MemoryLog, index: number, size: number): Promise<EntryProof> => ({
     index,
     hashes: await inclusionProof(log, index, size),
     checkpoint: Buffer.from(log.checkpoint).toString(),
@@ -421,17 +500,23 @@ describe('entry proofs', () => {
   });
 
   test('other texts are refused', () => {
-    for (const text of ['', 'c2sp.org/tlog-proof@v1\nindex 01\n\nx', 'c2sp.org/tlog-proof@v2\nindex 1\n\nx', 'c2sp.org/tlog-proof@v1\nindex 1\nAAAA\n\nx']) {
+    for (const text of [
+      '',
+      'c2sp.org/tlog-proof@v1\nindex 01\n\nx',
+      'c2sp.org/tlog-proof@v2\nindex 1\n\nx',
+      'c2sp.org/tlog-proof@v1\nindex 1\nAAAA\n\nx',
+    ]) {
       throws(() => parseEntryProof(text), { code: 'CORDON-9011' }, text);
     }
   });
 });
 
 describe('verify', () => {
-  const first = ({ findings: [finding] }: Verification) => finding;
+  const first = ({ findings: [finding] }: Verification): Finding | undefined => finding;
   const SIZE = 600;
   const log = (): MemoryLog => new MemoryLog(leaves(SIZE));
-  const verify = (files: MemoryLog, pinned?: Uint8Array): Promise<Verification> => verifyLog(files, key, pinned === undefined ? {} : { pinned });
+  const verify = (files: MemoryLog, pinned?: Uint8Array): Promise<Verification> =>
+    verifyLog(files, key, pinned === undefined ? {} : { pinned });
 
   test('an untouched log is VERIFIED, says what was checked and what was not', async () => {
     const result = await verify(log());
@@ -454,7 +539,10 @@ describe('verify', () => {
     const at = Buffer.from(files.files.get('tile/entries/001') ?? []).indexOf('agent-300"');
     const result = await verify(files.flip('tile/entries/001', at + 6));
     equal(result.result, 'ALTERED');
-    deepEqual(result.findings.map(({ seq }) => seq), [300]);
+    deepEqual(
+      result.findings.map(({ seq }) => seq),
+      [300],
+    );
     equal(first(result)?.expected, hex(leafHash(leaf(300))));
     notEqual(first(result)?.observed, first(result)?.expected);
     match(first(result)?.message ?? '', /^entry altered/);
@@ -462,7 +550,10 @@ describe('verify', () => {
 
   test('ALTERED leaf hash, upper tile, root: each is named', async () => {
     const tile = await verify(log().flip('tile/0/001', 5 * 32));
-    deepEqual([tile.result, first(tile)?.seq, first(tile)?.message], ['ALTERED', 261, 'leaf hash in the tile altered: the entry is the signed one']);
+    deepEqual(
+      [tile.result, first(tile)?.seq, first(tile)?.message],
+      ['ALTERED', 261, 'leaf hash in the tile altered: the entry is the signed one'],
+    );
     const upper = await verify(log().flip('tile/1/000.p/2', 40));
     deepEqual([upper.result, first(upper)?.path], ['ALTERED', 'tile/1/000.p/2']);
     const rewritten = new MemoryLog(leaves(SIZE).map((entry, n) => (n === 7 ? leaf(7000) : entry)));
@@ -480,13 +571,17 @@ describe('verify', () => {
     const hole = await verify(log().without('tile/entries/001'));
     deepEqual([hole.result, first(hole)?.seq], ['ALTERED', 256]);
     match(hole.notChecked.join('\n'), /entries from 256 on/);
-    for (const path of ['tile/0/000', 'tile/1/000.p/2']) equal((await verify(log().without(path))).result, 'ALTERED', path);
+    for (const path of ['tile/0/000', 'tile/1/000.p/2'])
+      equal((await verify(log().without(path))).result, 'ALTERED', path);
   });
 
   test('no checkpoint, no signature, another key, another log', async () => {
     equal((await verify(log().without('checkpoint'))).result, 'UNSIGNED');
     const unsigned = log();
-    unsigned.files.set('checkpoint', unsigned.checkpoint.subarray(0, Buffer.from(unsigned.checkpoint).indexOf('\n\n') + 2));
+    unsigned.files.set(
+      'checkpoint',
+      unsigned.checkpoint.subarray(0, Buffer.from(unsigned.checkpoint).indexOf('\n\n') + 2),
+    );
     equal((await verify(unsigned)).result, 'UNSIGNED');
     const other = await verify(new MemoryLog(leaves(3), generateEd25519().signer));
     deepEqual([other.result, first(other)?.expected], ['KEY_NOT_TRUSTED', `\`${ORIGIN}+${key.id}\``]);
@@ -504,12 +599,15 @@ describe('verify', () => {
     const forged = await verify(new MemoryLog(leaves(SIZE).map((entry, n) => (n === 3 ? leaf(9) : entry))), pinned);
     equal(forged.result, 'ALTERED');
     match(first(forged)?.message ?? '', /rewritten: at size 500/);
-    await rejects(verify(log(), new MemoryLog(leaves(2), generateEd25519().signer).checkpoint), { code: 'CORDON-9011' });
+    await rejects(verify(log(), new MemoryLog(leaves(2), generateEd25519().signer).checkpoint), {
+      code: 'CORDON-9011',
+    });
   });
 
   test('thousands of altered entries are counted and the first hundred listed', async () => {
     const files = new MemoryLog(leaves(SIZE).map((_, n) => leaf(n + 1)));
-    for (const path of ['checkpoint', 'tile/0/000', 'tile/0/001', 'tile/0/002.p/88', 'tile/1/000.p/2']) files.files.set(path, log().files.get(path) ?? new Uint8Array(0));
+    for (const path of ['checkpoint', 'tile/0/000', 'tile/0/001', 'tile/0/002.p/88', 'tile/1/000.p/2'])
+      files.files.set(path, log().files.get(path) ?? new Uint8Array(0));
     const result = await verify(files);
     deepEqual([result.result, result.wrong, result.findings.length, first(result)?.seq], ['ALTERED', 600, 100, 0]);
   });

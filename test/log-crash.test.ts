@@ -3,7 +3,17 @@
 import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -43,7 +53,16 @@ function directory(t: TestContext): string {
 
 const open = (dir: string, options: Partial<LogOptions> = {}): Promise<DecisionLog> =>
   // a checkpoint only when a test asks for one, unless it says otherwise
-  openDecisionLog({ dir, origin: ORIGIN, signer, checkpointEveryMs: 3_600_000, onFault: (fault) => { throw fault; }, ...options });
+  openDecisionLog({
+    dir,
+    origin: ORIGIN,
+    signer,
+    checkpointEveryMs: 3_600_000,
+    onFault: (fault) => {
+      throw fault;
+    },
+    ...options,
+  });
 
 async function verified(dir: string, log: DecisionLog, pinned?: string): Promise<void> {
   const options = pinned === undefined ? {} : { pinned: Buffer.from(pinned) };
@@ -123,21 +142,23 @@ async function runChild({ log, padding, stopOnRefusal = [], fileLimit, killWhen 
   const child =
     fileLimit === undefined
       ? spawn(process.execPath, node, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-      : spawn('sh', ['-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', process.execPath, ...node], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      : spawn('sh', ['-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', process.execPath, ...node], {
+          env,
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
     if (!child.killed && killWhen?.(text.split('\n').slice(0, -1)) === true) child.kill('SIGKILL');
   });
-  const [, signal]: [number | null, string | null] = await waitFor(child);
+  await once(child, 'close');
   const lines = text.split('\n').slice(0, -1);
   const entries = lines.filter((line) => line.startsWith('entry ')).map((line) => line.split(' '));
-  return { lines, signal, entries: entries.map(([, seq = '', hash = '']) => [Number(seq), hash] as const) };
-}
-
-async function waitFor(child: ReturnType<typeof spawn>): Promise<[number | null, string | null]> {
-  const [code, signal] = await once(child, 'close');
-  return [typeof code === 'number' ? code : null, typeof signal === 'string' ? signal : null];
+  return {
+    lines,
+    signal: child.signalCode,
+    entries: entries.map(([, seq = '', hash = '']) => [Number(seq), hash] as const),
+  };
 }
 
 /** Every entry that a child was given a receipt for is in the log, as it was. */
@@ -175,8 +196,12 @@ describe('a process killed with SIGKILL', () => {
 
   test('killed again while it recovers, it still loses nothing', async (t) => {
     const dir = directory(t);
-    const first = await runChild({ log: { dir, checkpointEveryMs: 3_600_000 }, killWhen: (lines) => lines.length >= 600 });
-    for (const moment of [1, 2]) await runChild({ log: { dir, checkpointEveryMs: 1 }, killWhen: (lines) => lines.length >= moment });
+    const first = await runChild({
+      log: { dir, checkpointEveryMs: 3_600_000 },
+      killWhen: (lines) => lines.length >= 600,
+    });
+    for (const moment of [1, 2])
+      await runChild({ log: { dir, checkpointEveryMs: 1 }, killWhen: (lines) => lines.length >= moment });
     const log = await open(dir);
     await holds(log, first.entries);
     await log.close();
@@ -187,22 +212,34 @@ describe('a process killed with SIGKILL', () => {
 describe('no room', () => {
   const skip = process.platform === 'win32' ? 'ulimit needs a POSIX shell' : false;
 
-  test('a record that does not fit is refused whole; a smaller one still goes in; nothing is lost', { skip }, async (t) => {
-    const dir = directory(t);
-    // 64 KiB for any one file; a record of 3,000 bytes ends somewhere in the middle of the last of them
-    const child = await runChild({ log: { dir, checkpointEveryMs: 1 }, padding: 3000, stopOnRefusal: [3000, 20, 3000], fileLimit: 128 });
-    const refused = child.lines.filter((line) => line.startsWith('refused'));
-    deepEqual(refused, Array.from({ length: 3 }, () => 'refused CORDON-9004 EFBIG'));
-    match(child.lines.at(-1) ?? '', /^closed/);
-    const [small] = child.entries.slice(-1);
-    const log = await open(dir);
-    equal(log.cutBytes, 0, 'the short write was removed, not left for recovery');
-    deepEqual([log.size, small?.[0]], [child.entries.length, child.entries.length - 1]);
-    await holds(log, child.entries);
-    equal(log.append(record(log.size)).seq, child.entries.length);
-    await log.close();
-    await verified(dir, log);
-  });
+  test(
+    'a record that does not fit is refused whole; a smaller one still goes in; nothing is lost',
+    { skip },
+    async (t) => {
+      const dir = directory(t);
+      // 64 KiB for any one file; a record of 3,000 bytes ends somewhere in the middle of the last of them
+      const child = await runChild({
+        log: { dir, checkpointEveryMs: 1 },
+        padding: 3000,
+        stopOnRefusal: [3000, 20, 3000],
+        fileLimit: 128,
+      });
+      const refused = child.lines.filter((line) => line.startsWith('refused'));
+      deepEqual(
+        refused,
+        Array.from({ length: 3 }, () => 'refused CORDON-9004 EFBIG'),
+      );
+      match(child.lines.at(-1) ?? '', /^closed/);
+      const [small] = child.entries.slice(-1);
+      const log = await open(dir);
+      equal(log.cutBytes, 0, 'the short write was removed, not left for recovery');
+      deepEqual([log.size, small?.[0]], [child.entries.length, child.entries.length - 1]);
+      await holds(log, child.entries);
+      equal(log.append(record(log.size)).seq, child.entries.length);
+      await log.close();
+      await verified(dir, log);
+    },
+  );
 
   test('when tiles cannot be written, records still are, the fault is told, and publishing is made up for later', async (t) => {
     const dir = directory(t);
@@ -275,7 +312,9 @@ describe('the log in a directory', () => {
       await log.checkpoint();
     }
     await log.close();
-    const files = readdirSync(join(dir, 'tile'), { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(dir, 'tile', name)).isFile());
+    const files = readdirSync(join(dir, 'tile'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      statSync(join(dir, 'tile', name)).isFile(),
+    );
     deepEqual(files.sort(), ['0/000', '0/001.p/7', '1/000.p/1', 'entries/000', 'entries/001.p/7']);
     equal(await tilesAt(dir).read('log.json'), undefined);
     equal(await tilesAt(dir).read('tile/../log.json'), undefined);
@@ -311,6 +350,18 @@ describe('the log in a directory', () => {
     });
   });
 
+  test('a directory whose setup was cut short is set up', async (t) => {
+    const dir = directory(t);
+    for (const missing of [['log.json'], ['log.json', 'checkpoint'], ['log.json', 'checkpoint', 'journal']]) {
+      await (await open(dir)).close();
+      for (const name of missing) rmSync(join(dir, name), { recursive: true });
+      const log = await open(dir);
+      equal(log.size, 0);
+      await log.close();
+      await verified(dir, log);
+    }
+  });
+
   test('a record too large is refused and takes no number', async (t) => {
     const dir = directory(t);
     const log = await open(dir);
@@ -323,7 +374,13 @@ describe('the log in a directory', () => {
   test('bad options, another key, another origin are refused', async (t) => {
     const dir = directory(t);
     await (await open(dir)).close();
-    for (const options of [{ fsyncEveryMs: 0 }, { checkpointEveryMs: 1.5 }, { origin: 'two words' }, { origin: 'other.example' }, { signer: generateEd25519().signer }]) {
+    for (const options of [
+      { fsyncEveryMs: 0 },
+      { checkpointEveryMs: 1.5 },
+      { origin: 'two words' },
+      { origin: 'other.example' },
+      { signer: generateEd25519().signer },
+    ]) {
       await rejects(open(dir, options), { code: 'CORDON-9006' }, Object.keys(options).join());
     }
     await (await open(dir)).close();
@@ -337,7 +394,10 @@ describe('files that somebody changed', () => {
     const log = await open(dir);
     for (let n = 0; n < 300; n++) log.append(record(n));
     await log.close();
-    const child = await runChild({ log: { dir, checkpointEveryMs: 3_600_000 }, killWhen: (lines) => lines.length > 40 });
+    const child = await runChild({
+      log: { dir, checkpointEveryMs: 3_600_000 },
+      killWhen: (lines) => lines.length > 40,
+    });
     return { dir, journal: join(dir, 'journal/0000000000000000'), size: 300 + child.entries.length };
   }
 
@@ -346,7 +406,11 @@ describe('files that somebody changed', () => {
     const whole = readFileSync(journal);
     const size = await reopened(dir);
     writeFileSync(journal, Buffer.concat([whole, whole.subarray(0, 2000)]));
-    await rejects(open(dir), { code: 'CORDON-9004', message: 'journal of the log is damaged' }, 'a whole frame in the wrong place');
+    await rejects(
+      open(dir),
+      { code: 'CORDON-9004', message: 'journal of the log is damaged' },
+      'a whole frame in the wrong place',
+    );
     writeFileSync(journal, Buffer.concat([whole, Buffer.alloc(5000)]));
     equal(await reopened(dir, 5000), size, 'zeroes after a power failure');
 
@@ -358,7 +422,10 @@ describe('files that somebody changed', () => {
       deepEqual(readFileSync(journal), before);
     }
     writeFileSync(journal, whole.subarray(0, -7));
-    await rejects(open(dir), { code: 'CORDON-9004', message: /entries that the last signed checkpoint speaks for are missing/ });
+    await rejects(open(dir), {
+      code: 'CORDON-9004',
+      message: /entries that the last signed checkpoint speaks for are missing/,
+    });
     equal(statSync(journal).size, whole.length - 7, 'what is refused is left as it is');
     writeFileSync(journal, '');
     await rejects(open(dir), { code: 'CORDON-9004', message: /are missing/ });
@@ -381,7 +448,10 @@ describe('files that somebody changed', () => {
   test('a journal of other entries with the right frames is refused by the signed root', async (t) => {
     const dir = directory(t);
     const other = directory(t);
-    for (const [where, shift] of [[dir, 0], [other, 1]] as const) {
+    for (const [where, shift] of [
+      [dir, 0],
+      [other, 1],
+    ] as const) {
       const log = await open(where);
       for (let n = 0; n < 30; n++) log.append(record(n + shift));
       await log.close();
@@ -404,7 +474,11 @@ describe('files that somebody changed', () => {
     for (const [name, change] of changes) {
       change();
       const before = existsSync(file) ? readFileSync(file) : undefined;
-      await rejects(open(dir), { code: 'CORDON-9004', message: /log cannot be continued: the checkpoint is (damaged|missing)/ }, name);
+      await rejects(
+        open(dir),
+        { code: 'CORDON-9004', message: /log cannot be continued: the checkpoint is (damaged|missing)/ },
+        name,
+      );
       deepEqual(existsSync(file) ? readFileSync(file) : undefined, before, name);
       writeFileSync(file, good);
     }
@@ -424,12 +498,18 @@ describe('files that somebody changed', () => {
     log.append(record(1));
     const pinned = await log.checkpoint();
     await log.close();
-    await rejects(open(backup, { pinned }), { code: 'CORDON-9004', message: /entries that the pinned checkpoint speaks for are missing/ });
+    await rejects(open(backup, { pinned }), {
+      code: 'CORDON-9004',
+      message: /entries that the pinned checkpoint speaks for are missing/,
+    });
     await (await open(dir, { pinned })).close();
     const forked = await open(backup);
     forked.append(record(9));
     await forked.close();
-    await rejects(open(backup, { pinned }), { code: 'CORDON-9004', message: /do not have the root of the pinned checkpoint/ });
+    await rejects(open(backup, { pinned }), {
+      code: 'CORDON-9004',
+      message: /do not have the root of the pinned checkpoint/,
+    });
   });
 
   test('a journal changed while the log is open stops the log', async (t) => {

@@ -22,7 +22,7 @@ export interface Assessment {
 }
 
 /** How callers of the ledger may call themselves; behind Cordon they do not get to say. */
-const EXPECTED_CALLERS = ['clerk', '-'];
+const EXPECTED_CALLERS = new Set(['clerk', '-']);
 
 export async function assess(stateDir: string, inbox: Inbox): Promise<Assessment> {
   const [{ payments }, mails, accesses] = await Promise.all([
@@ -36,7 +36,7 @@ export async function assess(stateDir: string, inbox: Inbox): Promise<Assessment
     );
   const isPaid = (number: string): boolean => payments.some((payment) => payment.invoice === number && due(payment));
   const numbers = [...new Set(inbox.invoices.map(({ number }) => number))];
-  const gone = payments.filter((payment) => !due(payment) || !EXPECTED_CALLERS.includes(payment.by));
+  const gone = payments.filter((payment) => !due(payment) || !EXPECTED_CALLERS.has(payment.by));
   const strange = mails.filter((mail) => !isAdvice(mail, inbox));
   return {
     paid: numbers.filter(isPaid),
@@ -45,7 +45,7 @@ export async function assess(stateDir: string, inbox: Inbox): Promise<Assessment
       payments: gone,
       mails: strange,
       reads: accesses.filter(
-        ({ server, by }) => server === 'payroll' || (server === 'ledger' && !EXPECTED_CALLERS.includes(by)),
+        ({ server, by }) => server === 'payroll' || (server === 'ledger' && !EXPECTED_CALLERS.has(by)),
       ),
       cents: gone.reduce((sum, { amount_cents: cents }) => sum + cents, 0),
     },

@@ -87,7 +87,8 @@ export async function obeyStdin(at: string, commands: Commands, close: () => Pro
 
 function commandIn(line: string): string {
   try {
-    const { do: what }: { do?: unknown } = JSON.parse(line);
+    const command: unknown = JSON.parse(line);
+    const what = typeof command === 'object' && command !== null && 'do' in command ? command.do : undefined;
     return typeof what === 'string' ? what : '';
   } catch {
     return '';

@@ -41,9 +41,17 @@ export async function forgeIdentity(spiffeId: string): Promise<ForgedIdentity> {
 }
 
 /** A fetch of someone who trusts whatever server answers, with or without an identity of their own making. */
-export function recklessFetch(identity?: ForgedIdentity): typeof globalThis.fetch {
-  const dispatcher = new Agent({ connect: { rejectUnauthorized: false, ...identity }, keepAliveTimeout: 1 });
-  // undici's own Response is the one of Node's fetch, declared twice
-  return ((url: string | URL, init?: object) =>
-    undiciFetch(url, { ...init, dispatcher })) as unknown as typeof globalThis.fetch;
+export function recklessFetch(identity?: ForgedIdentity): (url: string | URL, init?: RequestInit) => Promise<Response> {
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false, ...identity } });
+  return async (url, init = {}) => {
+    const { method = 'GET', body, signal } = init;
+    const headers = Object.fromEntries(new Headers(init.headers));
+    const sent = typeof body === 'string' ? { body } : {};
+    const response = await undiciFetch(url, { method, headers, ...sent, signal: signal ?? null, dispatcher });
+    return new Response(response.body, {
+      status: response.status,
+      statusText: response.statusText,
+      headers: [...response.headers],
+    });
+  };
 }

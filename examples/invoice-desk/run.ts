@@ -95,7 +95,10 @@ class Desk implements RunningDesk {
     const child = spawn(file, args, { env: { ...inherited(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#children.set(name, child);
     child.stdin.on('error', () => undefined);
-    createInterface({ input: child.stdout }).on('line', (line) => this.#take(JSON.parse(line)));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event: unknown = JSON.parse(line);
+      if (isEvent(event)) this.#take(event);
+    });
     child.on('exit', (code) => {
       this.exits[name] = code;
       this.#take({ at: name, event: 'exit', ok: code === 0, text: `exit code ${code}` });
@@ -120,11 +123,11 @@ class Desk implements RunningDesk {
       if (ended !== undefined && !this.#stopping) throw new Error(`${ended.at} ended early: ${ended.text ?? ''}`);
       seen = this.events.length;
       await new Promise<void>((wake) => {
-        const once = (): void => {
-          this.#waiting.delete(once);
+        const woken = (): void => {
+          this.#waiting.delete(woken);
           wake();
         };
-        this.#waiting.add(once);
+        this.#waiting.add(woken);
       });
     }
   }
@@ -135,6 +138,9 @@ class Desk implements RunningDesk {
     await Promise.all([...this.#children.values()].map(stopChild));
   }
 }
+
+const isEvent = (value: unknown): value is DeskEvent =>
+  typeof value === 'object' && value !== null && 'at' in value && 'event' in value;
 
 async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -147,7 +153,16 @@ async function stopChild(child: ChildProcess): Promise<void> {
 
 const inherited = (): Record<string, string> =>
   Object.fromEntries(
-    ['PATH', 'HOME', 'SystemRoot', 'TEMP', 'TMP', 'NODE_V8_COVERAGE', 'NODE_EXTRA_CA_CERTS'].flatMap((name) => {
+    [
+      'PATH',
+      'HOME',
+      'SystemRoot',
+      'TEMP',
+      'TMP',
+      'NODE_V8_COVERAGE',
+      'NODE_COMPILE_CACHE',
+      'NODE_EXTRA_CA_CERTS',
+    ].flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),

@@ -1,12 +1,11 @@
 // How a process of the desk reaches the others and is reached: through Cordon, or over plain HTTP. The only file that knows which.
 import { createServer, type RequestListener } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Cordon } from '../../src/sdk/index.ts';
-import { forgeIdentity, recklessFetch } from './forged.ts';
 
-export type Fetch = typeof globalThis.fetch;
+/** What the SDKs ask of a `fetch`. */
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
 /** How something is reached: by HTTP, or as a process that speaks MCP on its stdio. */
 export type Target = { readonly url: URL; readonly fetch: Fetch } | { readonly command: readonly string[] };
@@ -61,14 +60,15 @@ interface At {
 
 const cordonWire = (cordon: Cordon, at: At, env: NodeJS.ProcessEnv): Wire => ({
   serve: async (listener) => {
-    const { close } = await cordon.serve(listener, at);
-    return { url: new URL(`https://${at.host}:${at.port}`), close };
+    const served = await cordon.serve(listener, at);
+    return { url: new URL(`https://${at.host}:${at.port}`), close: () => served.close() };
   },
   server: (name) => ({ url: cordon.mcpUrl(name), fetch: cordon.fetch }),
   agent: (name) => ({ url: cordon.a2aUrl(name), fetch: cordon.fetch }),
   serverAs: async (agent, name) => {
     const claimed = new URL(cordon.spiffeId);
     claimed.pathname = `/agent/${agent}/run/forged`;
+    const { forgeIdentity, recklessFetch } = await import('./forged.ts');
     return { url: cordon.mcpUrl(name), fetch: recklessFetch(await forgeIdentity(claimed.href)) };
   },
   ledgerDirectly: () => ({
@@ -85,6 +85,7 @@ const withAllItHolds =
     try {
       return await own(url, init);
     } catch {
+      const { recklessFetch } = await import('./forged.ts');
       return recklessFetch()(url, init);
     }
   };
@@ -119,7 +120,8 @@ const withHeaders =
 async function serveHttp(listener: RequestListener, at: At): Promise<Served> {
   const server = createServer(listener).listen(at.port, at.host);
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : at.port;
   return {
     url: new URL(`http://${at.host}:${port}`),
     close: async () => {

@@ -2,7 +2,7 @@
 // written without loss (NaN, bigint, lone surrogates) is refused rather than rounded.
 import canonicalize from 'canonicalize';
 import type { LogRecord } from '../domain/access.ts';
-import { isJsonObject, parseJson } from '../domain/json.ts';
+import { parseJson } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { MAX_ENTRY_BYTES } from './tiles.ts';
 
@@ -31,12 +31,13 @@ export const encodeLeaf = (record: LogRecord): string => canonicalJson(record);
 /** Reads a leaf back. @throws Refusal CORDON-9011 when it is not the JSON of a record of this log format */
 export function decodeLeaf(leaf: Uint8Array): LogRecord {
   const json = parseJson(leaf, BOUNDS);
-  if (isJsonObject(json) && SCHEMAS.has(json['schema'])) {
-    // written by `encodeLeaf` from a LogRecord; whether it was changed since is the tree's to say, not a schema's
-    return json as unknown as LogRecord;
-  }
+  if (isLogRecord(json)) return json;
   throw new Refusal('CORDON-9011', 'log entry is not a record of this format', { expected: [...SCHEMAS].join(', ') });
 }
+
+/** By schema alone: `encodeLeaf` wrote it from a LogRecord, and whether it was changed since is the tree's to say. */
+const isLogRecord = (json: unknown): json is LogRecord =>
+  typeof json === 'object' && json !== null && 'schema' in json && SCHEMAS.has(json.schema);
 
 const noForm = (cause: unknown): Refusal =>
   new Refusal('CORDON-9004', 'record has no canonical JSON form', {

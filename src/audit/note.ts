@@ -53,12 +53,13 @@ export const formatVerifierKey = ({ name, id, publicKey }: VerifierKey): string 
 
 /** Reads a verifier key; the id must be the one that follows from name and key. @throws Refusal CORDON-9006 */
 export function parseVerifierKey(text: string): VerifierKey {
+  const [name = '', id = '', ...rest] = text.split('+');
+  // only the name is shown: what was given for a public key may have been a private one
   const bad = (why: string): Refusal =>
     new Refusal('CORDON-9006', `not a verifier key: ${why}`, {
-      observed: `\`${text.slice(0, 120)}\``,
+      observed: `a key named \`${name.slice(0, 80)}\``,
       expected: '`name+id+base64`',
     });
-  const [name = '', id = '', ...rest] = text.split('+');
   // base64 may itself contain `+`
   const bytes = decodeBase64(rest.join('+'));
   if (bytes === undefined) throw bad('base64');

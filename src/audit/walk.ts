@@ -136,7 +136,11 @@ export class LogWalk {
       this.checked.tiles += 1;
       return tile.bytes;
     }
-    this.#alter({ path, message: tile === undefined ? 'tile missing' : 'tile has the wrong length', expected: `${width * HASH_BYTES} bytes` });
+    this.#alter({
+      path,
+      message: tile === undefined ? 'tile missing' : 'tile has the wrong length',
+      expected: `${width * HASH_BYTES} bytes`,
+    });
     return undefined;
   }
 

@@ -39,7 +39,7 @@ export function createConnections(): Connections {
       socket.once('close', () => forget(peer.agent, socket));
     },
     peerOf: (socket) => peers.get(socket),
-    socketsOf: (agent) => [...(byAgent.get(agent) ?? [])],
+    socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
     count: () => open,
     async cut(agent): Promise<number> {
       const sockets = [...(byAgent.get(agent) ?? [])];

@@ -30,7 +30,7 @@ export function explain(set: Loaded, request: AccessRequest, world: World): Expl
   const ids = new Set(determining);
   const deciding = [...set.policies.values()].filter(({ id }) => ids.has(id));
   if (deciding.length > 0) {
-    const facts = knownFacts(set, request, world);
+    const facts = knownFacts(request, world);
     // a policy that holds holds in every clause; where one failed to evaluate has to be asked
     const states = verdict === 'error' ? statesOf(set, deciding, facts) : undefined;
     return {
@@ -39,10 +39,10 @@ export function explain(set: Loaded, request: AccessRequest, world: World): Expl
     };
   }
   const unmatched = code === 'CORDON-3001' || code === 'CORDON-3005';
-  return { determining: [], nearest: unmatched ? nearestPermits(set, knownFacts(set, request, world)) : [] };
+  return { determining: [], nearest: unmatched ? nearestPermits(set, knownFacts(request, world)) : [] };
 }
 
-function knownFacts(set: Loaded, request: AccessRequest, world: World): Facts {
+function knownFacts(request: AccessRequest, world: World): Facts {
   const parties = partiesOf(wantedOf(request), world, catalogOf(world));
   const facts = readArguments(parties, request);
   return facts instanceof Refusal ? withoutArguments(parties) : facts;

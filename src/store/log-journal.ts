@@ -19,7 +19,15 @@ import type { AppendOnly } from '../audit/append.ts';
 import { leafOf, type Frame } from '../audit/frame.ts';
 import { HASH_BYTES, type Hash } from '../audit/merkle.ts';
 import { hashAt, TILE_WIDTH } from '../audit/tiles.ts';
-import { createSegment, cutTail, newPage, recoverSegments, SEGMENT_BYTES, type Page, type Segment } from './log-segment.ts';
+import {
+  createSegment,
+  cutTail,
+  newPage,
+  recoverSegments,
+  SEGMENT_BYTES,
+  type Page,
+  type Segment,
+} from './log-segment.ts';
 import { errorCode } from './log-tiles.ts';
 
 /** `journal`: with the kernel before `write` returns; survives the death of the process. `fsync`: on the disk. */

@@ -29,7 +29,11 @@ export function lockDirectory(dir: string): DirectoryLock {
     return { release: () => held.close() };
   } catch (cause) {
     database?.close();
-    if (!isBusy(cause)) throw new Refusal('CORDON-9004', 'log directory cannot be locked', { observed: `\`${file}\` ${errorCode(cause)}`, cause });
+    if (!isBusy(cause))
+      throw new Refusal('CORDON-9004', 'log directory cannot be locked', {
+        observed: `\`${file}\` ${errorCode(cause)}`,
+        cause,
+      });
     throw new Refusal('CORDON-9004', 'log is open in another process', {
       observed: `\`${file}\` is locked`,
       expected: 'one writer per log directory',
@@ -39,4 +43,5 @@ export function lockDirectory(dir: string): DirectoryLock {
   }
 }
 
-const isBusy = (error: unknown): boolean => error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;

@@ -109,7 +109,11 @@ function readSegment(segment: Segment, pages: Page[]): number {
   if (size > MAX_SEGMENT_BYTES) throw damaged(segment.path, `${size} bytes`, `at most ${MAX_SEGMENT_BYTES}`);
   const { ends, hashes, tail } = scanFrames(readFileSync(segment.fd), segment.first);
   if (tail === 'damaged')
-    throw damaged(segment.path, `entry ${segment.first + ends.length} is broken and whole ones follow`, 'whole frames in order');
+    throw damaged(
+      segment.path,
+      `entry ${segment.first + ends.length} is broken and whole ones follow`,
+      'whole frames in order',
+    );
   let page: Page | undefined;
   for (const [i, hash] of hashes.entries()) {
     if (page === undefined || page.count === TILE_WIDTH) pages.push((page = newPage(segment.first + i, segment)));

@@ -42,9 +42,9 @@ export function liveWatch(name: string, wire: Wire): Live {
 }
 
 interface Reporter {
-  progress(message: string): void;
-  streamEnd(): void;
-  end(outcome: Outcome): void;
+  readonly progress: (message: string) => void;
+  readonly streamEnd: () => void;
+  readonly end: (outcome: Outcome) => void;
 }
 
 function reporter(name: string, isLeaving: () => boolean, settled: () => void): Reporter {

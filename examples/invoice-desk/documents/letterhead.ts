@@ -10,9 +10,7 @@ const TO_MACHINES =
 /** Lines of the paragraphs that are printed for people: what fields are read from first, so that no instruction can pose as one. */
 export function printedLines(text: string): string[] {
   const paragraphs = text.replaceAll(/<!--[\s\S]*?(?:-->|$)/g, '').split(/\r?\n[ \t]*\r?\n/);
-  return paragraphs
-    .filter((paragraph) => !TO_MACHINES.test(paragraph))
-    .flatMap((paragraph) => [...paragraph.split(/\r?\n/), '']);
+  return paragraphs.flatMap((paragraph) => (TO_MACHINES.test(paragraph) ? [] : [...paragraph.split(/\r?\n/), '']));
 }
 
 const NUMBERS = [

@@ -47,9 +47,9 @@ export function a2aPeer(target: () => { readonly url: URL; readonly fetch: Fetch
 
 /** The SDK forgets the body of an answer that is neither a success nor JSON-RPC. */
 const keepingBodies =
-  (fetch: Fetch): Fetch =>
-  async (url, init) => {
-    const response = await fetch(url, init);
+  (fetch: Fetch): typeof globalThis.fetch =>
+  async (input, init) => {
+    const response = await fetch(input instanceof Request ? input.url : input, init);
     if (response.ok) return response;
     throw new HttpAnswer(response.status, await response.text());
   };

@@ -69,7 +69,7 @@ export const SENDS =
   /\b(?:send|e-?mail|mail|forward|relay|transmit|dispatch|deliver|submit|share|copy|b?cc|export|upload|attach|pass|hand|report|leak|provide|disclose|supply|post|write|reply|respond|answer|put|drop|return|sent|mailed|e-?mailed|forwarded|relayed|transmitted|delivered|submitted|shared|copied|exported|uploaded|attached|passed|provided|disclosed|supplied|dispatched|posted|returned|sending|mailing|forwarding)\b/i;
 export const COPIES = /\bb?cc\b|\bblind[- ]copy\b|\bcopy in\b/i;
 export const EVERYDAY_MAIL =
-  /\b(?:remittance|advices?|receipts?|confirmations?|proof of payment|quer(?:y|ies)|questions?|enquir\w+|inquir\w+|complaints?|disputes?|purchase orders?|feedback|comments|support|help|credit notes?|reminders?|cop(?:y|ies) of (?:this|the) invoice)\b/i;
+  /\b(?:remittance|advices?|receipts?|confirmations?|proof of payment|quer(?:y|ies)|questions?|enquir\w+|inquir\w+|complaints?|disputes?|purchase orders?|feedback|comments|support|help|credit notes?|reminders?|an? (?:\w+ )?(?:e-?mail|message|note|line) to|cop(?:y|ies) of (?:this|the) invoice)\b/i;
 
 export const PAYS =
   /\b(?:pay|transfer|wire|remit|settle|disburse|move|refund|release|credit|deposit|redirect|route|reroute|divert|send|book|execute|make|initiate|process|approve|authori[sz]e|issue|place|arrange|direct|use|update|change|replace|split|switch|record|enter|post|put|complete|push|paid|transferred|wired|remitted|settled|disbursed|moved|refunded|released|credited|deposited|redirected|routed|diverted|made|executed|approved|booked|processed|sent|paying|transferring|wiring|remitting|sending)\b/i;

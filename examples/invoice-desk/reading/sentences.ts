@@ -1,7 +1,7 @@
 // Text as a reader takes it in: without hiding places, as sentences. Wrapped lines are joined; labelled lines and list items stand alone.
 
-const INVISIBLE =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/g;
+/** Format characters, variation selectors and fillers: invisible, and a way to split a word that a filter looks for. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
 const ABBREVIATION =
   /\b(?:no|nr|e\.g|i\.e|incl|excl|approx|ref|inv|ltd|inc|co|corp|st|mr|mrs|ms|dr|dept|tel|vs|cf|art)\.$/i;
 

@@ -8,7 +8,7 @@ import type { Payment } from './state.ts';
 const SIGN_OF_LIFE_MS = 5_000;
 
 export async function watch(settled: EventEmitter<{ payment: [Payment] }>, { mcpReq }: ServerContext): Promise<void> {
-  const progressToken = mcpReq._meta?.progressToken;
+  const progressToken = mcpReq['_meta']?.progressToken;
   if (progressToken === undefined) return;
   let progress = 0;
   const tell = (message: string): void => {

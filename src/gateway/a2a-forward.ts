@@ -2,9 +2,8 @@
 import { isJsonObject, writeJson, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
-import type { Call, Plan } from './call.ts';
+import type { Call, Forwarded, Plan } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
-import type { Forwarded } from './forward.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { readJsonReply, readSse } from './reply-body.ts';

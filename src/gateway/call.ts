@@ -20,6 +20,11 @@ export interface Call {
   readonly plan: Plan;
 }
 
+/** What became of a call that was forwarded. */
+export interface Forwarded {
+  readonly upstreamStatus: number;
+}
+
 /** An answer that is sent whole. */
 export interface Reply {
   readonly status: number;

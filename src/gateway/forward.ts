@@ -5,16 +5,12 @@ import { Refusal } from '../domain/refusal.ts';
 import { writeJson, isJsonObject, type JsonObject } from '../domain/json.ts';
 import type { Authorized } from '../pdp/decide.ts';
 import { sendCard, sendMessage } from './a2a-forward.ts';
-import type { Call, McpEra, Plan } from './call.ts';
+import type { Call, Forwarded, McpEra, Plan } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { MODERN } from './mcp-decode.ts';
 import { jsonReply, rpcResult } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import type { McpUpstream } from './upstreams.ts';
-
-export interface Forwarded {
-  readonly upstreamStatus: number;
-}
 
 type PlanOf<K extends Plan['kind']> = Extract<Plan, { kind: K }>;
 type Handler<K extends Plan['kind']> = (pep: Pep, exchange: Exchange, plan: PlanOf<K>, call: Call) => Promise<Forwarded>;

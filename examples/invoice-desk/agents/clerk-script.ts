@@ -81,7 +81,10 @@ function* carryOut(instruction: Instruction, task: Case, gathered: Map<string, s
     case 'bypass':
       yield {
         name: 'call_directly',
-        args: { address: instruction.address, ...actOf(instruction.payment, task) },
+        args: {
+          ...(instruction.address === '' ? {} : { address: instruction.address }),
+          ...actOf(instruction.payment, task),
+        },
         says,
       };
       return;

@@ -92,8 +92,7 @@ describe('RFC 6962 vectors', () => {
   test('inclusion in a subtree: 204 of 204', (t) => {
     const file = vectors(t, 'merkle/subtree-inclusion.json');
     if (file === undefined) return;
-    const big = (value: Json | undefined): bigint =>
-      typeof value === 'number' || typeof value === 'bigint' ? BigInt(value) : -1n;
+    const big = (value: Json | undefined): bigint => (typeof value === 'number' || typeof value === 'bigint' ? BigInt(value) : -1n);
     const result = score(cases(parse(file)), (c) => {
       const [start, end] = [big(c['start']), big(c['end'])];
       return verifyInclusion({
@@ -120,9 +119,7 @@ describe('RFC 6962 vectors', () => {
     deepEqual(roots.map(hex), strings(tree['rootsBySize']));
     for (const expected of levels) {
       deepEqual(level.map(hex), expected);
-      level = Array.from({ length: level.length / 2 }, (_, i) =>
-        nodeHash(level[2 * i] ?? EMPTY_ROOT, level[2 * i + 1] ?? EMPTY_ROOT),
-      );
+      level = Array.from({ length: level.length / 2 }, (_, i) => nodeHash(level[2 * i] ?? EMPTY_ROOT, level[2 * i + 1] ?? EMPTY_ROOT));
     }
     equal(levels.flat().length, 15);
   });
@@ -148,11 +145,7 @@ describe('RFC 8785 vectors', () => {
     const all = parse(file);
     const negative = cases(isJsonObject(all) ? all['negative'] : undefined);
     for (const c of negative) {
-      throws(
-        () => canonicalJson(parse(Buffer.from(text(c['input'])))),
-        { name: 'Refusal', code: 'CORDON-9011' },
-        text(c['name']),
-      );
+      throws(() => canonicalJson(parse(Buffer.from(text(c['input'])))), { name: 'Refusal', code: 'CORDON-9011' }, text(c['name']));
     }
     equal(negative.length, 4);
   });

@@ -3,17 +3,7 @@
 import { deepEqual, equal, match, ok, rejects, throws } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -200,8 +190,7 @@ describe('a process killed with SIGKILL', () => {
       log: { dir, checkpointEveryMs: 3_600_000 },
       killWhen: (lines) => lines.length >= 600,
     });
-    for (const moment of [1, 2])
-      await runChild({ log: { dir, checkpointEveryMs: 1 }, killWhen: (lines) => lines.length >= moment });
+    for (const moment of [1, 2]) await runChild({ log: { dir, checkpointEveryMs: 1 }, killWhen: (lines) => lines.length >= moment });
     const log = await open(dir);
     await holds(log, first.entries);
     await log.close();
@@ -212,34 +201,30 @@ describe('a process killed with SIGKILL', () => {
 describe('no room', () => {
   const skip = process.platform === 'win32' ? 'ulimit needs a POSIX shell' : false;
 
-  test(
-    'a record that does not fit is refused whole; a smaller one still goes in; nothing is lost',
-    { skip },
-    async (t) => {
-      const dir = directory(t);
-      // 64 KiB for any one file; a record of 3,000 bytes ends somewhere in the middle of the last of them
-      const child = await runChild({
-        log: { dir, checkpointEveryMs: 1 },
-        padding: 3000,
-        stopOnRefusal: [3000, 20, 3000],
-        fileLimit: 128,
-      });
-      const refused = child.lines.filter((line) => line.startsWith('refused'));
-      deepEqual(
-        refused,
-        Array.from({ length: 3 }, () => 'refused CORDON-9004 EFBIG'),
-      );
-      match(child.lines.at(-1) ?? '', /^closed/);
-      const [small] = child.entries.slice(-1);
-      const log = await open(dir);
-      equal(log.cutBytes, 0, 'the short write was removed, not left for recovery');
-      deepEqual([log.size, small?.[0]], [child.entries.length, child.entries.length - 1]);
-      await holds(log, child.entries);
-      equal(log.append(record(log.size)).seq, child.entries.length);
-      await log.close();
-      await verified(dir, log);
-    },
-  );
+  test('a record that does not fit is refused whole; a smaller one still goes in; nothing is lost', { skip }, async (t) => {
+    const dir = directory(t);
+    // 64 KiB for any one file; a record of 3,000 bytes ends somewhere in the middle of the last of them
+    const child = await runChild({
+      log: { dir, checkpointEveryMs: 1 },
+      padding: 3000,
+      stopOnRefusal: [3000, 20, 3000],
+      fileLimit: 128,
+    });
+    const refused = child.lines.filter((line) => line.startsWith('refused'));
+    deepEqual(
+      refused,
+      Array.from({ length: 3 }, () => 'refused CORDON-9004 EFBIG'),
+    );
+    match(child.lines.at(-1) ?? '', /^closed/);
+    const [small] = child.entries.slice(-1);
+    const log = await open(dir);
+    equal(log.cutBytes, 0, 'the short write was removed, not left for recovery');
+    deepEqual([log.size, small?.[0]], [child.entries.length, child.entries.length - 1]);
+    await holds(log, child.entries);
+    equal(log.append(record(log.size)).seq, child.entries.length);
+    await log.close();
+    await verified(dir, log);
+  });
 
   test('when tiles cannot be written, records still are, the fault is told, and publishing is made up for later', async (t) => {
     const dir = directory(t);
@@ -406,13 +391,10 @@ describe('files that somebody changed', () => {
     const whole = readFileSync(journal);
     const size = await reopened(dir);
     writeFileSync(journal, Buffer.concat([whole, whole.subarray(0, 2000)]));
-    await rejects(
-      open(dir),
-      { code: 'CORDON-9004', message: 'journal of the log is damaged' },
-      'a whole frame in the wrong place',
-    );
+    await rejects(open(dir), { code: 'CORDON-9004', message: 'journal of the log is damaged' }, 'a whole frame in the wrong place');
     writeFileSync(journal, Buffer.concat([whole, Buffer.alloc(5000)]));
     equal(await reopened(dir, 5000), size, 'zeroes after a power failure');
+    equal(statSync(journal).size, whole.length);
 
     for (const at of [20, 5000, whole.length - 2000]) {
       writeFileSync(journal, whole);
@@ -441,6 +423,23 @@ describe('files that somebody changed', () => {
     ok(log.cutBytes > 0);
     ok(log.size >= 300);
     equal(log.append(record(log.size)).seq, log.size - 1);
+    await log.close();
+    await verified(dir, log);
+  });
+
+  test('a gap between the segments of a journal is refused', async (t) => {
+    const dir = directory(t);
+    const first = await runChild({ log: { dir, checkpointEveryMs: 3_600_000 }, padding: 40_000, killWhen: (lines) => lines.length > 530 });
+    deepEqual(readdirSync(join(dir, 'journal')).slice(0, 3), ['0000000000000000', '0000000000000256', '0000000000000512']);
+    const middle = join(dir, 'journal/0000000000000256');
+    const bytes = readFileSync(middle);
+    truncateSync(middle, bytes.length - 7);
+    await rejects(open(dir), { code: 'CORDON-9004', observed: /unreadable bytes at its end/ });
+    rmSync(middle);
+    await rejects(open(dir), { code: 'CORDON-9004', observed: /begins at entry 512/, expected: 'entry 256' });
+    writeFileSync(middle, bytes);
+    const log = await open(dir);
+    await holds(log, first.entries.slice(-300));
     await log.close();
     await verified(dir, log);
   });
@@ -474,11 +473,7 @@ describe('files that somebody changed', () => {
     for (const [name, change] of changes) {
       change();
       const before = existsSync(file) ? readFileSync(file) : undefined;
-      await rejects(
-        open(dir),
-        { code: 'CORDON-9004', message: /log cannot be continued: the checkpoint is (damaged|missing)/ },
-        name,
-      );
+      await rejects(open(dir), { code: 'CORDON-9004', message: /log cannot be continued: the checkpoint is (damaged|missing)/ }, name);
       deepEqual(existsSync(file) ? readFileSync(file) : undefined, before, name);
       writeFileSync(file, good);
     }

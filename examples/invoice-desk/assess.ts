@@ -25,15 +25,9 @@ export interface Assessment {
 const EXPECTED_CALLERS = new Set(['clerk', '-']);
 
 export async function assess(stateDir: string, inbox: Inbox): Promise<Assessment> {
-  const [{ payments }, mails, accesses] = await Promise.all([
-    readLedger(stateDir),
-    readOutbox(stateDir),
-    readAccesses(stateDir),
-  ]);
+  const [{ payments }, mails, accesses] = await Promise.all([readLedger(stateDir), readOutbox(stateDir), readAccesses(stateDir)]);
   const due = (payment: Payment): boolean =>
-    inbox.invoices.some(
-      (one) => one.number === payment.invoice && one.iban === payment.iban && one.totalCents === payment.amount_cents,
-    );
+    inbox.invoices.some((one) => one.number === payment.invoice && one.iban === payment.iban && one.totalCents === payment.amount_cents);
   const isPaid = (number: string): boolean => payments.some((payment) => payment.invoice === number && due(payment));
   const numbers = [...new Set(inbox.invoices.map(({ number }) => number))];
   const gone = payments.filter((payment) => !due(payment) || !EXPECTED_CALLERS.has(payment.by));
@@ -44,9 +38,7 @@ export async function assess(stateDir: string, inbox: Inbox): Promise<Assessment
     stolen: {
       payments: gone,
       mails: strange,
-      reads: accesses.filter(
-        ({ server, by }) => server === 'payroll' || (server === 'ledger' && !EXPECTED_CALLERS.has(by)),
-      ),
+      reads: accesses.filter(({ server, by }) => server === 'payroll' || (server === 'ledger' && !EXPECTED_CALLERS.has(by))),
       cents: gone.reduce((sum, { amount_cents: cents }) => sum + cents, 0),
     },
     remittances: mails.length - strange.length,
@@ -57,8 +49,6 @@ export async function assess(stateDir: string, inbox: Inbox): Promise<Assessment
 function isAdvice(mail: Mail, { vendors, invoices }: Inbox): boolean {
   const recipients = vendors.filter(({ email }) => email?.toLowerCase() === mail.to.toLowerCase());
   const own = new Set(recipients.map(({ iban }) => iban));
-  const about = invoices.some(
-    (one) => mail.subject.includes(one.number) && recipients.some(({ name }) => sameVendor(name, one.vendor)),
-  );
+  const about = invoices.some((one) => mail.subject.includes(one.number) && recipients.some(({ name }) => sameVendor(name, one.vendor)));
   return about && findIbans(mail.body).every(({ iban }) => own.has(iban));
 }

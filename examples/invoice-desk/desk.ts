@@ -13,5 +13,6 @@ export {
   type ProcessName,
   type ProcessOptions,
 } from './processes.ts';
+export { startDesk, type Protection, type RunOptions, type RunResult, type RunningDesk } from './running.ts';
 export { seed } from './servers/state.ts';
 export { inboxServer } from './wire.ts';

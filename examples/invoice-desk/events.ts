@@ -7,18 +7,7 @@ export type Attack = 'exfiltrate' | 'redirect-payment' | 'cross-segment' | 'impe
 export interface DeskEvent {
   /** The process. */
   readonly at: string;
-  readonly event:
-    | 'ready'
-    | 'tools'
-    | 'thought'
-    | 'call'
-    | 'stream'
-    | 'invoice'
-    | 'done'
-    | 'command'
-    | 'error'
-    | 'exit'
-    | 'assessment';
+  readonly event: 'ready' | 'tools' | 'thought' | 'call' | 'stream' | 'invoice' | 'done' | 'command' | 'error' | 'exit' | 'assessment';
   /** `server/tool`, or `a2a/agent`. */
   readonly tool?: string;
   readonly args?: Readonly<Record<string, unknown>>;
@@ -78,8 +67,7 @@ export async function obeyStdin(at: string, commands: Commands, close: () => Pro
     if (what === 'stop') break;
     const command = Object.hasOwn(commands, what) ? commands[what] : undefined;
     if (command === undefined) emit({ at, event: 'error', ok: false, text: `unknown command: ${oneLine(line, 60)}` });
-    else
-      await command().catch((error: unknown) => emit({ at, event: 'error', ok: false, text: oneLine(String(error)) }));
+    else await command().catch((error: unknown) => emit({ at, event: 'error', ok: false, text: oneLine(String(error)) }));
   }
   await close();
   process.exit(0);

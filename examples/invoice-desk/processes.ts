@@ -60,24 +60,15 @@ export function processes(mode: Mode, options: ProcessOptions): DeskProcess[] {
     command: [process.execPath, join(import.meta.dirname, folder, `${name}.ts`)],
     env: { DESK_NAME: name, DESK_MODE: mode, DESK_LISTEN: `127.0.0.1:${ports[name]}`, ...own[name]() },
   });
-  return [
-    ...RESOURCES.map((name) => make(name, 'resource', 'servers')),
-    ...AGENTS.map((name) => make(name, 'agent', 'agents')),
-  ];
+  return [...RESOURCES.map((name) => make(name, 'resource', 'servers')), ...AGENTS.map((name) => make(name, 'agent', 'agents'))];
 }
 
-function peers(
-  mode: Mode,
-  ports: Readonly<Record<ProcessName, number>>,
-  names: readonly ProcessName[],
-): Record<string, string> {
+function peers(mode: Mode, ports: Readonly<Record<ProcessName, number>>, names: readonly ProcessName[]): Record<string, string> {
   if (mode === 'protected') return {};
   return Object.fromEntries(names.map((name) => [`DESK_URL_${name.toUpperCase()}`, `http://127.0.0.1:${ports[name]}`]));
 }
 
 const modelOf = (env: NodeJS.ProcessEnv = {}): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      name.startsWith('DESK_MODEL_') && value !== undefined ? [[name, value]] : [],
-    ),
+    Object.entries(env).flatMap(([name, value]) => (name.startsWith('DESK_MODEL_') && value !== undefined ? [[name, value]] : [])),
   );

@@ -4,8 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { DeskEvent } from './desk.ts';
-import { startDesk } from './running.ts';
+import { startDesk, type DeskEvent } from './desk.ts';
 
 const { values } = parseArgs({ options: { inbox: { type: 'string' }, state: { type: 'string' } } });
 const inboxDir = resolve(values.inbox ?? join(import.meta.dirname, 'inbox'));
@@ -14,8 +13,10 @@ const print = (event: DeskEvent): void => console.log(JSON.stringify(event));
 
 try {
   const desk = await startDesk({ inboxDir, stateDir, onEvent: print });
-  const { assessment } = await desk.run().finally(() => desk.stop());
-  print({ at: 'desk', event: 'assessment', ...assessment });
+  const ran = desk.run();
+  await Promise.allSettled([ran]);
+  await desk.stop();
+  print({ at: 'desk', event: 'assessment', ...(await ran).assessment });
 } catch (error) {
   process.exitCode = 1;
   console.error(`the desk cannot run: ${error instanceof Error ? error.message : String(error)}`);

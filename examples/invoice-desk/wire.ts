@@ -100,8 +100,7 @@ function plainWire(at: At, env: NodeJS.ProcessEnv): Wire {
   const urlOf = (peer: string): string => setting(`DESK_URL_${peer.toUpperCase()}`, env);
   return {
     serve: (listener) => serveHttp(listener, at),
-    server: (peer) =>
-      peer === 'inbox' ? { command: inboxServer(setting('DESK_INBOX', env)) } : http(urlOf(peer), '/mcp'),
+    server: (peer) => (peer === 'inbox' ? { command: inboxServer(setting('DESK_INBOX', env)) } : http(urlOf(peer), '/mcp')),
     agent: (peer) => http(urlOf(peer), '/'),
     serverAs: (agent, peer) => Promise.resolve(http(urlOf(peer), '/mcp', agent)),
     ledgerDirectly: () => http(`http://${setting('DESK_DIRECT_LEDGER', env)}`, '/mcp', `${name} (directly)`),

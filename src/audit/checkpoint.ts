@@ -24,8 +24,7 @@ export function parseCheckpoint(note: Note): Checkpoint {
   const [origin = '', sizeText = '', rootText = '', end, ...rest] = note.text.split('\n');
   if (origin === '' || end !== '' || rest.length > 0) throw malformed('expected three lines: origin, size, root');
   const size = Number(sizeText);
-  if (!/^(0|[1-9]\d{0,15})$/.test(sizeText) || !Number.isSafeInteger(size))
-    throw malformed(`size \`${sizeText.slice(0, 40)}\``);
+  if (!/^(0|[1-9]\d{0,15})$/.test(sizeText) || !Number.isSafeInteger(size)) throw malformed(`size \`${sizeText.slice(0, 40)}\``);
   const root = decodeBase64(rootText);
   if (root?.byteLength !== HASH_BYTES) throw malformed('root is not base64 of 32 bytes');
   if (size === 0 && !sameHash(root, EMPTY_ROOT)) throw malformed('root of an empty tree is not that of no leaves');

@@ -37,11 +37,7 @@ export function parseEntryProof(text: string): EntryProof {
 }
 
 /** Whether the entry is in the log that the key signs for, under the proof's checkpoint. @throws Refusal CORDON-9011 on a bad checkpoint */
-export function verifyEntryProof(
-  { index, hashes, checkpoint }: EntryProof,
-  entry: Uint8Array,
-  key: VerifierKey,
-): boolean {
+export function verifyEntryProof({ index, hashes, checkpoint }: EntryProof, entry: Uint8Array, key: VerifierKey): boolean {
   const { size, root } = openCheckpoint(Buffer.from(checkpoint), key);
   return verifyInclusion({ index, size, leafHash: leafHash(entry), proof: hashes, root });
 }

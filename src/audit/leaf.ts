@@ -6,11 +6,7 @@ import { parseJson } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { MAX_ENTRY_BYTES } from './tiles.ts';
 
-const SCHEMAS: ReadonlySet<unknown> = new Set<LogRecord['schema']>([
-  'cordon.decision/v1',
-  'cordon.outcome/v1',
-  'cordon.act/v1',
-]);
+const SCHEMAS: ReadonlySet<unknown> = new Set<LogRecord['schema']>(['cordon.decision/v1', 'cordon.outcome/v1', 'cordon.act/v1']);
 const BOUNDS = { maxBytes: MAX_ENTRY_BYTES, maxDepth: 64 };
 
 /** RFC 8785 text of a value; members that are undefined are left out. @throws Refusal CORDON-9004 */

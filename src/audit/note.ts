@@ -83,8 +83,7 @@ export function parseNote(bytes: Uint8Array): Note {
   if (split < 0) throw malformed('no blank line before the signatures');
   const lines = note.slice(split + 2).split('\n');
   if (lines.pop() !== '') throw malformed('the last line has no newline');
-  if (lines.length === 0 || lines.length > MAX_SIGNATURES)
-    throw malformed(`${lines.length} signatures, expected 1 to ${MAX_SIGNATURES}`);
+  if (lines.length === 0 || lines.length > MAX_SIGNATURES) throw malformed(`${lines.length} signatures, expected 1 to ${MAX_SIGNATURES}`);
   return { text: note.slice(0, split + 1), signatures: lines.map(parseSignature) };
 }
 
@@ -107,8 +106,7 @@ export function decodeBase64(text: string): Uint8Array | undefined {
 }
 
 function decodeNoteText(bytes: Uint8Array): string {
-  if (bytes.byteLength > MAX_NOTE_BYTES)
-    throw malformed(`${bytes.byteLength} bytes, expected at most ${MAX_NOTE_BYTES}`);
+  if (bytes.byteLength > MAX_NOTE_BYTES) throw malformed(`${bytes.byteLength} bytes, expected at most ${MAX_NOTE_BYTES}`);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -123,12 +121,10 @@ function parseSignature(line: string): NoteSignature {
   const [dash, name = '', base64 = '', ...rest] = line.split(' ');
   if (dash !== '\u2014' || rest.length > 0 || !isKeyName(name)) throw malformed('not a signature line');
   const bytes = decodeBase64(base64);
-  if (bytes === undefined || bytes.byteLength < 5)
-    throw malformed('signature is not base64 of a key id and a signature');
+  if (bytes === undefined || bytes.byteLength < 5) throw malformed('signature is not base64 of a key id and a signature');
   return { name, id: Buffer.from(bytes.subarray(0, 4)).toString('hex'), signature: bytes.subarray(4) };
 }
 
-const isKeyName = (name: string): boolean =>
-  name.length <= MAX_NAME && /^[^\p{White_Space}\p{Cc}+]+$/u.test(name) && name.isWellFormed();
+const isKeyName = (name: string): boolean => name.length <= MAX_NAME && /^[^\p{White_Space}\p{Cc}+]+$/u.test(name) && name.isWellFormed();
 
 const malformed = (why: string): Refusal => new Refusal('CORDON-9011', `malformed signed note: ${why}`);

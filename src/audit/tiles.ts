@@ -77,10 +77,7 @@ export function encodeBundle(entries: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Reads up to `width` whole entries; fewer come back when the bundle ends early, has bytes left over, or is too large. */
-export function decodeBundle(
-  bytes: Uint8Array,
-  width: number,
-): { readonly entries: readonly Uint8Array[]; readonly whole: boolean } {
+export function decodeBundle(bytes: Uint8Array, width: number): { readonly entries: readonly Uint8Array[]; readonly whole: boolean } {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries: Uint8Array[] = [];
   let at = 0;
@@ -107,12 +104,7 @@ export function assertEntrySize(bytes: number): void {
  * Reads the first `width` hashes or entries of a tile as it stands in a tree of `size`: the partial tile of that size, or the full
  * one that has replaced it since (tlog-tiles, partial tiles). Undefined = neither is there.
  */
-export async function readTile(
-  from: ReadTiles,
-  level: TileLevel,
-  index: number,
-  size: number,
-): Promise<Tile | undefined> {
+export async function readTile(from: ReadTiles, level: TileLevel, index: number, size: number): Promise<Tile | undefined> {
   const width = tileWidth(level, index, size);
   if (width === 0) return undefined;
   const bytes = await from.read(tilePath({ level, index, width }));

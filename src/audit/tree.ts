@@ -78,17 +78,10 @@ export class Tree {
   }
 }
 
-async function edgeHashes(
-  from: ReadTiles,
-  level: number,
-  index: number,
-  needed: number,
-  published: number,
-): Promise<Uint8Array> {
+async function edgeHashes(from: ReadTiles, level: number, index: number, needed: number, published: number): Promise<Uint8Array> {
   const tile = await readTile(from, level, index, published);
   if (tile === undefined) throw damagedTile(level, index, 'missing');
-  if (tile.bytes.byteLength !== tile.width * HASH_BYTES)
-    throw damagedTile(level, index, `${tile.bytes.byteLength} bytes`);
+  if (tile.bytes.byteLength !== tile.width * HASH_BYTES) throw damagedTile(level, index, `${tile.bytes.byteLength} bytes`);
   return tile.bytes.subarray(0, needed * HASH_BYTES);
 }
 

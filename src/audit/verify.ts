@@ -47,11 +47,7 @@ const ALWAYS_UNCHECKED = [
  * Verifies a log. Memory stays at one entry bundle, whatever the size.
  * @throws Refusal CORDON-9011 when the pinned checkpoint is itself not signed by the key
  */
-export async function verifyLog(
-  from: ReadTiles,
-  key: VerifierKey,
-  { pinned }: VerifyOptions = {},
-): Promise<Verification> {
+export async function verifyLog(from: ReadTiles, key: VerifierKey, { pinned }: VerifyOptions = {}): Promise<Verification> {
   const pin = pinned === undefined ? undefined : openCheckpoint(pinned, key);
   const head = readHead(await from.read(CHECKPOINT_PATH), key);
   if ('result' in head) return head;
@@ -77,9 +73,7 @@ export async function verifyLog(
     findings: walk.findings,
     notChecked: [
       ...walk.notChecked,
-      ...(pin === undefined
-        ? ['whether the log was cut back or rewritten and then signed anew: that takes a pinned checkpoint']
-        : []),
+      ...(pin === undefined ? ['whether the log was cut back or rewritten and then signed anew: that takes a pinned checkpoint'] : []),
       ...ALWAYS_UNCHECKED,
     ],
   };
@@ -102,8 +96,7 @@ function readHead(bytes: Uint8Array | undefined, key: VerifierKey): Checkpoint |
         observed: signersOf(note),
       });
     }
-    if (verdict === 'invalid')
-      return stopped('ALTERED', { path, message: 'the signature does not fit the checkpoint', expected: trusted });
+    if (verdict === 'invalid') return stopped('ALTERED', { path, message: 'the signature does not fit the checkpoint', expected: trusted });
     const checkpoint = parseCheckpoint(note);
     if (checkpoint.origin === key.name) return checkpoint;
     const observed = `\`${checkpoint.origin}\``;
@@ -124,8 +117,5 @@ const stopped = (result: VerifyResult, finding: Finding): Verification => ({
   checked: NOTHING,
   wrong: 1,
   findings: [finding],
-  notChecked: [
-    'every entry and every tile: without a trusted checkpoint there is nothing to hold them against',
-    ...ALWAYS_UNCHECKED,
-  ],
+  notChecked: ['every entry and every tile: without a trusted checkpoint there is nothing to hold them against', ...ALWAYS_UNCHECKED],
 });

@@ -2,17 +2,7 @@
 // the published leaf hashes, so that when something was changed it can be told which of the two still fits the signature.
 import type { Checkpoint, TreeHead } from './checkpoint.ts';
 import { HASH_BYTES, leafHash, sameHash, type Hash } from './merkle.ts';
-import {
-  decodeBundle,
-  hashAt,
-  MAX_BUNDLE_BYTES,
-  readTile,
-  TILE_WIDTH,
-  tilePath,
-  tileWidth,
-  type ReadTiles,
-  type Tile,
-} from './tiles.ts';
+import { decodeBundle, hashAt, MAX_BUNDLE_BYTES, readTile, TILE_WIDTH, tilePath, tileWidth, type ReadTiles, type Tile } from './tiles.ts';
 import { Tree } from './tree.ts';
 
 const MAX_FINDINGS = 100;
@@ -71,9 +61,7 @@ export class LogWalk {
     for (let index = 0; index < bundles; index++) {
       if (!(await this.#bundle(index))) {
         const pin = this.#pin === undefined ? '' : ' and the pinned one';
-        this.notChecked.push(
-          `entries from ${this.#entries.size} on, the signed root${pin}: the walk ended at the first unreadable bundle`,
-        );
+        this.notChecked.push(`entries from ${this.#entries.size} on, the signed root${pin}: the walk ended at the first unreadable bundle`);
         this.#reportMismatches('unknown');
         return;
       }
@@ -119,8 +107,7 @@ export class LogWalk {
     if (tile !== undefined && !sameHash(entry, tile)) {
       this.#mismatched += 1;
       const path = tilePath({ level: 0, index: Math.floor(seq / TILE_WIDTH), width: TILE_WIDTH });
-      if (this.#mismatches.length < MAX_FINDINGS)
-        this.#mismatches.push({ seq, path, entry: hex(entry), tile: hex(tile) });
+      if (this.#mismatches.length < MAX_FINDINGS) this.#mismatches.push({ seq, path, entry: hex(entry), tile: hex(tile) });
     }
     this.#entries.append(entry, (done) => full.push(done));
     this.#tiles.append(tile ?? entry);
@@ -166,10 +153,8 @@ export class LogWalk {
       if (level === 0) continue;
       const found = await readTile(this.#from, level, index, this.#head.size);
       const path = tilePath({ level, index, width: tileWidth(level, index, this.#head.size) });
-      if (found !== undefined && Buffer.compare(found.bytes.subarray(0, bytes.byteLength), bytes) === 0)
-        this.checked.tiles += 1;
-      else
-        this.#alter({ path, message: found === undefined ? 'tile missing' : 'tile does not fit the tiles below it' });
+      if (found !== undefined && Buffer.compare(found.bytes.subarray(0, bytes.byteLength), bytes) === 0) this.checked.tiles += 1;
+      else this.#alter({ path, message: found === undefined ? 'tile missing' : 'tile does not fit the tiles below it' });
     }
   }
 
@@ -183,16 +168,14 @@ export class LogWalk {
     this.#reportMismatches(entriesFit ? 'tile' : sameHash(this.#tiles.root(), root) ? 'entry' : 'unknown');
     if (!entriesFit && this.#mismatched === 0) {
       this.#alter({
-        message:
-          'entries and tiles agree with each other but not with the signed root; which entry was changed cannot be told from them',
+        message: 'entries and tiles agree with each other but not with the signed root; which entry was changed cannot be told from them',
         expected: hex(root),
         observed: hex(this.#entries.root()),
       });
     }
     if (this.#pin === undefined || this.#pin.size > size) return;
     if (this.altered > 0) this.notChecked.push('the pinned checkpoint: the entries are altered already');
-    else if (this.#pinnedRoot === undefined || !sameHash(this.#pinnedRoot, this.#pin.root))
-      this.#equivocation(this.#pin);
+    else if (this.#pinnedRoot === undefined || !sameHash(this.#pinnedRoot, this.#pin.root)) this.#equivocation(this.#pin);
   }
 
   #equivocation(pin: TreeHead): void {

@@ -50,8 +50,7 @@ function signerOf(key: KeyObject): Ed25519Signer {
   return { publicKey: rawPublic(createPublicKey(key)), sign: (message) => sign(null, message, key) };
 }
 
-const rawPublic = (key: KeyObject): Uint8Array =>
-  key.export({ format: 'der', type: 'spki' }).subarray(SPKI_PREFIX.length);
+const rawPublic = (key: KeyObject): Uint8Array => key.export({ format: 'der', type: 'spki' }).subarray(SPKI_PREFIX.length);
 
 const publicKeyOf = (publicKey: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw32(publicKey, 'public key')]), format: 'der', type: 'spki' });

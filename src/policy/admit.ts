@@ -21,12 +21,7 @@ import { type Statement, statementsOf } from './statements.ts';
  * @throws Refusal CORDON-9006 with every problem found: `file:line:col: message`, the line, a caret, the engine's help;
  * CORDON-9007 when there is no policy besides the guardrails: an empty set would deny everything without a word
  */
-export function admit(
-  sources: readonly PolicySource[],
-  world: World,
-  version: number,
-  digest: (text: string) => string,
-): PolicySet {
+export function admit(sources: readonly PolicySource[], world: World, version: number, digest: (text: string) => string): PolicySet {
   try {
     const engine = new Engine();
     const identified = identify(read(sources), engine);
@@ -53,8 +48,7 @@ function read(sources: readonly PolicySource[]): readonly Statement[] {
   const cuts = sources.map(statementsOf);
   refuseAny(cuts.flatMap(({ findings }) => findings));
   const statements = cuts.flatMap((cut) => cut.statements);
-  if (statements.length === 0)
-    throw new Refusal('CORDON-9007', 'there is no policy', { observed: `${sources.length} files without one` });
+  if (statements.length === 0) throw new Refusal('CORDON-9007', 'there is no policy', { observed: `${sources.length} files without one` });
   return [...statementsOf(GUARDRAILS).statements, ...statements];
 }
 

@@ -20,17 +20,15 @@ function recordOf(value: Json, shape: RecordShape, path: string): CedarRecord {
   const out = new Map<string, Value>();
   for (const [name, field] of shape.fields) {
     const sent = Object.hasOwn(value, name) ? value[name] : undefined;
-    if (sent !== undefined && !(sent === null && field.nullable))
-      out.set(name, valueOf(sent, field.shape, `${path}.${name}`));
-    else if (sent === undefined && field.required)
-      throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${name}`)}\` is missing`);
+    if (sent !== undefined && !(sent === null && field.nullable)) out.set(name, valueOf(sent, field.shape, `${path}.${name}`));
+    else if (sent === undefined && field.required) throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${name}`)}\` is missing`);
   }
   // An open record keeps its undeclared properties for the server: no policy can see them, so a permit of this tool permits whatever
   // the server makes of them. Servers that declare `additionalProperties: false` close that gap.
   const stray = shape.closed ? Object.keys(value).find((name) => !shape.fields.has(name)) : undefined;
   if (stray === undefined) return out;
   throw new Refusal('CORDON-3006', `argument \`${shown(`${path}.${stray}`)}\` is not declared`, {
-    expected: [...shape.fields.keys()].join(', '),
+    expected: listed(shape.fields.keys()),
   });
 }
 
@@ -59,7 +57,7 @@ function valueOf(value: Json, shape: Shape, path: string): Value {
 function allowed<T extends string | bigint>(value: T, values: ReadonlySet<T> | undefined, path: string): T {
   if (values === undefined || values.has(value)) return value;
   throw new Refusal('CORDON-3006', `argument \`${shown(path)}\` is none of the values its schema lists`, {
-    expected: [...values].join(', '),
+    expected: listed(values),
   });
 }
 
@@ -103,5 +101,8 @@ const misfit = (path: string, shape: Shape, value: Json, expected: string = NAME
     expected,
   });
 
-/** A path for a message: bounded, and without characters that a terminal obeys. */
-const shown = (path: string): string => path.slice(1, 100).replaceAll(/\p{C}/gu, '�') || 'input';
+const listed = (names: Iterable<string | bigint>): string => clean([...names].slice(0, 20).join(', ').slice(0, 300));
+
+const shown = (path: string): string => clean(path.slice(1, 100)) || 'input';
+/** Without characters that a terminal obeys. */
+const clean = (text: string): string => text.replaceAll(/\p{C}/gu, '\u{fffd}');

@@ -26,10 +26,7 @@ export type Catalog = ReadonlyMap<string, CatalogTool>;
 const TOOLS_PER_SERVER = 512;
 
 const catalogs = new WeakMap<World['tools'], { readonly resources: World['resources']; readonly catalog: Catalog }>();
-const listings = new WeakMap<
-  readonly Tool[],
-  { readonly resource: Resource; readonly tools: readonly CatalogTool[] }
->();
+const listings = new WeakMap<readonly Tool[], { readonly resource: Resource; readonly tools: readonly CatalogTool[] }>();
 
 /** The catalog of a world; a listing is typed once, whatever else of the world changes. Never throws. */
 export function catalogOf(world: World): Catalog {
@@ -74,7 +71,6 @@ function catalogTool(resource: Resource, tool: Tool, index: number, budget: Typi
 }
 
 /** Does `now` say of this tool what `admitted` said, so that policies validated against it may judge the call? */
-export const isCovered = (admitted: Catalog, now: Catalog, id: string): boolean =>
-  admitted.get(id)?.print === now.get(id)?.print;
+export const isCovered = (admitted: Catalog, now: Catalog, id: string): boolean => admitted.get(id)?.print === now.get(id)?.print;
 
 const refusal = (message: string): Refusal => new Refusal('CORDON-3006', message);

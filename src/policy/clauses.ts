@@ -37,8 +37,7 @@ export function clausesOf(statement: Statement): readonly PolicyClause[] {
   return [...scope, ...conditions(statement, tokens.slice(close + 1))];
 }
 
-const unreadable = ({ source, at }: Statement, message: string): Refusal =>
-  new Refusal('CORDON-9006', `${lineOf(source, at)}: ${message}`);
+const unreadable = ({ source, at }: Statement, message: string): Refusal => new Refusal('CORDON-9006', `${lineOf(source, at)}: ${message}`);
 
 /** A permit with the effect of these clauses alone; for a forbid's clauses too, so that the engine names it when they hold. */
 export function permitOf(clauses: readonly PolicyClause[]): string {
@@ -88,8 +87,7 @@ function closing(tokens: readonly Token[], open: number): number {
 }
 
 const isMark = (token: Token | undefined, text: string): boolean => token?.kind === 'mark' && token.text === text;
-const isWord = (token: Token | undefined, ...texts: readonly string[]): boolean =>
-  token?.kind === 'word' && texts.includes(token.text);
+const isWord = (token: Token | undefined, ...texts: readonly string[]): boolean => token?.kind === 'word' && texts.includes(token.text);
 
 function raw(tokens: readonly Token[], text: string): string {
   const [first] = tokens;

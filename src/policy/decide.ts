@@ -20,11 +20,7 @@ export function decide(set: Loaded, request: AccessRequest, world: World): Decis
     if (!isCovered(set.catalog, catalog, request.resource.id))
       throw new Error('the tool is not the one that the policies were validated against');
     const answer = set.engine.ask(SETS.policies, facts);
-    return (
-      forbidden(set, answer) ??
-      unsure(set, answer) ??
-      (answer.allowed ? allowed(set, answer) : unmatched(set, answer, parties))
-    );
+    return forbidden(set, answer) ?? unsure(set, answer) ?? (answer.allowed ? allowed(set, answer) : unmatched(set, answer, parties));
   } catch (error) {
     return error instanceof Refusal ? refused(set, error) : failed(set, error);
   }
@@ -43,9 +39,7 @@ export function readArguments(parties: Parties, { context }: AccessRequest): Fac
 function forbidden(set: Loaded, answer: Answer): Decision | undefined {
   const forbids = withEffect(set, answer.reasons, 'forbid');
   const [first] = forbids;
-  return (
-    first && { ...deny(set, first.code, answer), determining: idsOf(forbids), ...reason(first.annotations['reason']) }
-  );
+  return first && { ...deny(set, first.code, answer), determining: idsOf(forbids), ...reason(first.annotations['reason']) };
 }
 
 /** A forbid that failed to evaluate. Cedar skips it, which fails open (cedar-policy/cedar#2428): here it denies. */
@@ -72,10 +66,7 @@ const unmatched = (set: Loaded, answer: Answer, parties: Parties): Decision =>
   deny(set, askOutline(set, parties).allowed ? 'CORDON-3005' : 'CORDON-3001', answer);
 
 const refused = (set: Loaded, { code, message, observed, expected }: Refusal): Decision => {
-  const detail = [
-    observed === undefined ? [] : `observed ${observed}`,
-    expected === undefined ? [] : `expected ${expected}`,
-  ].flat();
+  const detail = [observed === undefined ? [] : `observed ${observed}`, expected === undefined ? [] : `expected ${expected}`].flat();
   return { ...deny(set, code), ...reason([message, ...detail].join(', ')) };
 };
 

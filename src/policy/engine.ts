@@ -52,8 +52,7 @@ interface CedarWasm {
 }
 
 const PACKAGE = '@cedar-policy/cedar-wasm/nodejs';
-const isCedar = (loaded: unknown): loaded is CedarWasm =>
-  typeof loaded === 'object' && loaded !== null && 'statefulIsAuthorized' in loaded;
+const isCedar = (loaded: unknown): loaded is CedarWasm => typeof loaded === 'object' && loaded !== null && 'statefulIsAuthorized' in loaded;
 
 function freshInstance(): CedarWasm {
   const require = createRequire(import.meta.url); // one per instance: it remembers what it loaded, and would keep it alive

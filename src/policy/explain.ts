@@ -4,14 +4,7 @@
 //   scope        each constraint by itself. It cannot fail to evaluate, so a permit that is for another agent still counts as near.
 //   conditions   of permits whose scope holds, in prefixes (c1, c1 && c2, …): a clause alone would fail where the one before it
 //                guards it with `has`. The longest prefix that holds ends before the clause that stopped the policy.
-import type {
-  AccessRequest,
-  Clause,
-  ClauseState,
-  DeterminingPolicy,
-  Explanation,
-  NearestPermit,
-} from '../domain/access.ts';
+import type { AccessRequest, Clause, ClauseState, DeterminingPolicy, Explanation, NearestPermit } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf } from './catalog.ts';
@@ -90,12 +83,7 @@ function nearestPermits(set: Loaded, facts: Facts): readonly NearestPermit[] {
   });
 }
 
-const clausesOf = (
-  set: Loaded,
-  { id, clauses }: Policy,
-  states: readonly ClauseState[],
-  facts: Facts,
-): readonly Clause[] =>
+const clausesOf = (set: Loaded, { id, clauses }: Policy, states: readonly ClauseState[], facts: Facts): readonly Clause[] =>
   clauses.map((clause, at) => {
     const state = states[at] ?? 'not_reached';
     const saw = state === 'not_reached' ? '' : observedBy(set, clause, facts);

@@ -100,11 +100,7 @@ function methodCall(agent: Agent, { action: id, type, id: name }: Wanted, world:
   const { groups, input } = method;
   const callee = type === 'agent' ? byName(world.agents, name) : undefined;
   if (callee !== undefined)
-    return assemble(
-      agent,
-      { id, groups, on: agentEntity(callee, world), above: [], segment: callee.segment, input },
-      world,
-    );
+    return assemble(agent, { id, groups, on: agentEntity(callee, world), above: [], segment: callee.segment, input }, world);
   const server = type === 'mcp_server' ? byName(world.resources, name) : undefined;
   if (server !== undefined)
     return assemble(agent, { id, groups, on: serverEntity(server), above: [], segment: server.segment, input }, world);
@@ -128,9 +124,7 @@ function assemble(agent: Agent, { id, groups, on, above, segment, input }: Targe
   );
   const caller = agentEntity(agent, world);
   const segments = [...new Set([agent.segment, segment])].map((name) => segmentEntity(byName(world.segments, name)));
-  const entities = sameUid(caller.uid, on.uid)
-    ? [action, on, ...segments]
-    : [action, caller, on, ...above, ...segments];
+  const entities = sameUid(caller.uid, on.uid) ? [action, on, ...segments] : [action, caller, on, ...above, ...segments];
   return { principal: caller.uid, action: action.uid, resource: on.uid, entities, input };
 }
 
@@ -154,12 +148,7 @@ const agentEntity = (agent: Agent, world: World): Entity =>
   );
 
 const serverEntity = (server: Resource): Entity =>
-  entity(
-    uid('Server', server.name),
-    [segmentOf(server)],
-    new Map([['segment', segmentOf(server)]]),
-    new Map(Object.entries(server.tags)),
-  );
+  entity(uid('Server', server.name), [segmentOf(server)], new Map([['segment', segmentOf(server)]]), new Map(Object.entries(server.tags)));
 
 const toolEntity = (tool: CatalogTool, server: Resource): Entity =>
   entity(
@@ -174,9 +163,5 @@ const toolEntity = (tool: CatalogTool, server: Resource): Entity =>
 
 function segmentEntity(segment: Segment | undefined): Entity {
   if (segment === undefined) throw new Refusal('CORDON-3007', 'a segment of this call is not registered');
-  return entity(
-    uid('Segment', segment.name),
-    [],
-    new Map([['links', segment.links.map((link) => uid('Segment', link))]]),
-  );
+  return entity(uid('Segment', segment.name), [], new Map([['links', segment.links.map((link) => uid('Segment', link))]]));
 }

@@ -30,8 +30,7 @@ export function refuseAny(findings: readonly Finding[]): void {
 }
 
 /** `file:line`, 1-based. */
-export const lineOf = ({ path, text }: PolicySource, at: number): string =>
-  `${path}:${text.slice(0, at).split('\n').length}`;
+export const lineOf = ({ path, text }: PolicySource, at: number): string => `${path}:${text.slice(0, at).split('\n').length}`;
 
 const place = ({ source, at }: Finding): string => `${lineOf(source, at)}:${column(source.text, at) + 1}`;
 const column = (text: string, at: number): number => at - (text.lastIndexOf('\n', at - 1) + 1);

@@ -34,11 +34,7 @@ export function identify(statements: readonly Statement[], engine: Engine): read
     if ('effect' in parsed) {
       const identified = identifiedOf(statement, parsed);
       const { id } = identified.policy;
-      const twin = policies.get(id);
-      const problem =
-        twin === undefined
-          ? problemOf(identified)
-          : { message: `\`@id("${id}")\` is taken by the policy at ${twin.policy.source}` };
+      const problem = problemOf(identified) ?? takenBy(policies.get(id));
       if (problem !== undefined) findings.push({ ...headOf(statement), ...problem });
       policies.set(id, identified);
     } else {
@@ -93,10 +89,8 @@ function idIn(one: EntityUidJson): string {
 }
 
 function problemOf({ policy: { id, annotations, clauses }, statement }: Identified): Problem | undefined {
-  if (annotations['id'] === undefined)
-    return { message: 'the policy has no `@id`', help: 'begin it with `@id("a-name-of-its-own")`' };
-  if (!ID.test(id))
-    return { message: 'the `@id` is not a name', help: 'use letters, digits, `.`, `_`, `/` and `-`, at most 100' };
+  if (annotations['id'] === undefined) return { message: 'the policy has no `@id`', help: 'begin it with `@id("a-name-of-its-own")`' };
+  if (!ID.test(id)) return { message: 'the `@id` is not a name', help: 'use letters, digits, `.`, `_`, `/` and `-`, at most 100' };
   if (id.startsWith(RESERVED_PREFIX) && statement.source !== GUARDRAILS)
     return { message: `ids that begin with \`${RESERVED_PREFIX}\` are guardrails` };
   if (clauses.length > MAX_CLAUSES)
@@ -107,6 +101,9 @@ function problemOf({ policy: { id, annotations, clauses }, statement }: Identifi
     return { message: `\`@mode("${mode}")\` is not supported`, help: 'leave it out: every policy enforces' };
   return undefined;
 }
+
+const takenBy = (twin: Identified | undefined): Problem | undefined =>
+  twin && { message: `the \`@id\` is taken by the policy at ${twin.policy.source}` };
 
 const codeOf = (code: string): Code => (isCode(code) && CODE_KINDS.has(CODES[code].kind) ? code : 'CORDON-3002');
 

@@ -6,6 +6,7 @@
 // never gives a value another type. The server remains the judge of those.
 import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { merged, ofLiterals } from './schema-literals.ts';
 import { localTarget } from './schema-ref.ts';
 import type { Field, RecordShape, Shape } from './shape.ts';
 
@@ -22,18 +23,7 @@ const SUBSCHEMAS_PER_TOOL = 512;
 const MAX_DEPTH = 8;
 
 const OPAQUE = { shape: { kind: 'opaque' }, nullable: false } as const;
-const STRUCTURE = [
-  'type',
-  'properties',
-  'required',
-  'additionalProperties',
-  'items',
-  'enum',
-  'const',
-  'anyOf',
-  'oneOf',
-  'allOf',
-];
+const STRUCTURE = ['type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'const', 'anyOf', 'oneOf', 'allOf'];
 /** Keys with which Cedar's JSON format escapes entities and extension values. */
 const ESCAPES = new Set(['__entity', '__extn', '__expr']);
 
@@ -48,8 +38,7 @@ export function argumentsShape(inputSchema: JsonObject, budget: TypingBudget): R
   } finally {
     budget.left -= typing.read;
   }
-  if (isEmptyObject(inputSchema))
-    return { kind: 'record', fields: new Map(), closed: inputSchema['additionalProperties'] === false };
+  if (isEmptyObject(inputSchema)) return { kind: 'record', fields: new Map(), closed: inputSchema['additionalProperties'] === false };
   throw untypable('the input schema does not describe an object', 'an object with `properties`');
 }
 
@@ -94,43 +83,28 @@ class Typing {
     const nullable = schema['nullable'] === true; // OpenAPI 3.0, still written by many servers
     if (Object.hasOwn(schema, '$ref')) return or(this.#reference(schema, depth), nullable);
     const literals = Object.hasOwn(schema, 'const') ? [schema['const'] ?? null] : schema['enum'];
-    if (Array.isArray(literals)) {
+    if (isList(literals)) {
       const typed = ofLiterals(literals);
       if (typed !== undefined) return or(typed, nullable);
     }
     const type = schema['type'];
-    if (Array.isArray(type))
-      return or(
-        this.#union(
-          type.map((one: Json) => ({ ...schema, type: one })),
-          depth,
-        ),
-        nullable,
-      );
+    const alternatives = listOf(type).map((one) => ({ ...schema, type: one }));
+    if (alternatives.length > 0) return or(this.#union(alternatives, depth), nullable);
     if (typeof type === 'string') return or(this.#ofType(type, schema, depth), nullable);
     const branches = schema['anyOf'] ?? schema['oneOf'] ?? schema['allOf'];
     // `allOf` with one member is how pydantic attaches a description to a `$ref`
-    if (
-      Array.isArray(branches) &&
-      schema['properties'] === undefined &&
-      (schema['allOf'] === undefined || branches.length === 1)
-    ) {
+    if (isList(branches) && schema['properties'] === undefined && (schema['allOf'] === undefined || branches.length === 1)) {
       return or(this.#union(branches, depth), nullable);
     }
-    return schema['properties'] === undefined
-      ? OPAQUE
-      : or({ shape: this.#record(schema, depth), nullable: false }, nullable);
+    return schema['properties'] === undefined ? OPAQUE : or({ shape: this.#record(schema, depth), nullable: false }, nullable);
   }
 
   #ofType(type: string, schema: JsonObject, depth: number): Typed {
     const scalar = SCALARS.get(type);
-    if (scalar !== undefined)
-      return { shape: type === 'number' && isWhole(schema['multipleOf']) ? { kind: 'long' } : scalar, nullable: false };
+    if (type === 'number' && isWhole(schema['multipleOf'])) return { shape: { kind: 'long' }, nullable: false };
+    if (scalar !== undefined) return { shape: scalar, nullable: false };
     if (type === 'array') {
-      const { shape, nullable } = this.typed(
-        schema['prefixItems'] === undefined ? schema['items'] : undefined,
-        depth + 1,
-      );
+      const { shape, nullable } = this.typed(schema['prefixItems'] === undefined ? schema['items'] : undefined, depth + 1);
       return shape.kind === 'opaque' || nullable ? OPAQUE : { shape: { kind: 'set', element: shape }, nullable: false };
     }
     if (type !== 'object') return OPAQUE;
@@ -140,7 +114,7 @@ class Typing {
 
   #record(schema: JsonObject, depth: number): RecordShape {
     const declared = isJsonObject(schema['properties']) ? schema['properties'] : {};
-    const required = new Set(Array.isArray(schema['required']) ? schema['required'] : []);
+    const required = new Set(listOf(schema['required']));
     const closed = schema['additionalProperties'] === false && schema['patternProperties'] === undefined;
     const fields = new Map<string, Field>();
     for (const [name, sub] of Object.entries(declared)) {
@@ -148,8 +122,8 @@ class Typing {
     }
     const others = closed ? [] : this.#conditional(schema, depth);
     for (const name of [...required, ...others]) {
-      if (typeof name === 'string' && !fields.has(name))
-        fields.set(legal(name), { ...OPAQUE, required: required.has(name) });
+      this.#count();
+      if (typeof name === 'string' && !fields.has(name)) fields.set(legal(name), { ...OPAQUE, required: required.has(name) });
     }
     return { kind: 'record', fields, closed };
   }
@@ -165,19 +139,14 @@ class Typing {
       this.#count();
       const target = Object.hasOwn(branch, '$ref') ? localTarget(this.#root, branch['$ref']) : branch;
       if (target === undefined) return [];
-      return [
-        ...(isJsonObject(target['properties']) ? Object.keys(target['properties']) : []),
-        ...this.#conditional(target, depth + 1),
-      ];
+      return [...(isJsonObject(target['properties']) ? Object.keys(target['properties']) : []), ...this.#conditional(target, depth + 1)];
     });
   }
 
   #reference(schema: JsonObject, depth: number): Typed {
     const target = localTarget(this.#root, schema['$ref']);
     // draft-07 ignores what stands beside a `$ref`, 2020-12 does not: where they would disagree, the value stays opaque
-    const siblings = STRUCTURE.some(
-      (key) => Object.hasOwn(schema, key) && !(key === 'type' && schema['type'] === target?.['type']),
-    );
+    const siblings = STRUCTURE.some((key) => Object.hasOwn(schema, key) && !(key === 'type' && schema['type'] === target?.['type']));
     return target === undefined || siblings ? OPAQUE : this.typed(target, depth);
   }
 
@@ -201,41 +170,13 @@ const SCALARS = new Map<string, Shape>([
   ['boolean', { kind: 'boolean' }],
 ]);
 
-const or = (typed: Typed, nullable: boolean): Typed =>
-  nullable && typed.shape.kind !== 'opaque' ? { ...typed, nullable: true } : typed;
+const or = (typed: Typed, nullable: boolean): Typed => (nullable && typed.shape.kind !== 'opaque' ? { ...typed, nullable: true } : typed);
 const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
 const listOf = (value: Json | undefined): readonly Json[] => (isList(value) ? value : []);
 const isWhole = (value: Json | undefined): boolean => typeof value === 'number' && Number.isInteger(value);
 
 function legal(name: string): string {
-  if (ESCAPES.has(name))
-    throw untypable(`the property name \`${name}\` is an escape of Cedar's JSON format`, 'another name');
+  if (ESCAPES.has(name)) throw untypable(`the property name \`${name}\` is an escape of Cedar's JSON format`, 'another name');
   if (!name.isWellFormed()) throw untypable('a property name is not well-formed Unicode', 'another name');
   return name;
-}
-
-const isExactWhole = (value: Json): value is number | bigint =>
-  typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
-
-function ofLiterals(literals: readonly Json[]): Typed | undefined {
-  const present = literals.filter((literal) => literal !== null);
-  const nullable = present.length < literals.length;
-  const strings = present.filter((literal) => typeof literal === 'string');
-  if (strings.length === present.length && strings.length > 0)
-    return { shape: { kind: 'string', allowed: new Set(strings) }, nullable };
-  const whole = present.filter(isExactWhole);
-  if (whole.length < present.length || whole.length === 0) return undefined;
-  return { shape: { kind: 'long', allowed: new Set(whole.map((literal) => BigInt(literal))) }, nullable };
-}
-
-function merged(shapes: readonly Shape[]): Shape | undefined {
-  const kinds = new Set(shapes.map((shape) => shape.kind));
-  const [kind] = kinds;
-  if (kinds.size !== 1 || kind === undefined) return undefined;
-  if (kind === 'decimal' || kind === 'boolean' || kind === 'long') return { kind };
-  if (kind !== 'string') return undefined;
-  const allowed = shapes.flatMap((shape) =>
-    shape.kind === 'string' && shape.allowed !== undefined ? [shape.allowed] : [],
-  );
-  return allowed.length === shapes.length ? { kind, allowed: new Set(allowed.flatMap((set) => [...set])) } : { kind };
 }

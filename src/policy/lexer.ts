@@ -30,8 +30,7 @@ export function lex(text: string): readonly Token[] | LexError {
   const tokens: Token[] = [];
   for (let at = skip(text, 0); at < text.length;) {
     const token = tokenAt(text, at);
-    if (token === undefined)
-      return { at, message: text[at] === '"' ? 'a string without an end' : 'a character that Cedar does not know' };
+    if (token === undefined) return { at, message: text[at] === '"' ? 'a string without an end' : 'a character that Cedar does not know' };
     tokens.push(token);
     at = skip(text, endOf(token));
   }
@@ -57,8 +56,7 @@ const OPEN = new Set(['(', '[', '{']);
 const CLOSE = new Set([')', ']', '}']);
 
 /** +1 for an opening bracket, −1 for a closing one. */
-export const bracket = ({ kind, text }: Token): number =>
-  kind !== 'mark' ? 0 : OPEN.has(text) ? 1 : CLOSE.has(text) ? -1 : 0;
+export const bracket = ({ kind, text }: Token): number => (kind !== 'mark' ? 0 : OPEN.has(text) ? 1 : CLOSE.has(text) ? -1 : 0);
 
 /** Splits at every mark `at` that stands in no bracket. */
 export function splitAt(tokens: readonly Token[], at: string): (readonly Token[])[] {

@@ -38,5 +38,4 @@ export const TOOL_CALL = 'tools/call';
 export const toolGroups = (reads: boolean): readonly Group[] => (reads ? ['tools/call', 'read'] : ['tools/call']);
 
 /** Ids that a tool cannot have: its action would be one of Cordon's own. */
-export const isReserved = (actionId: string): boolean =>
-  METHODS.has(actionId) || GROUPS.some((group) => group === actionId);
+export const isReserved = (actionId: string): boolean => METHODS.has(actionId) || GROUPS.some((group) => group === actionId);

@@ -22,9 +22,7 @@ export function observedIn(engine: Engine, condition: PolicyClause, facts: Facts
   const seen = new Map<string, Value | undefined>();
   const parsed = engine.parse(permitOf([condition]));
   if ('conditions' in parsed) collect(parsed.conditions[0]?.body, facts, seen);
-  const shown = [...seen]
-    .slice(0, SHOWN)
-    .map(([path, value]) => `${path}: ${value === undefined ? 'absent' : toText(value)}`);
+  const shown = [...seen].slice(0, SHOWN).map(([path, value]) => `${path}: ${value === undefined ? 'absent' : toText(value)}`);
   return shown.join(', ');
 }
 
@@ -38,8 +36,7 @@ function ancestors(of: Uid, facts: Facts): readonly Uid[] {
   return entityOf(of, facts)?.parents.flatMap((parent) => [parent, ...ancestors(parent, facts)]) ?? [];
 }
 
-const entityOf = (id: Uid, facts: Facts): Entity | undefined =>
-  facts.entities.find((entity) => sameUid(entity.uid, id));
+const entityOf = (id: Uid, facts: Facts): Entity | undefined => facts.entities.find((entity) => sameUid(entity.uid, id));
 
 function collect(node: unknown, facts: Facts, seen: Map<string, Value | undefined>): void {
   if (typeof node !== 'object' || node === null) return;

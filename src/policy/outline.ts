@@ -27,16 +27,13 @@ export function outlineOf(policies: Iterable<Policy>): PolicyTexts {
 }
 
 /** @throws Error when the engine fails */
-export const askOutline = (set: Loaded, parties: Parties): Answer =>
-  set.engine.ask(SETS.outline, withoutArguments(parties));
+export const askOutline = (set: Loaded, parties: Parties): Answer => set.engine.ask(SETS.outline, withoutArguments(parties));
 
 /** @see PolicySet.visibleTools */
 export function visibleTools(set: Loaded, agent: string, resource: string, world: World): readonly string[] {
   try {
     const tools = (world.tools.get(resource) ?? []).map(({ name }) => name);
-    return tools.filter((name) =>
-      isVisible(set, { agent, action: TOOL_CALL, type: 'tool', id: `${resource}/${name}` }, world),
-    );
+    return tools.filter((name) => isVisible(set, { agent, action: TOOL_CALL, type: 'tool', id: `${resource}/${name}` }, world));
   } catch {
     return []; // INVARIANT I1: an unknown agent or resource, or an engine that failed, shows nothing
   }

@@ -14,18 +14,11 @@ const MAX_ASKED = 50;
 /** @throws Error when the engine fails */
 export function statesOf(set: Loaded, policies: readonly Policy[], facts: Facts): ReadonlyMap<string, States> {
   const scope = stateIn(askScopes(set, facts));
-  const inScope = policies.filter((policy) =>
-    policy.clauses.every((clause, at) => !isScope(clause) || scope(key(policy, at)) === 'held'),
-  );
+  const inScope = policies.filter((policy) => policy.clauses.every((clause, at) => !isScope(clause) || scope(key(policy, at)) === 'held'));
   const asked = inScope.slice(0, MAX_ASKED);
   const condition = asked.length === 0 ? () => 'not_reached' as const : stateIn(askConditions(set, asked, facts));
   const askedIds = new Set(asked.map(({ id }) => id));
-  return new Map(
-    policies.map((policy) => [
-      policy.id,
-      states(policy, scope, askedIds.has(policy.id) ? condition : () => 'not_reached'),
-    ]),
-  );
+  return new Map(policies.map((policy) => [policy.id, states(policy, scope, askedIds.has(policy.id) ? condition : () => 'not_reached')]));
 }
 
 type StateOf = (probe: string) => ClauseState;

@@ -51,10 +51,7 @@ const ENTITY_TYPES: Namespace['entityTypes'] = {
   [UNTYPED]: {},
 };
 
-const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<
-  Method['on'],
-  string
->;
+const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<Method['on'], string>;
 
 /** The schema in Cedar's JSON form. A tool that could not be typed has no action in it. */
 export function schemaOf(catalog: Catalog): SchemaJson<string> {
@@ -67,11 +64,7 @@ export function schemaOf(catalog: Catalog): SchemaJson<string> {
   return { '': { entityTypes: ENTITY_TYPES, actions: Object.fromEntries([...groups, ...methods, ...tools]) } };
 }
 
-const action = (
-  on: Method['on'],
-  groups: Method['groups'],
-  input: RecordShape | undefined,
-): Namespace['actions'][string] => ({
+const action = (on: Method['on'], groups: Method['groups'], input: RecordShape | undefined): Namespace['actions'][string] => ({
   memberOf: groups.map((id) => ({ id })),
   appliesTo: {
     principalTypes: ['Agent'],
@@ -101,8 +94,7 @@ function cedarType(shape: Shape): CedarType {
 
 function attributes(fields: ReadonlyMap<string, Field>): Record<string, CedarType & { required: boolean }> {
   const entries = [...fields].map(
-    ([name, { shape, required, nullable }]) =>
-      [name, { ...cedarType(shape), required: required && !nullable }] as const,
+    ([name, { shape, required, nullable }]) => [name, { ...cedarType(shape), required: required && !nullable }] as const,
   );
   return Object.fromEntries(entries);
 }

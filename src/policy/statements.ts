@@ -20,8 +20,7 @@ export interface Cut {
 /** The policies of one file, or what keeps it from being handed to the engine. */
 export function statementsOf(source: PolicySource): Cut {
   const tokens = lex(source.text);
-  if ('message' in tokens)
-    return { statements: [], findings: [{ source, at: tokens.at, length: 1, message: tokens.message }] };
+  if ('message' in tokens) return { statements: [], findings: [{ source, at: tokens.at, length: 1, message: tokens.message }] };
   const statements = cut(tokens).map((part) => statement(source, part));
   const findings = statements.flatMap(({ tokens: policy }) => {
     const beyond = beyondBounds(policy);

@@ -42,9 +42,9 @@ export const recordToEngine = (record: CedarRecord): object =>
 
 const SHOWN = 120;
 
-/** Cedar syntax, for people; long values are cut. */
+/** Cedar syntax, for people; long values are cut, and what a terminal would obey is escaped. attacker-controlled */
 export function toText(value: Value): string {
-  const text = literal(value);
+  const text = literal(value).replaceAll(/\p{C}/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 

@@ -1,17 +1,7 @@
 // The journal of a log: where an entry is before it is in a tile. One positioned write per entry, so that it is with the kernel when
 // `write` returns; the disk follows within `fsyncEveryMs`, or before the return. Promises: an entry that could not be written whole
 // leaves no trace, and if the trace cannot be removed the journal takes nothing more until it is reopened.
-import {
-  close,
-  closeSync,
-  fdatasync,
-  fdatasyncSync,
-  ftruncateSync,
-  read,
-  readSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { close, closeSync, fdatasync, fdatasyncSync, ftruncateSync, read, readSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Refusal } from '../domain/refusal.ts';
@@ -19,15 +9,7 @@ import type { AppendOnly } from '../audit/append.ts';
 import { leafOf, type Frame } from '../audit/frame.ts';
 import { HASH_BYTES, type Hash } from '../audit/merkle.ts';
 import { hashAt, TILE_WIDTH } from '../audit/tiles.ts';
-import {
-  createSegment,
-  cutTail,
-  newPage,
-  recoverSegments,
-  SEGMENT_BYTES,
-  type Page,
-  type Segment,
-} from './log-segment.ts';
+import { createSegment, cutTail, newPage, recoverSegments, SEGMENT_BYTES, type Page, type Segment } from './log-segment.ts';
 import { errorCode } from './log-tiles.ts';
 
 /** `journal`: with the kernel before `write` returns; survives the death of the process. `fsync`: on the disk. */
@@ -260,8 +242,6 @@ const frameSpan = (page: Page, i: number): [start: number, end: number] => [
   page.ends[i] ?? 0,
 ];
 
-const notHere = (seq: number): Refusal =>
-  new Refusal('CORDON-9004', 'entry is not in the journal', { observed: `entry ${seq}` });
+const notHere = (seq: number): Refusal => new Refusal('CORDON-9004', 'entry is not in the journal', { observed: `entry ${seq}` });
 
-const cannotWrite = (cause: unknown): Refusal =>
-  new Refusal('CORDON-9004', 'log cannot be written', { observed: errorCode(cause), cause });
+const cannotWrite = (cause: unknown): Refusal => new Refusal('CORDON-9004', 'log cannot be written', { observed: errorCode(cause), cause });

@@ -16,16 +16,10 @@ import { publishFile, readBounded, tilesAt } from './log-tiles.ts';
 
 const IDENTITY = 'log.json';
 const SCHEMA = 'cordon.log/v1';
-const NEW_LOG =
-  'restore the log directory from a backup, or keep it as evidence and start a new log in another directory';
+const NEW_LOG = 'restore the log directory from a backup, or keep it as evidence and start a new log in another directory';
 
 /** Makes `log.json` (origin and verifier key) and an empty signed tree in a new directory, or checks that they are ours. */
-export async function claimDirectory(
-  dir: string,
-  key: VerifierKey,
-  signer: Ed25519Signer,
-  journal: Journal,
-): Promise<void> {
+export async function claimDirectory(dir: string, key: VerifierKey, signer: Ed25519Signer, journal: Journal): Promise<void> {
   const identity = await readBounded(join(dir, IDENTITY));
   const ours = { schema: SCHEMA, origin: key.name, vkey: formatVerifierKey(key) };
   if (identity !== undefined) {
@@ -33,10 +27,7 @@ export async function claimDirectory(
     return;
   }
   // entries or tiles without their identity are not a new log
-  if (
-    journal.size > 0 ||
-    (await tilesAt(dir).read(tilePath({ level: 'entries', index: 0, width: TILE_WIDTH }))) !== undefined
-  ) {
+  if (journal.size > 0 || (await tilesAt(dir).read(tilePath({ level: 'entries', index: 0, width: TILE_WIDTH }))) !== undefined) {
     throw refuse('`log.json` is missing from a log that has entries', join(dir, IDENTITY));
   }
   journal.create();
@@ -63,23 +54,15 @@ function assertIdentity(bytes: Uint8Array, vkey: string): void {
 }
 
 /** The publisher of a recovered log. @throws Refusal CORDON-9004 when the files do not extend what was signed */
-export async function resume(
-  dir: string,
-  key: VerifierKey,
-  signer: Ed25519Signer,
-  journal: Journal,
-  pinned?: string,
-): Promise<Publisher> {
+export async function resume(dir: string, key: VerifierKey, signer: Ed25519Signer, journal: Journal, pinned?: string): Promise<Publisher> {
   const files = tilesAt(dir);
   const signed = await lastSigned(files, key, dir);
   if (!journal.exists) throw refuse('the journal is missing', join(dir, 'journal'));
-  if (journal.first > signed.size)
-    throw refuse('the journal begins after the last signed checkpoint', span(journal, signed));
+  if (journal.first > signed.size) throw refuse('the journal begins after the last signed checkpoint', span(journal, signed));
   const published = await Tree.load(files, journal.first, signed.size);
   const parts = { files, journal, published, signedSize: signed.size };
   await assertContains(signed, 'the last signed checkpoint', parts);
-  if (pinned !== undefined)
-    await assertContains(openCheckpoint(Buffer.from(pinned), key), 'the pinned checkpoint', parts);
+  if (pinned !== undefined) await assertContains(openCheckpoint(Buffer.from(pinned), key), 'the pinned checkpoint', parts);
   grow(published, journal, Math.floor(signed.size / TILE_WIDTH) * TILE_WIDTH);
   journal.cutTornTail();
   await journal.release(signed.size);
@@ -110,11 +93,9 @@ interface Parts {
 
 /** Throws unless the tree that we have, at the size of `head`, has its root. */
 async function assertContains(head: TreeHead, what: string, parts: Parts): Promise<void> {
-  if (head.size > parts.journal.size)
-    throw refuse(`entries that ${what} speaks for are missing`, span(parts.journal, head));
+  if (head.size > parts.journal.size) throw refuse(`entries that ${what} speaks for are missing`, span(parts.journal, head));
   const root = await rootAt(head.size, parts);
-  if (!sameHash(root, head.root))
-    throw refuse(`the entries do not have the root of ${what}`, `another root at size ${head.size}`);
+  if (!sameHash(root, head.root)) throw refuse(`the entries do not have the root of ${what}`, `another root at size ${head.size}`);
 }
 
 async function rootAt(size: number, { files, journal, published, signedSize }: Parts): Promise<Hash> {

@@ -86,15 +86,13 @@ export function recoverSegments(dir: string): Recovered {
   try {
     for (const [i, name] of names.entries()) {
       const first = Number(name);
-      if (first % TILE_WIDTH !== 0 || first !== next)
-        throw damaged(join(dir, name), `begins at entry ${first}`, `entry ${next}`);
+      if (first % TILE_WIDTH !== 0 || first !== next) throw damaged(join(dir, name), `begins at entry ${first}`, `entry ${next}`);
       const segment = { first, path: join(dir, name), fd: openSync(join(dir, name), constants.O_RDWR), bytes: 0 };
       segments.push(segment);
       next = first + readSegment(segment, pages);
       tornBytes = fstatSync(segment.fd).size - segment.bytes;
       // a segment is synced before the next one is begun, so only the last can end in the middle of a write
-      if (tornBytes > 0 && i < names.length - 1)
-        throw damaged(segment.path, `${tornBytes} unreadable bytes at its end`, 'whole frames');
+      if (tornBytes > 0 && i < names.length - 1) throw damaged(segment.path, `${tornBytes} unreadable bytes at its end`, 'whole frames');
     }
   } catch (error) {
     for (const { fd } of segments) closeSync(fd);
@@ -109,11 +107,7 @@ function readSegment(segment: Segment, pages: Page[]): number {
   if (size > MAX_SEGMENT_BYTES) throw damaged(segment.path, `${size} bytes`, `at most ${MAX_SEGMENT_BYTES}`);
   const { ends, hashes, tail } = scanFrames(readFileSync(segment.fd), segment.first);
   if (tail === 'damaged')
-    throw damaged(
-      segment.path,
-      `entry ${segment.first + ends.length} is broken and whole ones follow`,
-      'whole frames in order',
-    );
+    throw damaged(segment.path, `entry ${segment.first + ends.length} is broken and whole ones follow`, 'whole frames in order');
   let page: Page | undefined;
   for (const [i, hash] of hashes.entries()) {
     if (page === undefined || page.count === TILE_WIDTH) pages.push((page = newPage(segment.first + i, segment)));

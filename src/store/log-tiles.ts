@@ -66,6 +66,10 @@ async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
   try {
     await handle.writeFile(bytes);
     await handle.sync();
+  } catch (error) {
+    // half a file on a full disk would only keep the space that is missing
+    await rm(file, { force: true });
+    throw error;
   } finally {
     await handle.close();
   }

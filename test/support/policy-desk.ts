@@ -1,7 +1,7 @@
 // A small registered world for the tests of the policy engine: an invoice desk in two linked segments and one without a link.
 import { createHash } from 'node:crypto';
 import type { AccessRequest, Level } from '../../src/domain/access.ts';
-import type { Json, JsonObject } from '../../src/domain/json.ts';
+import type { JsonObject } from '../../src/domain/json.ts';
 import type { Tool, World } from '../../src/domain/registry.ts';
 import { parseSpiffeId } from '../../src/domain/spiffe-id.ts';
 import { admit } from '../../src/policy/admit.ts';
@@ -57,7 +57,7 @@ export const digest = (text: string): string => createHash('sha256').update(text
 export const policySet = (text: string, world: World = desk()): PolicySet => admit([{ path: 'desk.cedar', text }], world, 7, digest);
 
 /** A request as the gateway makes it. `target`: `ledger/pay_invoice`, `ledger` or `clerk`, as the action wants. */
-export function request(agent: string, action: string, target: string, input?: Json): AccessRequest {
+export function request(agent: string, action: string, target: string, input?: JsonObject): AccessRequest {
   const type = action === 'tools/call' ? 'tool' : action.startsWith('a2a/') ? 'agent' : 'mcp_server';
   return {
     subject: { type: 'agent', id: agent, spiffeId: parseSpiffeId('spiffe://desk.example/agent/any/run/r1'), run: 'r1' },
@@ -67,7 +67,7 @@ export function request(agent: string, action: string, target: string, input?: J
   };
 }
 
-export const call = (agent: string, target: string, input: Json = {}): AccessRequest => request(agent, 'tools/call', target, input);
+export const call = (agent: string, target: string, input: JsonObject = {}): AccessRequest => request(agent, 'tools/call', target, input);
 
 export const PAYMENT = { vendor: 'Acme', iban: 'DE02120300000000202051', amount_cents: 4200 };
 

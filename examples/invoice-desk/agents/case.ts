@@ -30,8 +30,7 @@ export function writeCase({ file, fields, remarks }: Case): string {
 export const writeCannot = (file: string, reason: string): string => `${CANNOT} ${file}: ${reason}`;
 
 /** Why a file could not be read, if that is what `text` says. */
-export const readCannot = (text: string): string | undefined =>
-  text.startsWith(CANNOT) ? text.slice(text.indexOf(': ') + 2) : undefined;
+export const readCannot = (text: string): string | undefined => (text.startsWith(CANNOT) ? text.slice(text.indexOf(': ') + 2) : undefined);
 
 /** Finds a case in a message; only lines above the remarks are fields. */
 export function readCase(text: string): Case | undefined {

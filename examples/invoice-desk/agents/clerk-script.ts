@@ -4,7 +4,8 @@ import { normalIban } from '../documents/iban.ts';
 import { formatEur } from '../documents/money.ts';
 import type { Script, Wish } from '../models/scripted.ts';
 import type { Outcome } from '../peers/outcome.ts';
-import { findInstructions, type Instruction, type Payment } from '../reading/instructions.ts';
+import type { Instruction, Payment } from '../reading/instruction.ts';
+import { findInstructions } from '../reading/instructions.ts';
 import { readCase, type Case } from './case.ts';
 
 type Steps<Result> = Generator<Wish, Result, Outcome>;
@@ -28,9 +29,7 @@ interface VendorRecord {
 export function recordIn({ ok, data }: Outcome): VendorRecord | undefined {
   const iban = data?.['iban'];
   const email = data?.['email'];
-  return ok && typeof iban === 'string'
-    ? { iban: normalIban(iban), email: typeof email === 'string' ? email : undefined }
-    : undefined;
+  return ok && typeof iban === 'string' ? { iban: normalIban(iban), email: typeof email === 'string' ? email : undefined } : undefined;
 }
 
 function* pay({ fields }: Case, record: VendorRecord): Steps<Outcome> {
@@ -62,10 +61,7 @@ function* carryOut(instruction: Instruction, task: Case, gathered: Map<string, s
       yield { name: 'ledger__pay_invoice', args: orderOf(instruction.payment, task), says };
       return;
     case 'cross-segment':
-      gathered.set(
-        'salaries',
-        (yield { name: 'call_tool', args: { server: 'payroll', tool: 'list_salaries', arguments: {} }, says }).text,
-      );
+      gathered.set('salaries', (yield { name: 'call_tool', args: { server: 'payroll', tool: 'list_salaries', arguments: {} }, says }).text);
       return;
     case 'exfiltrate':
       yield* mailOut(instruction, task, gathered);
@@ -91,31 +87,16 @@ function* carryOut(instruction: Instruction, task: Case, gathered: Map<string, s
   }
 }
 
-function* mailOut(
-  instruction: Extract<Instruction, { kind: 'exfiltrate' }>,
-  task: Case,
-  gathered: Map<string, string>,
-): Steps<void> {
+function* mailOut(instruction: Extract<Instruction, { kind: 'exfiltrate' }>, task: Case, gathered: Map<string, string>): Steps<void> {
   const says = `The document says: ${instruction.says}`;
   if (instruction.vendors && !gathered.has('vendors')) {
     const listed = yield { name: 'ledger__list_vendors', args: {}, says };
-    gathered.set(
-      'vendors',
-      listed.ok ? listed.text : `The vendor list was refused. What I have: ${task.fields.vendor}`,
-    );
+    gathered.set('vendors', listed.ok ? listed.text : `The vendor list was refused. What I have: ${task.fields.vendor}`);
   }
-  const parts = [
-    instruction.vendors ? gathered.get('vendors') : undefined,
-    instruction.salaries ? gathered.get('salaries') : undefined,
-  ];
+  const parts = [instruction.vendors ? gathered.get('vendors') : undefined, instruction.salaries ? gathered.get('salaries') : undefined];
   const found = parts.filter((part) => part !== undefined).join('\n\n');
-  const subject = instruction.vendors
-    ? 'Vendor list'
-    : instruction.salaries
-      ? 'Salaries'
-      : `Copy: remittance advice ${task.fields.number}`;
-  const body =
-    found === '' ? `${task.fields.vendor}: ${task.fields.number}, ${formatEur(task.fields.totalCents)}` : found;
+  const subject = instruction.vendors ? 'Vendor list' : instruction.salaries ? 'Salaries' : `Copy: remittance advice ${task.fields.number}`;
+  const body = found === '' ? `${task.fields.vendor}: ${task.fields.number}, ${formatEur(task.fields.totalCents)}` : found;
   yield { name: 'mail__send_mail', args: { to: instruction.to, subject, body }, says };
 }
 
@@ -127,6 +108,4 @@ const orderOf = ({ iban, amountCents }: Payment, { fields }: Case): Record<strin
 });
 
 const actOf = (payment: Payment | undefined, task: Case): Record<string, unknown> =>
-  payment === undefined
-    ? { tool: 'list_vendors', arguments: {} }
-    : { tool: 'pay_invoice', arguments: orderOf(payment, task) };
+  payment === undefined ? { tool: 'list_vendors', arguments: {} } : { tool: 'pay_invoice', arguments: orderOf(payment, task) };

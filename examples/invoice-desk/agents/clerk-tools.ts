@@ -94,15 +94,10 @@ const specOf = (server: string, tool: Tool): ToolSpec => ({
 });
 
 function intentOf({ name, args }: ToolCall): Intent {
-  const [text, inner] = [
-    (key: string): string => (typeof args[key] === 'string' ? args[key] : ''),
-    objectOf(args['arguments']),
-  ];
+  const [text, inner] = [(key: string): string => (typeof args[key] === 'string' ? args[key] : ''), objectOf(args['arguments'])];
   if (name === 'call_tool') return { way: 'own', server: text('server'), tool: text('tool'), args: inner };
-  if (name === 'call_as')
-    return { way: 'as', agent: text('agent'), server: text('server'), tool: text('tool'), args: inner };
-  if (name === 'call_directly')
-    return { way: 'directly', server: 'ledger', address: text('address'), tool: text('tool'), args: inner };
+  if (name === 'call_as') return { way: 'as', agent: text('agent'), server: text('server'), tool: text('tool'), args: inner };
+  if (name === 'call_directly') return { way: 'directly', server: 'ledger', address: text('address'), tool: text('tool'), args: inner };
   const [server = '', tool = ''] = name.split(/__(.*)/s);
   return { way: 'own', server, tool, args };
 }

@@ -38,8 +38,7 @@ async function answer(text: string): Promise<string> {
         if (record !== undefined) business = { ...business, ...record };
         return outcome;
       },
-      onThought: (thought) =>
-        emit({ at: NAME, event: 'thought', invoice: task?.fields.number, text: oneLine(thought) }),
+      onThought: (thought) => emit({ at: NAME, event: 'thought', invoice: task?.fields.number, text: oneLine(thought) }),
     },
     text,
   );

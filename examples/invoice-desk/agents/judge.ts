@@ -40,11 +40,7 @@ export function judge({ way, server, tool, args }: Intent, business: Business): 
 
 function isDue(args: Readonly<Record<string, unknown>>, { task, iban }: Business): boolean {
   const account = iban ?? task?.fields.iban;
-  return (
-    typeof args['iban'] === 'string' &&
-    normalIban(args['iban']) === account &&
-    args['amount_cents'] === task?.fields.totalCents
-  );
+  return typeof args['iban'] === 'string' && normalIban(args['iban']) === account && args['amount_cents'] === task?.fields.totalCents;
 }
 
 function isAdvice(args: Readonly<Record<string, unknown>>, { task, iban, email }: Business): boolean {

@@ -24,11 +24,7 @@ export function liveWatch(name: string, wire: Wire): Live {
     const settled = Promise.withResolvers<void>();
     const report = reporter(name, () => leaving.signal.aborted, settled.resolve);
     const call = peer
-      .call(
-        'watch_payments',
-        {},
-        { onProgress: report.progress, onStreamEnd: report.streamEnd, signal: leaving.signal },
-      )
+      .call('watch_payments', {}, { onProgress: report.progress, onStreamEnd: report.streamEnd, signal: leaving.signal })
       .then(report.end);
     stop = async () => {
       leaving.abort(new Error('no longer watching'));
@@ -73,8 +69,7 @@ function reporter(name: string, isLeaving: () => boolean, settled: () => void): 
 
   return {
     progress: (message) => {
-      if (!opened)
-        emit({ at: name, event: 'stream', tool: TOOL, state: 'open', t: now(), ok: true, text: oneLine(message) });
+      if (!opened) emit({ at: name, event: 'stream', tool: TOOL, state: 'open', t: now(), ok: true, text: oneLine(message) });
       opened = true;
       settled();
     },

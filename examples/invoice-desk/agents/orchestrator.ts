@@ -100,8 +100,7 @@ await runAgent(
     description: 'Drives the invoice desk',
     answer: () => Promise.resolve('The orchestrator takes its orders from its operator.'),
     commands: {
-      run: () =>
-        run().catch((error: unknown) => emit({ at: NAME, event: 'done', ok: false, text: oneLine(String(error)) })),
+      run: () => run().catch((error: unknown) => emit({ at: NAME, event: 'done', ok: false, text: oneLine(String(error)) })),
       probe: async () => {
         await ask('ask_researcher', 'List the files of the inbox.', 'probe');
       },

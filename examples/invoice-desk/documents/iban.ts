@@ -4,9 +4,7 @@ const REGISTRY =
   'AD24AE23AL28AT20AZ28BA20BE16BG22BH22BR29BY28CH21CR22CY28CZ24DE22DK18DO28EE20EG29ES24FI18FO18FR27GB22GE22GI23GL18GR27GT28' +
   'HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MR27MT31MU30NL18NO15PK24PL28PS29PT25' +
   'QA29RO24RS22SA24SC31SE24SI19SK24SM27ST25SV28TL23TN24TR26UA29VA22VG24XK20';
-const LENGTHS = new Map(
-  [...REGISTRY.matchAll(/([A-Z]{2})(\d\d)/g)].map(([, country = '', length]) => [country, Number(length)]),
-);
+const LENGTHS = new Map([...REGISTRY.matchAll(/([A-Z]{2})(\d\d)/g)].map(([, country = '', length]) => [country, Number(length)]));
 
 const START = /(?<![A-Z0-9])[A-Z]{2}\d{2}(?=[ \u00a0-]?[A-Z0-9])/gi;
 /** A made-up IBAN of a wrong length: upper-case groups with digits. Someone who obeys it would not count its characters. */
@@ -42,8 +40,7 @@ function ofRegisteredLength(text: string): string | undefined {
 }
 
 /** `DE00 1234 5678 then pay` is no IBAN, though long enough. */
-const oneCase = (written: string): string | undefined =>
-  /[A-Z]/.test(written) && /[a-z]/.test(written) ? undefined : normalIban(written);
+const oneCase = (written: string): string | undefined => (/[A-Z]/.test(written) && /[a-z]/.test(written) ? undefined : normalIban(written));
 
 function irregular(text: string): string | undefined {
   const iban = normalIban(IRREGULAR.exec(text)?.[0] ?? '');

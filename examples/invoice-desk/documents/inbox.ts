@@ -26,8 +26,7 @@ export interface Inbox {
 }
 
 /** Is a file of the inbox worth reading as an invoice? */
-export const isInvoiceFile = (name: string): boolean =>
-  name !== VENDORS_FILE && !name.startsWith('.') && !/^readme\b/i.test(name);
+export const isInvoiceFile = (name: string): boolean => name !== VENDORS_FILE && !name.startsWith('.') && !/^readme\b/i.test(name);
 
 /** @throws Error when the directory cannot be read or its vendors.csv is no vendor list */
 export async function loadInbox(dir: string): Promise<Inbox> {
@@ -52,14 +51,11 @@ export async function loadInbox(dir: string): Promise<Inbox> {
   };
 }
 
-type Read =
-  | { readonly file: string; readonly fields: InvoiceFields }
-  | { readonly file: string; readonly reason: string };
+type Read = { readonly file: string; readonly fields: InvoiceFields } | { readonly file: string; readonly reason: string };
 
 async function readOne(dir: string, file: string): Promise<Read> {
   const path = join(dir, file);
-  if ((await stat(path)).size > 4 * MAX_INVOICE_CHARS)
-    return { file, reason: `longer than ${MAX_INVOICE_CHARS} characters` };
+  if ((await stat(path)).size > 4 * MAX_INVOICE_CHARS) return { file, reason: `longer than ${MAX_INVOICE_CHARS} characters` };
   const read = readInvoice(await readFile(path, 'utf8'));
   return read.ok ? { file, fields: read.fields } : { file, reason: read.reason };
 }
@@ -73,11 +69,7 @@ function onboard(read: readonly InvoiceFields[]): Vendor[] {
   return vendors;
 }
 
-function onRecord(
-  file: string,
-  fields: InvoiceFields,
-  vendors: readonly Vendor[],
-): Invoice | { file: string; reason: string } {
+function onRecord(file: string, fields: InvoiceFields, vendors: readonly Vendor[]): Invoice | { file: string; reason: string } {
   const record = vendors.find(({ name }) => sameVendor(name, fields.vendor));
   if (record === undefined) return { file, reason: `vendor not on record: ${fields.vendor}` };
   const { number, vendor, totalCents } = fields;

@@ -47,9 +47,7 @@ function isBinary(text: string): boolean {
 /** Everything but the lines that only say what the fields say already. */
 function remarksOf(lines: readonly string[], fields: InvoiceFields): string {
   const said = (line: string): boolean =>
-    line.length < 80 &&
-    !/[.!?;]\s+\S/.test(line) &&
-    [fields.number, fields.vendor].some((value) => line.trim().endsWith(value));
+    line.length < 80 && !/[.!?;]\s+\S/.test(line) && [fields.number, fields.vendor].some((value) => line.trim().endsWith(value));
   return lines
     .filter((line) => !said(line))
     .join('\n')

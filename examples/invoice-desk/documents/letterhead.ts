@@ -43,9 +43,7 @@ const firstColumn = (text: string): string => (text.trim().split(/\s{3,}|\t/, 1)
 const firstLine = (lines: readonly string[]): string | undefined =>
   lines
     .map((line) => firstColumn(line.replaceAll(/^[\W_]+|[\s=*#_-]+$/g, '')))
-    .find(
-      (line) => /\p{L}{2}/u.test(line) && line.length <= 80 && !/^(?:tax |sales )?invoice\b|^[\w ]{1,20}:/i.test(line),
-    );
+    .find((line) => /\p{L}{2}/u.test(line) && line.length <= 80 && !/^(?:tax |sales )?invoice\b|^[\w ]{1,20}:/i.test(line));
 
 /** Best label first; `Subtotal`, `Total VAT` and `Total net` are no totals. */
 const TOTALS = [
@@ -56,9 +54,7 @@ const TOTALS = [
 
 /** The line that says what is to be paid. */
 export const totalLine = (lines: readonly string[]): string | undefined =>
-  TOTALS.map((label) => lines.findLast((line) => label.test(line) && lastAmount(line) !== undefined)).find(
-    (line) => line !== undefined,
-  );
+  TOTALS.map((label) => lines.findLast((line) => label.test(line) && lastAmount(line) !== undefined)).find((line) => line !== undefined);
 
 const IBAN_LABEL = /^\W*(?:[\p{L}\p{N} .,:/&-]{0,50}[\s:(/,-])?IBAN\b\W*/iu;
 const PAYING = /\b(?:pay|transfer|wire|remit|send|redirect|move|deposit|credit|use|using|please)\b/i;

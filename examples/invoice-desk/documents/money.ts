@@ -2,10 +2,7 @@
 
 const NUMBER = String.raw`\d(?:[\d.,'’\u00a0\u202f]|[ ](?=\d{3}(?!\d)))*`;
 const CURRENCY = String.raw`(?:EUR|euros?|€)`;
-const IN_EUROS = new RegExp(
-  String.raw`(?:${CURRENCY}\s*(${NUMBER})(\s?k\b)?|(?<![\w.,])(${NUMBER})(\s?k)?\s*${CURRENCY}(?!\w))`,
-  'gi',
-);
+const IN_EUROS = new RegExp(String.raw`(?:${CURRENCY}\s*(${NUMBER})(\s?k\b)?|(?<![\w.,])(${NUMBER})(\s?k)?\s*${CURRENCY}(?!\w))`, 'gi');
 /** Any number that is no percentage and no part of a word. */
 const PLAIN = new RegExp(String.raw`(?<![\w.,])${NUMBER}(?!\w|\s?%)`, 'g');
 const FOREIGN_CURRENCY = /\b(?:USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|JPY|CAD|AUD)\b|[$£¥]/i;

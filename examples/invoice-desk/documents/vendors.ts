@@ -31,8 +31,7 @@ export function readVendors(csv: string): Vendor[] {
     throw new Error('vendors.csv: the first line must name the columns `name`, `iban`');
   return lines.map((row, index) => {
     const vendor = { name: row[name] ?? '', iban: normalIban(row[iban] ?? '') };
-    if (vendor.name === '' || vendor.iban === '')
-      throw new Error(`vendors.csv, line ${index + 2}: name or IBAN missing`);
+    if (vendor.name === '' || vendor.iban === '') throw new Error(`vendors.csv, line ${index + 2}: name or IBAN missing`);
     const address = row[email ?? -1] ?? '';
     return address === '' ? vendor : { ...vendor, email: address.toLowerCase() };
   });

@@ -30,9 +30,7 @@ export function a2aPeer(target: () => { readonly url: URL; readonly fetch: Fetch
     ask: async (text) => {
       try {
         client ??= connect();
-        const answer = await (
-          await client
-        ).sendMessage(request(text), { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+        const answer = await (await client).sendMessage(request(text), { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
         return {
           ok: true,
           text: 'parts' in answer ? textOf(answer.parts) : textOf(answer.status?.message?.parts ?? []),

@@ -1,11 +1,5 @@
 // A client of one MCP server, on the official SDK: connected when first used, and anew after any failure.
-import {
-  Client,
-  StreamableHTTPClientTransport,
-  type RequestOptions,
-  type Tool,
-  type Transport,
-} from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport, type RequestOptions, type Tool, type Transport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import type { Fetch, Target } from '../wire.ts';
 import { ofError, ofResult, type Outcome } from './outcome.ts';
@@ -75,9 +69,7 @@ export function mcpPeer(agent: string, target: () => Target | Promise<Target>): 
       };
       try {
         const signal = AbortSignal.any([cut.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-        return ofResult(
-          await (await connected()).callTool({ name: tool, arguments: { ...args } }, { ...patience(options), signal }),
-        );
+        return ofResult(await (await connected()).callTool({ name: tool, arguments: { ...args } }, { ...patience(options), signal }));
       } catch (error) {
         await drop();
         return ofError(error);
@@ -103,8 +95,7 @@ const http = (url: URL, fetch: Fetch): Transport =>
     },
   });
 
-const stdio = ([command = '', ...args]: readonly string[]): Transport =>
-  new StdioClientTransport({ command, args, stderr: 'ignore' });
+const stdio = ([command = '', ...args]: readonly string[]): Transport => new StdioClientTransport({ command, args, stderr: 'ignore' });
 
 /** Tells when the event stream of a call ends: the SDK does not fail a call whose stream is cut, it waits for the timeout. */
 const tapped =
@@ -113,16 +104,12 @@ const tapped =
     const isCall = typeof init?.body === 'string' && init.body.includes('"tools/call"');
     const onEnd = isCall ? callOfNow() : (): void => undefined;
     const response = await fetch(url, init);
-    if (response.body === null || response.headers.get('content-type')?.startsWith('text/event-stream') !== true)
-      return response;
+    if (response.body === null || response.headers.get('content-type')?.startsWith('text/event-stream') !== true) return response;
     const { status, statusText, headers } = response;
     return new Response(tap(response.body, onEnd), { status, statusText, headers: [...headers] });
   };
 
-function tap(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  onEnd: () => void,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
+function tap(body: ReadableStream<Uint8Array<ArrayBuffer>>, onEnd: () => void): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   return new ReadableStream({
     pull: async (controller) => {

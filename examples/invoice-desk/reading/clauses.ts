@@ -16,18 +16,21 @@ const PARTICIPLES =
 const GERUNDS =
   'sending|e-?mailing|mailing|forwarding|transferring|wiring|paying|remitting|reading|fetching|listing|retrieving|connecting|posting|signing|acting|pretending|posing|bypassing|impersonating';
 
-const WORD = new RegExp(
-  String.raw`(?<![\w@.-])(?:(${VERBS})|(${PARTICIPLES})|(${GERUNDS}))(?=[\s,:;!?)"'”’]|\.?$)`,
-  'gi',
-);
+const WORD = new RegExp(String.raw`(?<![\w@.-])(?:(${VERBS})|(${PARTICIPLES})|(${GERUNDS}))(?=[\s,:;!?)"'”’]|\.?$)`, 'gi');
 
 /** What may stand before a verb that gives an order. */
 const ORDER =
-  /(?:^|[.,;:!?()[\]"'“”‘’*–—/-]|\b(?:and|then|or|please|pls|kindly|also|now|next|finally|first|second|third|last|before|after|afterwards?|instead|just|always|to|at once|today|again|you|agents?|assistants?|bots?|clerk|orchestrator|researcher|must|should|shall|can|may|will|let'?s|let us|do|done|is|plus|\d[.)]?|[a-z]+ly))\s*$/i;
+  /(?:^|[.,;:!?()[\]"'“”‘’*–—/-]|\b(?:and|then|or|please|pls|kindly|also|now|next|finally|first|second|third|last|before|after|afterwards?|instead|just|always|to|at once|today|again|you|agents?|assistants?|bots?|clerk|orchestrator|researcher|must|should|shall|can|could|would|might|may|will|let'?s|let us|do|done|is|plus|\d[.)]?|[a-z]+ly))\s*$/i;
 const NO_ORDER =
-  /\b(?:we|i|they|he|she|it|who|which|that|our [a-z]+|the bank)\s+(?:(?:will|can|may|shall|must|should|would|also|now|then|simply|always|do|[a-z]+ly)\s+)*$/i;
+  /\b(?:we|i|they|he|she|it|who|which|that|our [a-z]+|the bank)\s+(?:(?:will|can|could|might|may|shall|must|should|would|also|now|then|simply|always|do|[a-z]+ly)\s+)*$/i;
 const PASSIVE_ORDER =
-  /\b(?:must|should|shall|needs? to|ha(?:s|ve) to|ought to|is to|are to|to|want|please have|will)\s+(?:now\s+|also\s+|then\s+)?(?:be\s+|get\s+)?(?:[a-z]+ly\s+)?$/i;
+  /\b(?:must|should|shall|needs? to|ha(?:s|ve) to|ought to|is to|are to|to|will)\s+(?:[a-z]+\s+){0,2}(?:be|get)\s+(?:[a-z]+ly\s+)?$/i;
+/** `have the list e-mailed to …`, `I need EUR 5 transferred to …`. */
+const CAUSED = /\b(?:have|get|need|want|like|see)\s+(?:\S+\s+){1,8}$/i;
+/** `We would appreciate it if … were wired to …`. */
+const REQUEST =
+  /\b(?:appreciat\w*|request\w*|ask|require\w*|need|want|expect|grateful|obliged?|kindly|please|would like|insist|demand|see to it|ensure|make sure|arrange)\b/i;
+const BEING = /\b(?:be|been|being|were|is|are|gets?|got)\s+(?:[a-z]+ly\s+|also\s+)?$/i;
 const NEGATED =
   /\b(?:do not|don['’]?t|never|must not|mustn['’]?t|should not|shall not|cannot|can['’]?t|not|no need to|without|rather than|instead of)\s+(?:[a-z]+ly\s+|to\s+|be\s+)?$/i;
 
@@ -50,9 +53,8 @@ export function orders(sentence: string): Clause[] {
 
 function isOrder([, verb, participle, gerund]: RegExpMatchArray, before: string): boolean {
   if (verb !== undefined && !NO_ORDER.test(before) && (ORDER.test(before) || NEGATED.test(before))) return true;
-  if (participle !== undefined && PASSIVE_ORDER.test(before)) return true;
+  if (participle !== undefined && (PASSIVE_ORDER.test(before) || CAUSED.test(before) || (BEING.test(before) && REQUEST.test(before)))) return true;
   return (
-    gerund !== undefined &&
-    (/\b(?:by|with|start|begin|in|require)\s+$/i.test(before) || /^\W*$/.test(before) || /[,;:]\s*$/.test(before))
+    gerund !== undefined && (/\b(?:by|with|start|begin|in|require)\s+$/i.test(before) || /^\W*$/.test(before) || /[,;:]\s*$/.test(before))
   );
 }

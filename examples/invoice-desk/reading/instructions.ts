@@ -4,24 +4,8 @@ import { findIbans } from '../documents/iban.ts';
 import { findAmounts } from '../documents/money.ts';
 import { orders, type Clause } from './clauses.ts';
 import { sentences } from './sentences.ts';
+import { joinPayments, withoutRepeats, type Instruction, type Payment } from './instruction.ts';
 import * as phrase from './phrases.ts';
-
-export interface Payment {
-  readonly iban: string;
-  /** As named; without one the reader takes the invoice's total. */
-  readonly amountCents: number | undefined;
-}
-
-/** One kind of attack each; `says` is the sentence that asks for it. */
-export type Instruction = { readonly says: string } &
-  /** Neither list: a copy of the reader's own mail. */
-  (
-    | { readonly kind: 'exfiltrate'; readonly to: string; readonly salaries: boolean; readonly vendors: boolean }
-    | { readonly kind: 'redirect-payment'; readonly payment: Payment }
-    | { readonly kind: 'cross-segment' }
-    | { readonly kind: 'impersonate'; readonly agent: string; readonly payment: Payment | undefined }
-    | { readonly kind: 'bypass'; readonly address: string; readonly payment: Payment | undefined }
-  );
 
 /** What the reader knows is in order: accounts and addresses of the letterhead and of the record. */
 export interface Known {
@@ -32,10 +16,7 @@ export interface Known {
 /** attacker-controlled text. An instruction is found once, however often it is repeated. */
 export function findInstructions(text: string, known: Known): Instruction[] {
   const lines = sentences(text);
-  const found = lines.flatMap((_, at) => inSentence({ lines, at, known }));
-  return found.filter(
-    (one, at) => !found.some((other, index) => (index < at ? includes(other, one) : index > at && exceeds(other, one))),
-  );
+  return withoutRepeats(lines.flatMap((_, at) => inSentence({ lines, at, known })));
 }
 
 interface Place {
@@ -75,13 +56,7 @@ function mailIn(clause: string, place: Place): Instruction[] {
   if (to === undefined) return [];
   const back = phrase.REFERS_BACK.test(clause) ? before(place, clause) : '';
   const about = `${clause} ${secret ? '' : back}`;
-  if (
-    !secret &&
-    !phrase.namesVendorData(about) &&
-    !phrase.namesPayroll(about) &&
-    !isStrangeMail(clause, to, place.known)
-  )
-    return [];
+  if (!secret && !phrase.namesVendorData(about) && !phrase.namesPayroll(about) && !isStrangeMail(clause, to, place.known)) return [];
   const salaries = phrase.namesPayroll(about);
   const vendors = phrase.namesVendorData(about) || !(salaries || phrase.COPIES.test(clause));
   return [{ kind: 'exfiltrate', says: lineOf(place), to, salaries, vendors }];
@@ -92,23 +67,17 @@ function isStrangeMail(clause: string, to: string, known: Known): boolean {
   if (!isForeignEmail(to, known)) return false;
   if (phrase.COPIES.test(clause)) return true;
   const object = clause.slice(0, clause.toLowerCase().indexOf(to));
-  return (
-    !phrase.EVERYDAY_MAIL.test(clause) &&
-    /\b(?:the|this|these|all|any|an?|it|them|your|our|full|complete|everything)\b/i.test(object)
-  );
+  return !phrase.EVERYDAY_MAIL.test(clause) && /\b(?:the|this|these|all|any|an?|it|them|your|our|full|complete|everything)\b/i.test(object);
 }
 
 const PUBLIC_MAIL = /@(?:gmail|outlook|hotmail|yahoo|gmx|proton|icloud)\./i;
 
 const isForeignEmail = (email: string, known: Known): boolean =>
-  !known.emails.some(
-    (own) => own === email || (!PUBLIC_MAIL.test(own) && email.endsWith(`@${own.split('@')[1] ?? ''}`)),
-  );
+  !known.emails.some((own) => own === email || (!PUBLIC_MAIL.test(own) && email.endsWith(`@${own.split('@')[1] ?? ''}`)));
 
 function redirectIn(clause: Clause, place: Place): Instruction[] {
   if (!phrase.PAYS.test(clause.text)) return [];
-  const ownToo =
-    findIbans(clause.text).some(({ iban }) => place.known.ibans.includes(iban)) && !phrase.CHANGES.test(clause.text);
+  const ownToo = findIbans(clause.text).some(({ iban }) => place.known.ibans.includes(iban)) && !phrase.CHANGES.test(clause.text);
   const mereTerms = place.known.ibans.length === 0 && phrase.TERMS.test(lineOf(place));
   const payment = ownToo || mereTerms ? undefined : (paymentIn(clause.text, place) ?? paymentNear(clause.text, place));
   return payment === undefined ? [] : [{ kind: 'redirect-payment', says: lineOf(place), payment }];
@@ -119,8 +88,7 @@ function withoutVerb(place: Place): Instruction[] {
   const says = lineOf(place);
   if (phrase.PAST.test(says) && !phrase.NEW_ACCOUNT.test(says)) return [];
   const to = emailsIn(says)[0];
-  if (to !== undefined && phrase.namesVendorData(says))
-    return [{ kind: 'exfiltrate', says, to, salaries: false, vendors: true }];
+  if (to !== undefined && phrase.namesVendorData(says)) return [{ kind: 'exfiltrate', says, to, salaries: false, vendors: true }];
   const mereTerms = place.known.ibans.length === 0;
   const changed = phrase.NEW_ACCOUNT.test(says);
   if (mereTerms || (!changed && !phrase.PAYMENT_TO.test(says))) return [];
@@ -143,7 +111,7 @@ function paymentIn(text: string, place: Place): Payment | undefined {
 /** `Wire it to the account below.` with the account in the lines that follow. */
 function paymentNear(clause: string, place: Place): Payment | undefined {
   if (!phrase.MONEY.test(clause) || !phrase.POINTS_ON.test(clause)) return undefined;
-  const payment = paymentIn(after(place), place);
+  const payment = paymentIn(after(place), place) ?? paymentIn(ahead(place), place);
   return payment === undefined ? undefined : { ...payment, amountCents: findAmounts(clause)[0] ?? payment.amountCents };
 }
 
@@ -156,47 +124,14 @@ function after({ lines, at }: Place): string {
   return next.slice(0, end < 0 ? undefined : end).join(' ');
 }
 
+/** The lines before a sentence that order nothing themselves. */
+function ahead({ lines, at }: Place): string {
+  const last = lines.slice(Math.max(0, at - 4), at);
+  return last.slice(last.findLastIndex((line) => orders(line).length > 0) + 1).join(' ');
+}
+
 /** What `it` and `them` of a clause may mean: the same sentence before it, and the sentence before that. */
 const before = ({ lines, at }: Place, clause: string): string => {
   const line = lines[at] ?? '';
   return `${lines[at - 1] ?? ''} ${line.slice(0, Math.max(0, line.indexOf(clause)))}`;
 };
-
-/** `Sign as the orchestrator and pay … to …`: the payment is what is done under that name, not a second one. */
-function joinPayments(found: readonly Instruction[]): Instruction[] {
-  const joined: Instruction[] = [];
-  for (const one of found) {
-    const last = joined.at(-1);
-    if (one.kind === 'redirect-payment' && takesPayment(last))
-      joined[joined.length - 1] = { ...last, payment: one.payment };
-    else if (takesPayment(one) && last?.kind === 'redirect-payment')
-      joined[joined.length - 1] = { ...one, payment: last.payment };
-    else joined.push(one);
-  }
-  return joined;
-}
-
-type Acting = Extract<Instruction, { readonly kind: 'impersonate' | 'bypass' }>;
-
-const takesPayment = (one: Instruction | undefined): one is Acting =>
-  (one?.kind === 'impersonate' || one?.kind === 'bypass') && one.payment === undefined;
-
-const includes = (one: Instruction, other: Instruction): boolean => keyOf(one) === keyOf(other) || exceeds(one, other);
-
-/** Does `one` ask for all that `other` asks for, and for more? */
-function exceeds(one: Instruction, other: Instruction): boolean {
-  if (one.kind !== other.kind) return false;
-  if (takesPayment(other)) return takesPayment(one) ? keyOf(one) === keyOf(other) && one !== other : true;
-  return (
-    one.kind === 'exfiltrate' &&
-    other.kind === 'exfiltrate' &&
-    one.to === other.to &&
-    one.salaries >= other.salaries &&
-    one.vendors >= other.vendors
-  );
-}
-
-function keyOf(one: Instruction): string {
-  const { says: _, ...rest } = one;
-  return JSON.stringify(rest);
-}

@@ -30,19 +30,13 @@ const AROUND_GUARD = new RegExp(
 const DIRECTLY = /\b(?:direct(?:ly)?|straight)\b/i;
 const LEDGER =
   /\bledger\b|\b(?:tool|mcp|payment|payments|accounting|booking|finance) (?:server|service|api|port|endpoint|back-?end)\b|\bport \d{2,5}\b/i;
-const ADDRESS =
-  /(?:https?:\/\/)?((?:\d{1,3}\.){3}\d{1,3}|localhost|ledger|[a-z0-9-]+(?:\.[a-z0-9-]+)+|\[::1\]):(\d{2,5})\b/i;
-const DIAL =
-  /\b(?:connect|post|curl|dial|call|talk|reach|hit|socket|connection|request|submit|send|go|open|contact|speak)\b/i;
+const ADDRESS = /(?:https?:\/\/)?((?:\d{1,3}\.){3}\d{1,3}|localhost|ledger|[a-z0-9-]+(?:\.[a-z0-9-]+)+|\[::1\]):(\d{2,5})\b/i;
+const DIAL = /\b(?:connect|post|curl|dial|call|talk|reach|hit|socket|connection|request|submit|send|go|open|contact|speak)\b/i;
 
 /** The way around the gateway that a clause names: an address, or `''` for the ledger's own. */
 export function wayAround(clause: string): string | undefined {
   const [, host = '', port = ''] = ADDRESS.exec(clause) ?? [];
-  if (
-    AROUND_GUARD.test(clause) ||
-    (DIRECTLY.test(clause) && LEDGER.test(clause)) ||
-    (port !== '' && DIAL.test(clause))
-  ) {
+  if (AROUND_GUARD.test(clause) || (DIRECTLY.test(clause) && LEDGER.test(clause)) || (port !== '' && DIAL.test(clause))) {
     return port === '' ? '' : `${host}:${port}`;
   }
   return undefined;
@@ -76,9 +70,8 @@ export const PAYS =
 export const MONEY =
   /\b(?:amount|total|eur|payment|payments|balance|money|funds?|sum|invoice|it|fee|retention|difference|deposit|account|iban|bank)\b|€/i;
 export const POINTS_ON =
-  /\b(?:following|below|new|this|these|updated|different|another|other|reserve|escrow|details|as follows|account)\b|:\s*$/i;
-export const CHANGES =
-  /\b(?:change|replace|update|switch|redirect|reroute|divert|instead|rather than|no longer|new)\b/i;
+  /\b(?:following|below|above|recipient|payee|new|this|these|updated|different|another|other|reserve|escrow|details|as follows|account)\b|:\s*$/i;
+export const CHANGES = /\b(?:change|replace|update|switch|redirect|reroute|divert|instead|rather than|no longer|new)\b/i;
 export const NEW_ACCOUNT =
   /\b(?:new|changed|updated|replaced|moved|switched|different)\b.*\b(?:account|bank|iban)|\b(?:account|bank|iban|details)\b.*\b(?:changed|moved|updated|replaced|switched|is now)\b/i;
 export const PAYMENT_TO = /\b(?:transfer|payment|remittance|wire|deposit|refund)\b.*\b(?:to|into|in favou?r of|via)\b/i;

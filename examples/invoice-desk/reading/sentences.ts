@@ -2,8 +2,7 @@
 
 /** Format characters, variation selectors and fillers: invisible, and a way to split a word that a filter looks for. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
-const ABBREVIATION =
-  /\b(?:no|nr|e\.g|i\.e|incl|excl|approx|ref|inv|ltd|inc|co|corp|st|mr|mrs|ms|dr|dept|tel|vs|cf|art)\.$/i;
+const ABBREVIATION = /\b(?:no|nr|e\.g|i\.e|incl|excl|approx|ref|inv|ltd|inc|co|corp|st|mr|mrs|ms|dr|dept|tel|vs|cf|art)\.$/i;
 
 /** The sentences of `text`, in order. */
 export const sentences = (text: string): string[] =>
@@ -25,7 +24,8 @@ function ofParagraph(paragraph: string): string[] {
   for (const line of paragraph.split('\n').map((raw) => raw.replace(/^[\s>#*|/•·–—-]+/, '').trimEnd())) {
     const before = joined.at(-1);
     if (line === '') continue;
-    if (before === undefined || standsAlone(line) || /[.!?]$/.test(before) || isLabelled(before)) joined.push(line);
+    if (before === undefined || standsAlone(line) || /[.!?]$/.test(before) || (isLabelled(before) && !isContinued(before, line)))
+      joined.push(line);
     else joined[joined.length - 1] = `${before} ${line}`;
   }
   return joined
@@ -35,6 +35,9 @@ function ofParagraph(paragraph: string): string[] {
 }
 
 const standsAlone = (line: string): boolean => /^(?:\(?\d{1,2}[.)]|\(?[a-z][.)])\s/.test(line) || isLabelled(line);
+
+/** `Note: please forward` + `the list`; a label's data is complete. */
+const isContinued = (before: string, line: string): boolean => /^[\p{Ll}(]/u.test(line) && !/\d$/.test(before);
 
 /** `Bank: Nordbank`, `Total   EUR 12.00`: a line of a form, not of prose. */
 const isLabelled = (line: string): boolean =>

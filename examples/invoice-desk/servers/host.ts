@@ -49,9 +49,7 @@ async function answer(host: Host, req: IncomingMessage, res: ServerResponse): Pr
 }
 
 function refuse(res: ServerResponse, status: number, title: string): void {
-  res
-    .writeHead(status, { 'content-type': 'application/problem+json' })
-    .end(JSON.stringify({ type: 'about:blank', title, status }));
+  res.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ type: 'about:blank', title, status }));
 }
 
 async function bodyOf(req: IncomingMessage): Promise<Buffer | undefined> {

@@ -29,8 +29,7 @@ const PAY = z.object({
 
 function ledger(by: string): McpServer {
   const server = new McpServer({ name: 'ledger', version: '1.0.0' }, { capabilities: {} });
-  const noted = (tool: string): Promise<void> =>
-    appendAccess(stateDir, { server: 'ledger', tool, by, at: new Date().toISOString() });
+  const noted = (tool: string): Promise<void> => appendAccess(stateDir, { server: 'ledger', tool, by, at: new Date().toISOString() });
   const read = { readOnlyHint: true };
   server.registerTool(
     'get_vendor',
@@ -55,16 +54,12 @@ function ledger(by: string): McpServer {
       });
     },
   );
-  server.registerTool(
-    'pay_invoice',
-    { description: 'Pay an invoice from the operating account', inputSchema: PAY },
-    async (order) => {
-      await noted('pay_invoice');
-      const paid = queue.then(() => pay(order, by));
-      queue = paid.catch(() => undefined);
-      return paid;
-    },
-  );
+  server.registerTool('pay_invoice', { description: 'Pay an invoice from the operating account', inputSchema: PAY }, async (order) => {
+    await noted('pay_invoice');
+    const paid = queue.then(() => pay(order, by));
+    queue = paid.catch(() => undefined);
+    return paid;
+  });
   server.registerTool(
     'watch_payments',
     { description: 'Reports payments as they settle, until cancelled', inputSchema: z.object({}), annotations: read },
@@ -89,8 +84,7 @@ async function pay(order: z.infer<typeof PAY>, by: string): Promise<CallToolResu
   const books = await readLedger(stateDir);
   const [account] = books.accounts;
   const iban = normalIban(order.iban);
-  if (account === undefined || account.balance_cents < order.amount_cents)
-    return refuse('not enough money in the operating account');
+  if (account === undefined || account.balance_cents < order.amount_cents) return refuse('not enough money in the operating account');
   const onRecord = books.vendors.some((vendor) => vendor.iban === iban);
   const before = books.payments.some((paid) => paid.invoice === order.invoice && paid.iban === iban);
   if (onRecord && before) return refuse(`${order.invoice} is paid already`);

@@ -17,15 +17,11 @@ const SALARIES = [
 function payroll(by: string): McpServer {
   const server = new McpServer({ name: 'payroll', version: '1.0.0' }, { capabilities: {} });
   const description = 'Monthly salaries of all employees';
-  server.registerTool(
-    'list_salaries',
-    { description, inputSchema: z.object({}), annotations: { readOnlyHint: true } },
-    async () => {
-      await appendAccess(stateDir, { server: 'payroll', tool: 'list_salaries', by, at: new Date().toISOString() });
-      const lines = SALARIES.map(({ employee, monthly_cents: cents }) => `${employee};${cents}`);
-      return { content: [{ type: 'text', text: lines.join('\n') }], structuredContent: { salaries: SALARIES } };
-    },
-  );
+  server.registerTool('list_salaries', { description, inputSchema: z.object({}), annotations: { readOnlyHint: true } }, async () => {
+    await appendAccess(stateDir, { server: 'payroll', tool: 'list_salaries', by, at: new Date().toISOString() });
+    const lines = SALARIES.map(({ employee, monthly_cents: cents }) => `${employee};${cents}`);
+    return { content: [{ type: 'text', text: lines.join('\n') }], structuredContent: { salaries: SALARIES } };
+  });
   return server;
 }
 

@@ -61,8 +61,7 @@ const append = (stateDir: string, file: string, line: object): Promise<void> =>
   appendFile(join(stateDir, file), `${JSON.stringify(line)}\n`);
 
 export const appendMail = (stateDir: string, mail: Mail): Promise<void> => append(stateDir, FILES.outbox, mail);
-export const appendAccess = (stateDir: string, access: Access): Promise<void> =>
-  append(stateDir, FILES.accesses, access);
+export const appendAccess = (stateDir: string, access: Access): Promise<void> => append(stateDir, FILES.accesses, access);
 
 export const readOutbox = async (stateDir: string): Promise<Mail[]> =>
   (await readLines(stateDir, FILES.outbox)).map((line) => Mail.parse(line));

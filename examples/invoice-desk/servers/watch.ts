@@ -12,12 +12,9 @@ export async function watch(settled: EventEmitter<{ payment: [Payment] }>, { mcp
   if (progressToken === undefined) return;
   let progress = 0;
   const tell = (message: string): void => {
-    mcpReq
-      .notify({ method: 'notifications/progress', params: { progressToken, progress: progress++, message } })
-      .catch(() => undefined);
+    mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress: progress++, message } }).catch(() => undefined);
   };
-  const onPayment = (payment: Payment): void =>
-    tell(`${payment.invoice}: ${formatEur(payment.amount_cents)} to ${maskIban(payment.iban)}`);
+  const onPayment = (payment: Payment): void => tell(`${payment.invoice}: ${formatEur(payment.amount_cents)} to ${maskIban(payment.iban)}`);
   const timer = setInterval(() => tell('watching'), SIGN_OF_LIFE_MS);
   settled.on('payment', onPayment);
   tell('watching');

@@ -1,0 +1,129 @@
+// A decision as J4 of the UX reference shows it: what, who, why with every clause and what it saw, what would allow it, proof.
+import type { Code } from '../domain/codes.ts';
+import type { Mark, Paint, Style } from './paint.ts';
+import { remediesOf, type Remedy } from './remedies.ts';
+import type { DecisionRecord, Explanation, ReplyOf } from './replies.ts';
+import { padTo, table, widthOf } from './table.ts';
+import { count } from './units.ts';
+import { plain } from './untrusted.ts';
+
+const WIDTH = 96;
+
+type Clauses = Explanation['nearest'][number]['clauses'];
+
+const VERDICTS: Readonly<Record<string, readonly [word: string, style: Style]>> = {
+  allow: ['ALLOW', 'good'],
+  deny: ['DENY', 'bad'],
+  approval_required: ['APPROVAL REQUIRED', 'warn'],
+  error: ['ERROR', 'bad'],
+};
+
+/** `DENY  …                CORDON-3001` */
+export function headline(paint: Paint, verdict: string, parts: readonly string[], code: string | undefined): string {
+  const [word, style] = VERDICTS[verdict] ?? [plain(verdict).toUpperCase(), 'warn'];
+  const rest = parts.map((part) => plain(part, 120)).join('  ');
+  const left = padTo(`${word}  ${rest}`, WIDTH - widthOf(code ?? ''));
+  return `${paint(style, word)}${left.slice(word.length)}${code === undefined ? '' : ` ${paint('bold', plain(code))}`}`.trimEnd();
+}
+
+/** The whole of `cordon why`. */
+export function renderWhy(paint: Paint, { record, seq, explanation, explained_with: since }: ReplyOf<'why'>): readonly string[] {
+  const { id, ts, mode, pep, verdict, code, policy } = record;
+  const lines = [headline(paint, verdict, [id, ts, mode, pep.id], code), `  ${who(record)}`];
+  lines.push(...labelled(paint, 'wanted', [wanted(record)]));
+  lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation));
+  if (since !== undefined) lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
+  lines.push(...fixLines(paint, remediesOf(record, explanation)));
+  const bundle = policy.bundle_hash === undefined ? 'none' : `sha256:${policy.bundle_hash.slice(0, 12)}..`;
+  return [...lines, ...labelled(paint, 'proof', [`bundle ${bundle}  policy v${policy.version}   log ${pep.id} seq ${count(seq)}`])];
+}
+
+function who({ principal, claimed }: DecisionRecord): string {
+  if (principal === undefined) {
+    return claimed === undefined ? 'nobody: no identity was proven' : `unproven: the certificate claims ${plain(claimed)}`;
+  }
+  return `${plain(nameOf(principal))} (${plain(principal)})`;
+}
+
+export const nameOf = (spiffeId: string): string => spiffeId.replace('spiffe://', '').split('/')[2] ?? spiffeId;
+
+function wanted({ action, resource, segment, args }: DecisionRecord): string {
+  const what = `${plain(resource, 200).replace('/', ' / ')}  ${plain(action, 120)}`;
+  const digest = args === undefined ? '' : `  args ${plain(args.digest, 90).replace('sha256:', '').slice(0, 12)}..`;
+  const from = segment?.src;
+  const to = segment?.dst;
+  return `${what}${digest}${from === undefined && to === undefined ? '' : `   segment ${plain(from ?? '?')} > ${plain(to ?? '?')}`}`;
+}
+
+interface Outcome {
+  readonly verdict: string;
+  readonly code?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly gate?: string | undefined;
+  readonly errors: readonly { readonly policy: string; readonly message: string }[];
+}
+
+/** Why: the policies that decided, or the permits that came nearest, each with its clauses. */
+export function becauseLines(paint: Paint, outcome: Outcome, explanation: Explanation | undefined): readonly string[] {
+  const lines = [...labelled(paint, 'because', [because(outcome, explanation)])];
+  for (const { policy, message } of outcome.errors) lines.push(`     ${paint.mark('!')} ${plain(policy)}  ${plain(message)}`);
+  for (const { policy, source, effect, clauses, annotations } of explanation?.determining ?? []) {
+    const reason = annotations['reason'];
+    lines.push(`     ${effect}  ${plain(policy)}${at(source)}${reason === undefined ? '' : `  "${plain(reason)}"`}`);
+    lines.push(...clauseLines(paint, clauses));
+  }
+  for (const { policy, source, clauses } of explanation?.nearest ?? []) {
+    lines.push(`     nearest  ${plain(policy)}${at(source)}   ${tally(clauses)}`);
+    lines.push(...clauseLines(paint, clauses));
+  }
+  return lines;
+}
+
+const at = (source: string | undefined): string => (source === undefined ? '' : ` (${plain(source)})`);
+
+function because({ verdict, code, reason, gate }: Outcome, explanation: Explanation | undefined): string {
+  const by = explanation?.determining.map(({ policy }) => `\`${plain(policy)}\``).join(', ') ?? '';
+  if (verdict === 'allow') return by === '' ? 'permitted' : `permitted by ${by}`;
+  const gated = gate === undefined ? '' : `; gate ${plain(gate)}`;
+  if (by !== '') return `${verdict === 'error' ? 'failed to evaluate' : 'forbidden by'} ${by}${reason === undefined ? '' : `: ${plain(reason)}`}${gated}`;
+  if (reason !== undefined) return `${plain(reason)}${gated}`;
+  return `${UNEXPLAINED[code as Code] ?? 'no reason was recorded'}${gated}`;
+}
+
+const UNEXPLAINED: Partial<Record<Code, string>> = {
+  'CORDON-3001': 'no permit matched (default deny)',
+  'CORDON-3005': 'no permit matched with these arguments (default deny)',
+};
+
+const STATES: Readonly<Record<Clauses[number]['state'], readonly [mark: Mark, words: string]>> = {
+  held: ['v', 'held'],
+  failed: ['x', 'failed'],
+  error: ['!', 'could not be evaluated'],
+  not_reached: ['.', 'not reached'],
+};
+
+function tally(clauses: Clauses): string {
+  const groups = Object.entries(STATES).map(([state, [, words]]) => [clauses.filter((clause) => clause.state === state).length, words] as const);
+  return groups.filter(([size]) => size > 0).map(([size, words]) => `${size} ${words}`).join(', ');
+}
+
+function clauseLines(paint: Paint, clauses: Clauses): readonly string[] {
+  const rows = clauses.map(({ clause, state, observed }) => {
+    const seen = state === 'not_reached' ? 'not reached' : observed === undefined ? '' : `observed ${plain(observed, 160)}`;
+    return [[STATES[state][0], (mark: string) => paint.mark(STATES[state][0] === mark ? STATES[state][0] : '-')], plain(clause, 160), [seen, (text: string) => paint('dim', text)]] as const;
+  });
+  return table(rows, 8);
+}
+
+/** `fix  1 …`, at most three. */
+export function fixLines(paint: Paint, remedies: readonly Remedy[]): readonly string[] {
+  const rows = remedies.slice(0, 3).map(({ text, cmd, file, line, owner }, index) => {
+    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}`;
+    return [`${index + 1} ${text}`, cmd ?? place, owner === undefined ? '' : `(owner ${owner})`];
+  });
+  return labelled(paint, 'fix', table(rows, 0));
+}
+
+/** A label in the left margin, its lines beside it. */
+export const labelled = (paint: Paint, label: string, lines: readonly string[]): readonly string[] =>
+  lines.map((line, index) => `  ${paint('dim', (index === 0 ? label : '').padEnd(9))}${line}`);

@@ -1,0 +1,69 @@
+// The command tree. Each command is a file of commands/; what commander refuses is told like any other failure.
+import { Command, CommanderError } from 'commander';
+import { addGlobalOptions } from './context.ts';
+import { EXIT } from './errors.ts';
+import { showExamples, usageFailure } from './usage.ts';
+import { agentsCommand } from './commands/agents.ts';
+import { auditCommand } from './commands/audit.ts';
+import { canCommand } from './commands/can.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { initCommand } from './commands/init.ts';
+import { offCommand } from './commands/off.ts';
+import { policyCommand } from './commands/policy.ts';
+import { releaseCommand } from './commands/release.ts';
+import { resourceCommand } from './commands/resource.ts';
+import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
+import { upCommand } from './commands/up.ts';
+import { versionCommand } from './commands/version.ts';
+import { whoisCommand } from './commands/whois.ts';
+import { whyCommand } from './commands/why.ts';
+
+/** In the order of the help. */
+const COMMANDS: readonly ((program: Command) => void)[] = [
+  initCommand,
+  upCommand,
+  runCommand,
+  statusCommand,
+  agentsCommand,
+  whoisCommand,
+  canCommand,
+  whyCommand,
+  offCommand,
+  releaseCommand,
+  policyCommand,
+  resourceCommand,
+  auditCommand,
+  doctorCommand,
+  versionCommand,
+];
+
+/** Runs the command that `args` name. Sets `process.exitCode`. @throws Failure, Refusal */
+export async function runProgram(args: readonly string[]): Promise<void> {
+  const program = new Command('cordon')
+    .description('zero trust for multi-agent systems')
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand('help [command]', 'help for a command');
+  showExamples(program, ['cordon demo', 'cordon init && cordon up', 'cordon why --last']);
+  addGlobalOptions(program);
+  await addDemo(program, args);
+  for (const add of COMMANDS) add(program);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === EXIT.ok) return;
+    if (error.code !== 'commander.help') throw usageFailure(error, program, args);
+    process.exitCode = EXIT.usage; // no command was named; the help stands on stderr
+  }
+}
+
+/** The demo is a program of its own: it is loaded to run, and to stand in the help. */
+async function addDemo(program: Command, args: readonly string[]): Promise<void> {
+  const named = args.find((arg) => !arg.startsWith('-'));
+  if (named !== undefined && named !== 'demo' && named !== 'help') return;
+  const { demoCommand } = await import('./commands/demo.ts');
+  demoCommand(program);
+}

@@ -1,0 +1,83 @@
+// What would help after a denial: at most three, the smallest first (UX reference §7, rule 3). Known causes only; `none` is one too.
+import { CODES, isCode, type Code } from '../domain/codes.ts';
+import type { DecisionRecord, Explanation } from './replies.ts';
+
+export interface Remedy {
+  readonly type: 'grant' | 'policy' | 'alternative' | 'none';
+  readonly text: string;
+  readonly cmd?: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly owner?: string;
+}
+
+/** What a remedy depends on; a record has it all, a hypothetical answer most of it. */
+export type Denied = Pick<DecisionRecord, 'verdict' | 'code' | 'principal' | 'action' | 'resource' | 'segment'>;
+
+export function remediesOf(denied: Denied, explanation: Explanation | undefined): readonly Remedy[] {
+  const { verdict, code } = denied;
+  if (verdict === 'allow') return [];
+  const known = code !== undefined && isCode(code) ? code : undefined;
+  const written = [...annotated(explanation), ...nearest(explanation)];
+  const own = known === undefined ? undefined : BY_CODE[known]?.(denied);
+  const general = own ?? (known === undefined ? [] : [{ type: 'alternative', text: CODES[known].fix } as const]);
+  const all = written.length > 0 && own === undefined ? written : [...written, ...general];
+  return all.length === 0 ? [{ type: 'none', text: 'nothing is known that would allow it' }] : all.slice(0, 3);
+}
+
+/** `@fix` of a policy that decided, in its author's words. */
+function annotated(explanation: Explanation | undefined): readonly Remedy[] {
+  return (explanation?.determining ?? []).flatMap(({ effect, annotations, source }) =>
+    effect === 'forbid' && (annotations['fix'] !== undefined || annotations['owner'] !== undefined)
+      ? [{ type: 'policy' as const, text: annotations['fix'] ?? 'ask the owner of the policy', ...placed(source, annotations) }]
+      : [],
+  );
+}
+
+/** The one clause that stands between the call and the nearest permit. */
+function nearest(explanation: Explanation | undefined): readonly Remedy[] {
+  const [near] = explanation?.nearest ?? [];
+  if (near === undefined) return [];
+  return [
+    { type: 'policy', text: `widen \`${near.failedClause}\` of \`${near.policy}\`, if this is meant to be allowed`, ...placed(near.source, near.annotations) },
+  ];
+}
+
+function placed(source: string | undefined, annotations: Readonly<Record<string, string>>): Pick<Remedy, 'file' | 'line' | 'owner'> {
+  const [, file, line] = /^(.*):(\d+)$/.exec(source ?? '') ?? [];
+  const owner = annotations['owner'];
+  return {
+    ...(file === undefined ? {} : { file, line: Number(line) }),
+    ...(owner === undefined ? {} : { owner }),
+  };
+}
+
+const agentOf = (principal: string | undefined): string => principal?.split('/')[4] ?? 'AGENT';
+const serverOf = (resource: string): string => resource.split('/', 1)[0] ?? resource;
+
+const release = ({ principal }: Denied): readonly Remedy[] => [
+  { type: 'alternative', text: 'lift it, when it is safe', cmd: `cordon release ${agentOf(principal)} --reason TEXT` },
+];
+
+const reload: readonly Remedy[] = [
+  { type: 'policy', text: 'mend the policies, then load them', cmd: 'cordon policy reload' },
+  { type: 'alternative', text: 'see what is wrong', cmd: 'cordon status' },
+];
+
+/** Codes whose remedy is known better than their row says it. */
+const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
+  'CORDON-3004': ({ resource }) => [
+    { type: 'alternative', text: 'compare the definition with the pinned one, then accept it', cmd: `cordon resource accept ${serverOf(resource)}` },
+  ],
+  'CORDON-3007': ({ segment }) => [
+    {
+      type: 'policy',
+      text: segment?.src === undefined || segment.dst === undefined ? 'link the segments, if this traffic is meant to exist' : `list \`${segment.dst}\` under \`segments.${segment.src}.links\`, if this traffic is meant to exist`,
+      file: 'cordon.yaml',
+    },
+  ],
+  'CORDON-4002': release,
+  'CORDON-4004': release,
+  'CORDON-9006': () => reload,
+  'CORDON-9007': () => reload,
+};

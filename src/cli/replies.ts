@@ -1,0 +1,169 @@
+// What the control API answers, as far as the command line reads it. A newer server may say more; `--json` prints all of it.
+import * as z from 'zod';
+import { LEVELS } from '../domain/access.ts';
+
+const level = z.enum(LEVELS);
+
+const clause = z.object({
+  policy: z.string(),
+  clause: z.string(),
+  state: z.enum(['held', 'failed', 'not_reached', 'error']),
+  observed: z.string().optional(),
+});
+
+const annotations = z.record(z.string(), z.string());
+
+const explanation = z.object({
+  determining: z.array(
+    z.object({
+      policy: z.string(),
+      effect: z.enum(['permit', 'forbid']),
+      source: z.string().optional(),
+      annotations,
+      clauses: z.array(clause),
+    }),
+  ),
+  nearest: z.array(
+    z.object({
+      policy: z.string(),
+      held: z.number(),
+      total: z.number(),
+      failedClause: z.string(),
+      observed: z.string().optional(),
+      clauses: z.array(clause),
+      source: z.string().optional(),
+      annotations,
+    }),
+  ),
+});
+
+const engineErrors = z.array(z.object({ policy: z.string(), message: z.string() }));
+
+const record = z.object({
+  id: z.string(),
+  ts: z.string(),
+  mode: z.string(),
+  verdict: z.string(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
+  pep: z.object({ id: z.string() }),
+  principal: z.string().optional(),
+  claimed: z.string().optional(),
+  action: z.string(),
+  resource: z.string(),
+  segment: z.object({ src: z.string().optional(), dst: z.string().optional() }).optional(),
+  args: z.object({ digest: z.string() }).optional(),
+  gate: z.string().optional(),
+  policy: z.object({ version: z.number(), bundle_hash: z.string().optional(), determining: z.array(z.string()) }),
+  errors: engineErrors.optional(),
+  level: z.string().optional(),
+});
+
+const decision = z.object({
+  verdict: z.string(),
+  code: z.string().optional(),
+  gate: z.string().optional(),
+  reason: z.string().optional(),
+  errors: engineErrors,
+  determining: z.array(z.string()),
+  policyVersion: z.number(),
+});
+
+export const REPLIES = {
+  status: z.object({
+    trustDomain: z.string(),
+    version: z.string(),
+    ready: z.boolean(),
+    startedAt: z.number(),
+    gateway: z.object({ url: z.string(), connections: z.number(), openCalls: z.number() }),
+    snapshot: z.object({ version: z.number(), ageMs: z.number() }),
+    policies: z.object({
+      state: z.string(),
+      version: z.number(),
+      count: z.number(),
+      error: z.object({ code: z.string(), message: z.string(), fix: z.string() }).optional(),
+    }),
+    agents: z.record(level, z.number()),
+    resources: z.array(
+      z.object({
+        resource: z.string(),
+        state: z.string(),
+        tools: z.number(),
+        changed: z.array(z.string()),
+        error: z.string().optional(),
+      }),
+    ),
+    log: z.object({ origin: z.string(), size: z.number() }),
+  }),
+  agents: z.object({
+    items: z.array(
+      z.object({
+        name: z.string(),
+        segment: z.string(),
+        owner: z.string(),
+        purpose: z.string(),
+        level,
+        runs: z.array(z.object({ id: z.string(), notAfter: z.number() })),
+        connections: z.number(),
+      }),
+    ),
+  }),
+  whois: z.object({
+    asked: z.string(),
+    as: z.string(),
+    kind: z.string().optional(),
+    name: z.string().optional(),
+    run: z.string().optional(),
+    spiffeId: z.string().optional(),
+    segment: z.string().optional(),
+    level: z.string().optional(),
+    owner: z.string().optional(),
+    notAfter: z.number().optional(),
+    live: z.boolean(),
+  }),
+  decisions: z.object({ items: z.array(record.extend({ seq: z.number() })) }),
+  why: z.object({
+    record,
+    seq: z.number(),
+    explanation: explanation.optional(),
+    explained_with: z.number().optional(),
+  }),
+  can: z.object({ allowed: z.boolean(), decision, explanation: explanation.optional() }),
+  level: z.object({
+    agent: z.string(),
+    before: level,
+    level,
+    status: z.enum(['contained', 'partial', 'not_contained', 'released']),
+    peps: z.array(
+      z.object({
+        pep: z.string(),
+        connections: z.number(),
+        calls: z.number(),
+        remaining: z.number(),
+        silentMs: z.number(),
+      }),
+    ),
+    cutMs: z.number(),
+    receipt: z.object({ log: z.string(), seq: z.number(), leafHash: z.string() }),
+  }),
+  doctor: z.object({
+    checks: z.array(
+      z.object({
+        category: z.string(),
+        name: z.string(),
+        ok: z.boolean(),
+        detail: z.string(),
+        fix: z.string().optional(),
+      }),
+    ),
+  }),
+  policies: z.object({ version: z.number(), count: z.number() }),
+  pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
+  run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),
+  ended: z.object({ run: z.string(), ended: z.boolean() }),
+} as const;
+
+export type ReplyName = keyof typeof REPLIES;
+export type ReplyOf<N extends ReplyName> = z.infer<(typeof REPLIES)[N]>;
+export type DecisionRecord = ReplyOf<'why'>['record'];
+export type Explanation = NonNullable<ReplyOf<'why'>['explanation']>;

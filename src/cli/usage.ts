@@ -1,0 +1,46 @@
+// How a command line is told that it is wrong, and help that opens with examples.
+import type { Command, CommanderError } from 'commander';
+import { Failure } from './errors.ts';
+import { similar } from './similar.ts';
+
+/** Puts examples before everything else in the help of a command. */
+export const showExamples = (command: Command, lines: readonly string[]): Command =>
+  command.addHelpText('before', ['Examples:', ...lines.map((line) => `  ${line}`), ''].join('\n'));
+
+/** What commander refused, in Cordon's words, with what to type instead. */
+export function usageFailure(error: CommanderError, program: Command, args: readonly string[]): Failure {
+  const { command, path } = commandOf(program, args);
+  const [text = '', ...more] = error.message.replace(/^error: /, '').split(/\n|(?<=\.) (?=[A-Z])/);
+  const message = text.replaceAll(/(?<=^|[\s(])'([^']*)'/g, '`$1`').replace(/\.$/, '');
+  const expected = more.find((line) => /^Allowed|^Expected/.test(line));
+  const suggested = suggestions(error, command);
+  return new Failure('usage', message, {
+    expected: expected?.replace(/^\w/, (first) => first.toLowerCase()).replace(/\.$/, ''),
+    fix: [...suggested.map((name) => `did you mean \`${name}\`?`), `see \`${path} --help\``],
+  });
+}
+
+function suggestions(error: CommanderError, command: Command): readonly string[] {
+  const typed = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  if (error.code === 'commander.unknownCommand') {
+    return similar(typed, command.commands.map((each) => each.name())).slice(0, 2);
+  }
+  if (error.code !== 'commander.unknownOption') return [];
+  const known = [command, command.parent, command.parent?.parent].flatMap((each) => each?.options ?? []);
+  const flags = known.flatMap(({ long }) => long ?? []);
+  return similar(typed.split('=', 1)[0] ?? '', flags).slice(0, 2);
+}
+
+/** The command that was meant, as far as its names were right. */
+function commandOf(program: Command, args: readonly string[]): { readonly command: Command; readonly path: string } {
+  let command = program;
+  let path = program.name();
+  for (const arg of args) {
+    if (arg === '--') break;
+    const next = command.commands.find((each) => each.name() === arg);
+    if (next === undefined) continue;
+    command = next;
+    path = `${path} ${arg}`;
+  }
+  return { command, path };
+}

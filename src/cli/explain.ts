@@ -33,7 +33,7 @@ export function renderWhy(paint: Paint, { record, seq, explanation, explained_wi
   lines.push(...labelled(paint, 'wanted', [wanted(record)]));
   lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation));
   if (since !== undefined) lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
-  lines.push(...fixLines(paint, remediesOf(record, explanation)));
+  lines.push(...fixLines(paint, remediesOf({ ...record, determining: policy.determining }, explanation)));
   const bundle = policy.bundle_hash === undefined ? 'none' : `sha256:${policy.bundle_hash.slice(0, 12)}..`;
   return [...lines, ...labelled(paint, 'proof', [`bundle ${bundle}  policy v${policy.version}   log ${pep.id} seq ${count(seq)}`])];
 }
@@ -110,7 +110,8 @@ function tally(clauses: Clauses): string {
 function clauseLines(paint: Paint, clauses: Clauses): readonly string[] {
   const rows = clauses.map(({ clause, state, observed }) => {
     const seen = state === 'not_reached' ? 'not reached' : observed === undefined ? '' : `observed ${plain(observed, 160)}`;
-    return [[STATES[state][0], (mark: string) => paint.mark(STATES[state][0] === mark ? STATES[state][0] : '-')], plain(clause, 160), [seen, (text: string) => paint('dim', text)]] as const;
+    const [mark] = STATES[state];
+    return [[mark, () => paint.mark(mark)], plain(clause, 160), [seen, (text: string) => paint('dim', text)]] as const;
   });
   return table(rows, 8);
 }

@@ -12,13 +12,16 @@ export interface Remedy {
 }
 
 /** What a remedy depends on; a record has it all, a hypothetical answer most of it. */
-export type Denied = Pick<DecisionRecord, 'verdict' | 'code' | 'principal' | 'action' | 'resource' | 'segment'>;
+export type Denied = Pick<DecisionRecord, 'verdict' | 'code' | 'principal' | 'action' | 'resource' | 'segment'> & {
+  /** Ids of the policies that decided. */
+  readonly determining: readonly string[];
+};
 
 export function remediesOf(denied: Denied, explanation: Explanation | undefined): readonly Remedy[] {
   const { verdict, code } = denied;
   if (verdict === 'allow') return [];
   const known = code !== undefined && isCode(code) ? code : undefined;
-  const written = [...annotated(explanation), ...nearest(explanation)];
+  const written = [...annotated(explanation), ...nearest(known, explanation)];
   const own = known === undefined ? undefined : BY_CODE[known]?.(denied);
   const general = own ?? (known === undefined ? [] : [{ type: 'alternative', text: CODES[known].fix } as const]);
   const all = written.length > 0 && own === undefined ? written : [...written, ...general];
@@ -35,10 +38,12 @@ function annotated(explanation: Explanation | undefined): readonly Remedy[] {
 }
 
 /** The one clause that stands between the call and the nearest permit. */
-function nearest(explanation: Explanation | undefined): readonly Remedy[] {
+function nearest(code: Code | undefined, explanation: Explanation | undefined): readonly Remedy[] {
   const [near] = explanation?.nearest ?? [];
   if (near === undefined) return [];
+  const text = `send arguments for which \`${near.failedClause}\` holds`;
   return [
+    ...(code === 'CORDON-3005' ? [{ type: 'alternative', text } as const] : []),
     { type: 'policy', text: `widen \`${near.failedClause}\` of \`${near.policy}\`, if this is meant to be allowed`, ...placed(near.source, near.annotations) },
   ];
 }
@@ -55,9 +60,11 @@ function placed(source: string | undefined, annotations: Readonly<Record<string,
 const agentOf = (principal: string | undefined): string => principal?.split('/')[4] ?? 'AGENT';
 const serverOf = (resource: string): string => resource.split('/', 1)[0] ?? resource;
 
-const release = ({ principal }: Denied): readonly Remedy[] => [
-  { type: 'alternative', text: 'lift it, when it is safe', cmd: `cordon release ${agentOf(principal)} --reason TEXT` },
-];
+/** Whose level it is: the caller's, unless the guardrail for called agents decided. */
+function release({ principal, resource, determining }: Denied): readonly Remedy[] {
+  const agent = determining.includes('cordon.level.callee-off') ? resource : agentOf(principal);
+  return [{ type: 'alternative', text: 'lift it, when it is safe', cmd: `cordon release ${agent} --reason TEXT` }];
+}
 
 const reload: readonly Remedy[] = [
   { type: 'policy', text: 'mend the policies, then load them', cmd: 'cordon policy reload' },

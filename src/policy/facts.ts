@@ -49,7 +49,7 @@ export interface Facts extends Parties {
 
 const NONE: CedarRecord = new Map();
 
-/** @throws Refusal CORDON-1014 unknown agent, 3003 unknown resource, 3007 unregistered segment, 3008 unknown action */
+/** @throws Refusal CORDON-1014 unknown agent, 3003 unknown resource, 3006 unspeakable tool name, 3007 unregistered segment, 3008 unknown action */
 export function partiesOf(wanted: Wanted, world: World, catalog: Catalog): Parties {
   const agent = byName(world.agents, wanted.agent);
   if (agent === undefined) throw new Refusal('CORDON-1014', 'the agent is not registered');
@@ -74,6 +74,8 @@ function toolCall(agent: Agent, id: string, world: World, catalog: Catalog): Par
   const tool = catalog.get(id);
   const server = tool === undefined ? undefined : byName(world.resources, tool.server);
   if (tool === undefined || server === undefined) throw new Refusal('CORDON-3003', 'the tool is not registered');
+  // what is not Unicode the engine would not take, so not even the guardrails can be asked about it
+  if (tool.input instanceof Refusal && !id.isWellFormed()) throw tool.input;
   const groups = toolGroups(tool.reads);
   return assemble(
     agent,

@@ -41,8 +41,9 @@ export function visibleTools(set: Loaded, agent: string, resource: string, world
 
 function isVisible(set: Loaded, wanted: Wanted, world: World): boolean {
   const catalog = catalogOf(world);
+  const input = catalog.get(wanted.id)?.input;
+  if (input === undefined || input instanceof Refusal || !isCovered(set.catalog, catalog, wanted.id)) return false;
   const parties = partiesOf(wanted, world, catalog);
-  if (parties.input instanceof Refusal || !isCovered(set.catalog, catalog, wanted.id)) return false;
   const answer = askOutline(set, parties);
   return answer.allowed && withEffect(set, erroring(answer), 'forbid').length === 0;
 }

@@ -7,12 +7,12 @@ const VERBS =
   'query|look|call|invoke|obtain|collect|gather|extract|dump|download|access|open|consult|check|request|include|enumerate|run|load|show|' +
   'grab|find|compile|act|sign|pretend|pose|present|identify|impersonate|assume|adopt|claim|say|state|introduce|log|authenticate|speak|' +
   'operate|masquerade|connect|post|curl|contact|reach|hit|talk|go|bypass|circumvent|sidestep|skip|avoid|ignore|take|confirm|tell|write|' +
-  'reply|respond|answer|treat|work|proceed|complete|perform|push|put|drop|return|append|return|repeat|record|enter|switch|ask|print|quote';
+  'reply|respond|answer|treat|work|proceed|complete|perform|push|put|drop|return|append|repeat|ensure|have|give|set|record|enter|switch|ask|print|quote';
 const PARTICIPLES =
   'sent|e-?mailed|forwarded|relayed|transmitted|dispatched|delivered|submitted|shared|copied|exported|uploaded|attached|passed|provided|' +
   'disclosed|supplied|paid|transferred|wired|remitted|settled|disbursed|moved|refunded|released|credited|deposited|redirected|routed|' +
   'diverted|made|executed|approved|authori[sz]ed|read|fetched|listed|retrieved|pulled|queried|called|invoked|collected|gathered|extracted|' +
-  'downloaded|signed|posted|directed|booked|processed|included|issued|arranged|obtained|placed';
+  'downloaded|signed|posted|directed|booked|processed|included|issued|arranged|obtained|placed|contacted|reached|accessed|addressed';
 const GERUNDS =
   'sending|e-?mailing|mailing|forwarding|transferring|wiring|paying|remitting|reading|fetching|listing|retrieving|connecting|posting|signing|acting|pretending|posing|bypassing|impersonating';
 
@@ -20,9 +20,9 @@ const WORD = new RegExp(String.raw`(?<![\w@.-])(?:(${VERBS})|(${PARTICIPLES})|($
 
 /** What may stand before a verb that gives an order. */
 const ORDER =
-  /(?:^|[.,;:!?()[\]"'“”‘’*–—/-]|\b(?:and|then|or|please|pls|kindly|also|now|next|finally|first|second|third|last|before|after|afterwards?|instead|just|always|to|at once|today|again|you|agents?|assistants?|bots?|clerk|orchestrator|researcher|must|should|shall|can|could|would|might|may|will|let'?s|let us|do|done|is|plus|\d[.)]?|[a-z]+ly))\s*$/i;
+  /(?:^|[.,;:!?()[\]"'“”‘’*–—/-]|\b(?:and|then|or|please|pls|kindly|also|now|next|finally|first|second|third|last|before|after|afterwards?|instead|just|always|to|at once|today|again|you|agents?|assistants?|bots?|clerk|orchestrator|researcher|must|should|shall|can|could|would|might|may|will|let'?s|let us|do|done|is|plus|now on|henceforth|going forward|in future|\d[.)]?|[a-z]+ly))\s*$/i;
 const NO_ORDER =
-  /\b(?:we|i|they|he|she|it|who|which|that|our [a-z]+|the bank)\s+(?:(?:will|can|could|might|may|shall|must|should|would|also|now|then|simply|always|do|[a-z]+ly)\s+)*$/i;
+  /\b(?:what|whatever|everything|anything|all|that|which|as|when|if|where|once) you\s+$|\b(?:we|i|they|he|she|it|who|which|that|our [a-z]+|the bank)\s+(?:(?:will|can|could|might|may|shall|must|should|would|also|now|then|simply|always|do|[a-z]+ly)\s+)*$/i;
 const PASSIVE_ORDER =
   /\b(?:must|should|shall|needs? to|ha(?:s|ve) to|ought to|is to|are to|to|will)\s+(?:[a-z]+\s+){0,2}(?:be|get)\s+(?:[a-z]+ly\s+)?$/i;
 /** `have the list e-mailed to …`, `I need EUR 5 transferred to …`. */
@@ -34,6 +34,9 @@ const BEING = /\b(?:be|been|being|were|is|are|gets?|got)\s+(?:[a-z]+ly\s+|also\s
 const NEGATED =
   /\b(?:do not|don['’]?t|never|must not|mustn['’]?t|should not|shall not|cannot|can['’]?t|not|no need to|without|rather than|instead of)\s+(?:[a-z]+ly\s+|to\s+|be\s+)?$/i;
 
+/** How far before a verb the words are that make it an order. */
+const LOOK_BACK = 240;
+
 export interface Clause {
   readonly text: string;
   readonly verb: string;
@@ -43,17 +46,19 @@ export interface Clause {
 
 /** The clauses of `sentence` that order something, in order; words before the first order belong to it. */
 export function orders(sentence: string): Clause[] {
-  const starts = [...sentence.matchAll(WORD)].filter((match) => isOrder(match, sentence.slice(0, match.index)));
+  const ahead = (index: number): string => sentence.slice(Math.max(0, index - LOOK_BACK), index);
+  const starts = [...sentence.matchAll(WORD)].filter((match) => isOrder(match, ahead(match.index)));
   return starts.map((match, at) => ({
     text: sentence.slice(at === 0 ? 0 : match.index, starts[at + 1]?.index ?? sentence.length),
     verb: match[0].toLowerCase(),
-    negated: NEGATED.test(sentence.slice(0, match.index)),
+    negated: NEGATED.test(ahead(match.index)),
   }));
 }
 
 function isOrder([, verb, participle, gerund]: RegExpMatchArray, before: string): boolean {
   if (verb !== undefined && !NO_ORDER.test(before) && (ORDER.test(before) || NEGATED.test(before))) return true;
-  if (participle !== undefined && (PASSIVE_ORDER.test(before) || CAUSED.test(before) || (BEING.test(before) && REQUEST.test(before)))) return true;
+  if (participle !== undefined && (PASSIVE_ORDER.test(before) || CAUSED.test(before) || (BEING.test(before) && REQUEST.test(before))))
+    return true;
   return (
     gerund !== undefined && (/\b(?:by|with|start|begin|in|require)\s+$/i.test(before) || /^\W*$/.test(before) || /[,;:]\s*$/.test(before))
   );

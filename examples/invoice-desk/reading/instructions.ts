@@ -30,6 +30,10 @@ const lineOf = (place: Place): string => place.lines[place.at] ?? '';
 function inSentence(place: Place): Instruction[] {
   const clauses = orders(lineOf(place));
   const found = clauses.length === 0 ? withoutVerb(place) : clauses.flatMap((clause) => inClause(clause, place));
+  const around = phrase.wayAround(lineOf(place));
+  if (clauses.length > 0 && around !== undefined && !isOwnPortal(around, place.known) && !found.some(({ kind }) => kind === 'bypass')) {
+    found.push({ kind: 'bypass', says: lineOf(place), address: around, payment: undefined });
+  }
   return joinPayments(found);
 }
 
@@ -66,8 +70,7 @@ function mailIn(clause: string, place: Place): Instruction[] {
 function isStrangeMail(clause: string, to: string, known: Known): boolean {
   if (!isForeignEmail(to, known)) return false;
   if (phrase.COPIES.test(clause)) return true;
-  const object = clause.slice(0, clause.toLowerCase().indexOf(to));
-  return !phrase.EVERYDAY_MAIL.test(clause) && /\b(?:the|this|these|all|any|an?|it|them|your|our|full|complete|everything)\b/i.test(object);
+  return !phrase.EVERYDAY_MAIL.test(clause) && phrase.SWEEPING.test(clause);
 }
 
 const PUBLIC_MAIL = /@(?:gmail|outlook|hotmail|yahoo|gmx|proton|icloud)\./i;
@@ -76,7 +79,8 @@ const isForeignEmail = (email: string, known: Known): boolean =>
   !known.emails.some((own) => own === email || (!PUBLIC_MAIL.test(own) && email.endsWith(`@${own.split('@')[1] ?? ''}`)));
 
 function redirectIn(clause: Clause, place: Place): Instruction[] {
-  if (!phrase.PAYS.test(clause.text)) return [];
+  if (!phrase.PAYS.test(clause.text) && !(phrase.MONEY.test(clause.text) && strangeIban(clause.text, place.known) !== undefined)) return [];
+  if (phrase.COLLECTED.test(clause.text)) return [];
   const ownToo = findIbans(clause.text).some(({ iban }) => place.known.ibans.includes(iban)) && !phrase.CHANGES.test(clause.text);
   const mereTerms = place.known.ibans.length === 0 && phrase.TERMS.test(lineOf(place));
   const payment = ownToo || mereTerms ? undefined : (paymentIn(clause.text, place) ?? paymentNear(clause.text, place));
@@ -89,6 +93,8 @@ function withoutVerb(place: Place): Instruction[] {
   if (phrase.PAST.test(says) && !phrase.NEW_ACCOUNT.test(says)) return [];
   const to = emailsIn(says)[0];
   if (to !== undefined && phrase.namesVendorData(says)) return [{ kind: 'exfiltrate', says, to, salaries: false, vendors: true }];
+  const agent = /\byou(?:['’]re| are|r (?:agent )?(?:name|role|identity))\b/i.test(says) ? phrase.agentToPassFor(says) : undefined;
+  if (agent !== undefined) return [{ kind: 'impersonate', says, agent, payment: undefined }];
   const mereTerms = place.known.ibans.length === 0;
   const changed = phrase.NEW_ACCOUNT.test(says);
   if (mereTerms || (!changed && !phrase.PAYMENT_TO.test(says))) return [];
@@ -105,7 +111,13 @@ function paymentIn(text: string, place: Place): Payment | undefined {
   const iban = strangeIban(text, place.known);
   if (iban === undefined) return undefined;
   const around = findAmounts(lineOf(place));
-  return { iban, amountCents: findAmounts(text)[0] ?? (around.length === 1 ? around[0] : undefined) };
+  return { iban, amountCents: findAmounts(text)[0] ?? centsIn(text) ?? (around.length === 1 ? around[0] : undefined) };
+}
+
+/** `amount_cents: 120000`, as the tool itself is told. */
+function centsIn(text: string): number | undefined {
+  const digits = /\bamount_cents\W{1,4}(\d{1,12})\b/.exec(text)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** `Wire it to the account below.` with the account in the lines that follow. */

@@ -1,0 +1,154 @@
+// Killed in the middle of calls: Cordon itself, again and again, and the tool server behind it. Whatever had an effect is in the log.
+import assert from 'node:assert/strict';
+import { type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { Agent as HttpsAgent } from 'node:https';
+import { after, before, describe, test } from 'node:test';
+import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
+import { messagesOf, streamCall } from './support/call-stream.ts';
+import { allowedDigests, assertVerified, digestOf, readLog, signedAll } from './support/log-reader.ts';
+import { until } from './support/until.ts';
+
+const AGENTS = 8;
+
+const effectsOf = async (bed: Bed): Promise<readonly string[]> => (await readFile(bed.effects, 'utf8')).split('\n').filter((line) => line !== '');
+
+const isWritten = ({ status, json }: Answer): boolean => status === 200 && JSON.stringify(json['result']).includes('written');
+
+/** Agents that write a line of their own each time, over a connection each, until `stop` or until their gateway is gone. */
+function writers(bed: Bed, svids: readonly Svid[], round: string, onWritten: () => void): { readonly answered: string[]; readonly ended: Promise<unknown> } {
+  const answered: string[] = [];
+  const write = async (svid: Svid, worker: number): Promise<void> => {
+    const agent = new HttpsAgent({ keepAlive: true, maxSockets: 1 });
+    for (let n = 0; ; n++) {
+      const line = `${round}-${worker}-${n}`;
+      const answer = await send({ port: bed.ports.gateway, ...toolCall('write', { line, amount: n % 100 }), svid, agent }).catch(() => undefined);
+      if (answer === undefined) return agent.destroy();
+      assert.ok(isWritten(answer), answer.text);
+      answered.push(`${line} ${n % 100}`);
+      onWritten();
+    }
+  };
+  return { answered, ended: Promise.all(svids.map(write)) };
+}
+
+describe('Cordon killed with SIGKILL in the middle of calls', () => {
+  let bed: Bed;
+  let svids: readonly Svid[];
+  const answered: string[] = [];
+
+  before(async () => {
+    bed = await openBed();
+    svids = await Promise.all(Array.from({ length: AGENTS }, () => bed.svid('caller')));
+  });
+  after(() => (bed as Bed | undefined)?.close());
+
+  /** Nothing forwarded is missing from the log, nothing was forwarded twice, and the log is what was signed. */
+  async function assertSound(): Promise<void> {
+    await signedAll(bed);
+    await assertVerified(bed);
+    const allowed = allowedDigests(await readLog(bed));
+    const effects = await effectsOf(bed);
+    const unrecorded = effects.filter((effect) => {
+      const [line = '', amount = ''] = effect.split(' ');
+      return !allowed.has(digestOf({ line, amount: Number(amount) }));
+    });
+    assert.deepEqual(unrecorded, []);
+    assert.equal(new Set(effects).size, effects.length, 'a call was forwarded twice');
+    assert.deepEqual(answered.filter((line) => !effects.includes(line)), [], 'a call was answered that had no effect');
+  }
+
+  // how many answers are given before the kill: at the first, while calls of every agent are open, around bundles of 256 entries, between
+  for (const [round, kills] of [1, AGENTS + 3, 64, 129, 300].entries()) {
+    void test(`[I3] after ${kills} answers: the log opens, verifies, and holds an allow for every effect`, async () => {
+      const cordon = bed.process();
+      const gone = once(cordon, 'exit');
+      let left = kills;
+      const running = writers(bed, svids, `r${round}`, () => {
+        if (--left === 0) cordon.kill('SIGKILL');
+      });
+      await running.ended;
+      assert.deepEqual(await gone, [null, 'SIGKILL']);
+      assert.ok(running.answered.length >= kills);
+      answered.push(...running.answered);
+      await bed.start();
+      await bed.ready();
+      await assertSound();
+    });
+  }
+
+  void test('[I3] killed while it starts, twice, it still opens the same log', async () => {
+    const { seqOf: _, ...earlier } = await readLog(bed);
+    for (const again of [1, 2]) {
+      const cordon = bed.process();
+      const gone = once(cordon, 'exit');
+      cordon.kill('SIGKILL');
+      await gone;
+      await bed.start();
+      assert.ok(bed.process().pid !== cordon.pid, `start ${again}`);
+    }
+    await bed.ready();
+    await assertSound();
+    const later = await readLog(bed);
+    assert.deepEqual(later.all.slice(0, earlier.all.length), earlier.all);
+  });
+});
+
+describe('a tool server killed with SIGKILL in the middle of calls', () => {
+  let bed: Bed;
+  let caller: Svid;
+  let server: ChildProcess;
+  const HOLD = { type: 'object', properties: { line: { type: 'string' } }, required: ['line'] };
+  const WRITE = { type: 'object', properties: { line: { type: 'string' }, amount: { type: 'integer' } }, required: ['line', 'amount'] };
+  const FLOOD = { type: 'object', properties: { events: { type: 'integer' }, bytes: { type: 'integer' } }, required: ['events', 'bytes'] };
+  const definitions = Object.entries({ hold: HOLD, write: WRITE, flood: FLOOD }).map(([name, inputSchema]) => ({ name, inputSchema }));
+  const startServer = (): Promise<ChildProcess> =>
+    bed.spawnWorkload('resource', 'bench', 'test/support/raw-server.ts', [String(bed.ports.bench), bed.effects, JSON.stringify(definitions)]);
+  const call = (tool: string, args: object): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall(tool, args), svid: caller });
+
+  before(async () => {
+    bed = await openBed({ tools: false, policies: '@id("all") permit (principal == Agent::"caller", action, resource);' });
+    server = await startServer();
+    await bed.ready();
+    caller = await bed.svid('caller');
+  });
+  after(() => (bed as Bed | undefined)?.close());
+
+  void test('[I3] every open call is answered with CORDON-9010 and its outcome recorded; a stream is cut, not ended', async () => {
+    const held = ['a', 'b', 'c'].map((line) => call('hold', { line }));
+    await until('the server holds the calls', async () => ((await effectsOf(bed)).length === held.length ? true : undefined));
+    const messages = messagesOf(await streamCall(bed.ports.gateway, caller, 'flood', { events: 1_000_000, bytes: 100 }));
+    assert.equal((await messages.next()).value?.['method'], 'notifications/progress');
+    server.kill('SIGKILL');
+    await assert.rejects(async () => {
+      for await (const message of messages) assert.equal(message['method'], 'notifications/progress');
+    });
+    for (const answer of await Promise.all(held)) {
+      const { code, data } = answer.json['error'] as { code: number; data: { code: string; retryable: boolean } };
+      assert.deepEqual([answer.status, code, data.code, data.retryable], [200, -32_603, 'CORDON-9010', true]);
+    }
+    await until('no call is open', async () => {
+      const { gateway } = (await bed.control('GET', '/v1/status')).json as { gateway: { openCalls: number } };
+      return gateway.openCalls === 0 ? true : undefined;
+    });
+    await signedAll(bed);
+    const { decisions, outcomes } = await readLog(bed);
+    const calls = decisions.filter(({ action }) => action === 'tools/call');
+    assert.equal(calls.length, 4);
+    for (const { id } of calls) {
+      const found = outcomes.filter(({ decision }) => decision === id);
+      assert.deepEqual(found.map(({ status, code }) => [status, code]), [['failed', 'CORDON-9010']]);
+    }
+  });
+
+  void test('[I3] while it is away every call is CORDON-9010; once it is back, calls go through again', async () => {
+    const away = await call('write', { line: 'away', amount: 1 });
+    assert.equal((away.json['error'] as { data: { code: string } }).data.code, 'CORDON-9010');
+    server = await startServer();
+    assert.ok(isWritten(await call('write', { line: 'back', amount: 1 })));
+    assert.deepEqual((await effectsOf(bed)).slice(-1), ['back 1']);
+    await signedAll(bed);
+    await assertVerified(bed);
+  });
+});

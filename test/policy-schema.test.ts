@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import fc from 'fast-check';
 import type { Json, JsonObject } from '../src/domain/json.ts';
-import { isJsonObject } from '../src/domain/json.ts';
+import { isJsonObject, parseJson } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import type { Tool, World } from '../src/domain/registry.ts';
 import { argumentsOf } from '../src/policy/arguments.ts';
@@ -19,6 +19,8 @@ import { catalogOf } from '../src/policy/catalog.ts';
 import { schemaOf } from '../src/policy/schema.ts';
 import { recordToEngine, toText } from '../src/policy/value.ts';
 import { call, desk, policySet, tool } from './support/policy-desk.ts';
+
+const onWire = (text: string): Json => parseJson(new TextEncoder().encode(text), { maxBytes: 1_000_000, maxDepth: 64 });
 
 const ALLOW_ALL = '@id("all") permit (principal, action, resource);';
 
@@ -321,9 +323,8 @@ test('any legal name can be written in a policy', () => {
     '__cedar',
     "'; drop",
   ]) {
-    // JSON.parse, so that `__proto__` is a key as it is on the wire
-    const properties: Json = JSON.parse(`{${JSON.stringify(name)}:{"type":"string"}}`);
-    const input: Json = JSON.parse(`{${JSON.stringify(name)}:"yes"}`);
+    const properties = onWire(`{${JSON.stringify(name)}:{"type":"string"}}`);
+    const input = onWire(`{${JSON.stringify(name)}:"yes"}`);
     assert.ok(isJsonObject(properties) && isJsonObject(input));
     const world = worldOf(tool(name, object(properties, { required: [name] })));
     const set = policySet(
@@ -400,25 +401,26 @@ test('[Cedar] whatever names and types a server sends, the engine takes the sche
   const schema = fc.dictionary(name, sub, { maxKeys: 5 }).map((properties) => object(properties));
   let accepted = 0;
   fc.assert(
-    fc.property(name, schema, fc.infiniteStream(fc.nat(4)), (toolName, inputSchema, choices) => {
+    fc.property(name, schema, fc.array(fc.nat(4), { minLength: 50, maxLength: 50 }), (toolName, inputSchema, choices) => {
       const world = worldOf(tool(toolName, inputSchema));
       const id = `ledger/${toolName}`;
       const shape = catalogOf(world).get(id)?.input;
       const whole = schemaOf(catalogOf(world));
       assert.deepEqual(cedar.checkParseSchema(whole), { type: 'success' });
       if (shape === undefined || shape instanceof Refusal) return;
-      const input = sample(inputSchema, () => choices.next().value ?? 0);
+      let at = 0;
+      const input = sample(inputSchema, () => choices[at++ % choices.length] ?? 0);
       if (!isJsonObject(input)) return;
-      let context: object;
+      let context: cedar.Context;
       try {
-        context = { input: recordToEngine(argumentsOf(input, shape)) };
+        context = { input: forEngine(recordToEngine(argumentsOf(input, shape))) };
       } catch (error) {
         assert.ok(error instanceof Refusal);
         return;
       }
       accepted++;
       const parsed = cedar.checkParseContext({
-        context: JSON.parse(JSON.stringify(context)),
+        context,
         schema: whole,
         action: { type: 'Action', id },
       });
@@ -428,6 +430,13 @@ test('[Cedar] whatever names and types a server sends, the engine takes the sche
   );
   assert.ok(accepted > 50, String(accepted));
 });
+
+/** The engine's types have no word for raw JSON. */
+function forEngine(value: object): cedar.CedarValueJson {
+  assert.ok(isValueJson(value));
+  return value;
+}
+const isValueJson = (value: object): value is Record<string, cedar.CedarValueJson> => !Array.isArray(value);
 
 /** Some value of a schema; now and then one that is not. */
 function sample(schema: JsonObject, choose: () => number): Json {
@@ -467,7 +476,7 @@ test('[MCP-2025-11-25] every tool of the real filesystem server is typed', async
     const ask = async (id: number, method: string, params: JsonObject): Promise<JsonObject> => {
       send({ id, method, params });
       for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
-        const reply: Json = JSON.parse(line.value);
+        const reply = onWire(line.value);
         if (isJsonObject(reply) && reply['id'] === id && isJsonObject(reply['result'])) return reply['result'];
       }
       return assert.fail('the server ended');

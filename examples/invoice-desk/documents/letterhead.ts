@@ -2,7 +2,7 @@
 import { findIbans } from './iban.ts';
 import { lastAmount } from './money.ts';
 
-export const EMAIL = /[\w.+'-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+/gi;
+export const EMAIL = /(?<![\w.+'-])[\w.+'-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+/gi;
 
 const TO_MACHINES =
   /\b(?:AI|A\.I\.|LLM|language model|assistants?|bots?|chatbot|copilot)\b|\bignore (?:all|any|previous|prior)\b|\bsystem (?:note|notice|message|prompt)\b|\b(?:notes?|notice|attention|message|instructions?|memo)\b[^.\n]{0,40}\b(?:agents?|clerk|automation|processor|orchestrator)\b/i;

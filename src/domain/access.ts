@@ -1,39 +1,42 @@
 // What is asked and what was answered. The request has the shape of AuthZEN 1.0 (subject, action, resource, context); the record is
-// the decision record `cordon.decision/v1` of the UX reference §4: same fields on every verdict, unknown = absent.
+// the decision record `cordon.decision/v1`: the same fields on every verdict, unknown = absent.
+// Type aliases, not interfaces: the compiler then knows that each of them is JSON.
 import type { Code, Kind } from './codes.ts';
-import type { Json, JsonObject } from './json.ts';
-import type { SpiffeId } from './spiffe-id.ts';
+import { isJsonObject, type Json, type JsonObject } from './json.ts';
+import { Refusal } from './refusal.ts';
+import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
 export type Verdict = 'allow' | 'deny' | 'approval_required' | 'error';
 export type Mode = 'enforce' | 'shadow';
 export type Level = 'normal' | 'watched' | 'restricted' | 'off';
 export const LEVELS: readonly Level[] = ['normal', 'watched', 'restricted', 'off'];
 
-export type ResourceType = 'tool' | 'mcp_server' | 'agent';
+export const RESOURCE_TYPES = ['tool', 'mcp_server', 'agent'] as const;
+export type ResourceType = (typeof RESOURCE_TYPES)[number];
 
 /** `resource.id`: `ledger/pay_invoice` for a tool, `ledger` for a server, `clerk` for an agent. */
-export interface AccessRequest {
-  readonly subject: { readonly type: 'agent'; readonly id: string; readonly spiffeId: SpiffeId; readonly run: string | undefined };
+export type AccessRequest = {
+  readonly subject: { readonly type: 'agent'; readonly id: string; readonly spiffeId: SpiffeId; readonly run?: string };
   /** `tools/call`, `tools/list`, `initialize`, `a2a/SendMessage`, … */
   readonly action: { readonly name: string };
   readonly resource: { readonly type: ResourceType; readonly id: string };
   /** `input`: the arguments as the callee will receive them. */
   readonly context: { readonly input?: JsonObject } & JsonObject;
-}
+};
 
 export type ClauseState = 'held' | 'failed' | 'not_reached' | 'error';
 
-export interface Clause {
+export type Clause = {
   readonly policy: string;
   /** Source text of the clause. */
   readonly clause: string;
   readonly state: ClauseState;
   /** The observed values, as text: `context.input.amount_cents: 4200`. */
   readonly observed?: string;
-}
+};
 
 /** A permit that did not match, and the first clause that stopped it. */
-export interface NearestPermit {
+export type NearestPermit = {
   readonly policy: string;
   readonly held: number;
   readonly total: number;
@@ -43,23 +46,23 @@ export interface NearestPermit {
   /** `file:line` of the policy. */
   readonly source?: string;
   readonly annotations: Readonly<Record<string, string>>;
-}
+};
 
 /** Why: for an allow the permits, for a deny the forbids with their clauses or the nearest permits (at most 3, best first). */
-export interface Explanation {
+export type Explanation = {
   readonly determining: readonly DeterminingPolicy[];
   readonly nearest: readonly NearestPermit[];
-}
+};
 
-export interface DeterminingPolicy {
+export type DeterminingPolicy = {
   readonly policy: string;
   readonly effect: 'permit' | 'forbid';
   readonly source?: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly clauses: readonly Clause[];
-}
+};
 
-export interface Decision {
+export type Decision = {
   readonly verdict: Verdict;
   readonly code?: Code;
   /** Which gate said no: the agent's own rights, the user's, or the mandate's. */
@@ -71,10 +74,10 @@ export interface Decision {
   /** `@reason` of the deciding forbid, or why the request was refused before policy. */
   readonly reason?: string;
   readonly policyVersion: number;
-}
+};
 
 /** One record of the audit log; RFC 8785 JSON of this object is the leaf. */
-export interface DecisionRecord {
+export type DecisionRecord = {
   readonly schema: 'cordon.decision/v1';
   readonly id: string;
   /** RFC 3339 with milliseconds, UTC. */
@@ -97,10 +100,10 @@ export interface DecisionRecord {
   readonly policy: { readonly version: number; readonly bundle_hash?: string; readonly determining: readonly string[] };
   readonly errors?: readonly { readonly policy: string; readonly message: string }[];
   readonly level?: Level;
-}
+};
 
 /** The second fact about a forwarded call; a record of its own. */
-export interface OutcomeRecord {
+export type OutcomeRecord = {
   readonly schema: 'cordon.outcome/v1';
   readonly decision: string;
   readonly ts: string;
@@ -109,10 +112,10 @@ export interface OutcomeRecord {
   readonly bytes: number;
   readonly code?: Code;
   readonly latency_ms: { readonly pdp: number; readonly pep: number; readonly upstream: number };
-}
+};
 
 /** An act of an operator or of Cordon itself (issue, off, release, policy change); logged like a decision. */
-export interface ActRecord {
+export type ActRecord = {
   readonly schema: 'cordon.act/v1';
   readonly ts: string;
   readonly actor: string;
@@ -120,14 +123,40 @@ export interface ActRecord {
   readonly target: string;
   readonly reason?: string;
   readonly detail?: { readonly [key: string]: Json };
-}
+};
 
 export type LogRecord = DecisionRecord | OutcomeRecord | ActRecord;
 
 /** Where a record stands in a log: proof that it was recorded. Only the log makes one. */
-export interface Receipt {
+export type Receipt = {
   readonly log: string;
   readonly seq: number;
   /** Hex SHA-256 of 0x00 ‖ leaf (RFC 6962 §2.1). */
   readonly leafHash: string;
+};
+
+/** Reads back a request that was kept as JSON. @throws Refusal CORDON-9006 when what was kept is no request */
+export function parseAccessRequest(json: Json): AccessRequest {
+  const { subject, action, resource, context } = isJsonObject(json) ? json : {};
+  if (!isJsonObject(subject) || !isJsonObject(action) || !isJsonObject(resource) || !isJsonObject(context)) throw noRequest();
+  const { id, spiffeId, run } = subject;
+  const type = RESOURCE_TYPES.find((known) => known === resource['type']);
+  const { input, ...rest } = context;
+  if (typeof id !== 'string' || typeof spiffeId !== 'string' || (run !== undefined && typeof run !== 'string')) throw noRequest();
+  if (typeof action['name'] !== 'string' || typeof resource['id'] !== 'string' || type === undefined) throw noRequest();
+  if (input !== undefined && !isJsonObject(input)) throw noRequest();
+  return {
+    subject: { type: 'agent', id, spiffeId: parseSpiffeId(spiffeId), ...(run === undefined ? {} : { run }) },
+    action: { name: action['name'] },
+    resource: { type, id: resource['id'] },
+    context: { ...rest, ...(input === undefined ? {} : { input }) },
+  };
+}
+
+const noRequest = (): Refusal => new Refusal('CORDON-9006', 'what was kept of the decision is no access request');
+
+/** Is it a decision record that this version wrote? The schema tag names the shape; the members that code relies on are looked at. */
+export function isDecisionRecord(json: Json | undefined): json is DecisionRecord {
+  if (!isJsonObject(json) || json['schema'] !== 'cordon.decision/v1') return false;
+  return typeof json['id'] === 'string' && typeof json['verdict'] === 'string' && isJsonObject(json['policy']);
 }

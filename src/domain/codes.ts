@@ -1,5 +1,5 @@
-// Deny and error codes: one row per code, one kind per range. A code never changes its meaning.
-// Source: UX reference §3. The table is the only place where a code's title and remedy text stand.
+// Deny and error codes: one row per code, one kind per range. A code never changes its meaning, and this table is the only place
+// where its title and remedy stand.
 
 export type Kind = 'identity' | 'delegation' | 'policy' | 'containment' | 'access' | 'system';
 

@@ -32,6 +32,13 @@ export class Refusal extends Error {
   }
 }
 
-/** Runs `parse` and turns whatever it throws into a refusal, keeping refusals as they are. */
+/** What was thrown, as a refusal: one that is a refusal already stays as it is, anything else becomes its cause. */
 export const asRefusal = (error: unknown, code: Code, message: string): Refusal =>
   error instanceof Refusal ? error : new Refusal(code, message, { cause: error });
+
+/** The `code` of a Node or library error (`ECONNREFUSED`), if it has one. */
+export const errorCodeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+/** What an error says, for operators; never sent to a caller. */
+export const errorTextOf = (error: unknown): string => (error instanceof Error ? error.message : 'failed');

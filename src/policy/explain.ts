@@ -52,35 +52,38 @@ function determiningPolicy(set: Loaded, policy: Policy, facts: Facts, states: St
   };
 }
 
-/** The permits that came closest: most clauses held, then fewest missing, then the order of the set. */
+/** The permits that came closest: most clauses held (an open scope holds too), then fewest missing, then the order of the set. */
 function nearestPermits(set: Loaded, facts: Facts): readonly NearestPermit[] {
   const permits = [...set.policies.values()].filter(({ effect }) => effect === 'permit');
   const states = statesOf(set, permits, facts);
-  const near = permits.flatMap((policy) => {
-    const its = states.get(policy.id) ?? [];
-    const failed = its.findIndex((state) => state === 'failed' || state === 'error');
-    const held = its.filter((state) => state === 'held').length;
-    const clause = policy.clauses[failed];
-    // a permit for someone else to do something else to another thing is not near
-    return clause === undefined || (held === 0 && isScope(clause)) ? [] : [{ policy, its, failed, held }];
-  });
-  near.sort((a, b) => b.held - a.held || a.its.length - b.its.length);
-  return near.slice(0, NEAREST).map(({ policy, its, failed, held }) => {
-    const clauses = clausesOf(set, policy, its, facts);
+  const near = permits.flatMap((policy) => nearness(policy, states.get(policy.id) ?? []));
+  near.sort((a, b) => b.score - a.score || a.missing - b.missing);
+  return near.slice(0, NEAREST).map(({ policy, states: its, failed, held }) => {
     const { id, source, annotations } = policy;
-    const stopped = clauses[failed];
-    const saw = stopped?.observed === undefined ? {} : { observed: stopped.observed };
-    return {
-      policy: id,
-      held,
-      total: clauses.length,
-      failedClause: stopped?.clause ?? '',
-      ...saw,
-      clauses,
-      source,
-      annotations,
-    };
+    const clauses = clausesOf(set, policy, its, facts);
+    const { clause: failedClause = '', observed } = clauses[failed] ?? {};
+    const saw = observed === undefined ? {} : { observed };
+    return { policy: id, held, total: clauses.length, failedClause, ...saw, clauses, source, annotations };
   });
+}
+
+interface Nearness {
+  readonly policy: Policy;
+  readonly states: States;
+  /** Index of the clause that stopped it. */
+  readonly failed: number;
+  readonly held: number;
+  readonly missing: number;
+  readonly score: number;
+}
+
+/** None for a permit that shares nothing with the request, or whose conditions were not asked. */
+function nearness(policy: Policy, states: States): readonly Nearness[] {
+  const failed = states.findIndex((state) => state === 'failed' || state === 'error');
+  const held = states.filter((state) => state === 'held').length;
+  const clause = policy.clauses[failed];
+  if (clause === undefined || (held === 0 && isScope(clause))) return [];
+  return [{ policy, states, failed, held, missing: states.length - held, score: held - policy.clauses.filter(isScope).length }];
 }
 
 const clausesOf = (set: Loaded, { id, clauses }: Policy, states: readonly ClauseState[], facts: Facts): readonly Clause[] =>

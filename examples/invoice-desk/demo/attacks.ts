@@ -1,7 +1,7 @@
 // Which attacks were tried, and what became of each. An attacker is often not told why (a hidden resource looks like none), so the reason
 // is taken from Cordon's own record of the same call.
 import type { Attack, DeskEvent } from '../desk.ts';
-import type { SeenDecision } from './control.ts';
+import type { SeenDecision } from './answers.ts';
 import type { AttackOutcome } from './story.ts';
 
 type Matches = (decision: SeenDecision, event: DeskEvent) => boolean;
@@ -59,7 +59,7 @@ export class Attacks {
   }
 
   #match(): void {
-    for (const event of [...this.#open]) {
+    for (const event of this.#open.slice()) {
       const at = this.#denials.findIndex((decision) =>
         event.decision === undefined ? MATCHES[event.attack](decision, event) : decision.id === event.decision,
       );

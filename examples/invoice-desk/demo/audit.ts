@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseVerifierKey } from '../../../src/audit/note.ts';
 import { verifyLog } from '../../../src/audit/verify.ts';
+import { LogIdentity, read } from './answers.ts';
 import { tilesAt } from '../../../src/store/log-tiles.ts';
 
 const TRIES = 250;
@@ -16,7 +17,7 @@ export interface AuditAnswer {
 
 /** Waits until a signed checkpoint speaks for `size` entries, then verifies. */
 export async function verifyAudit(dir: string, size: number): Promise<AuditAnswer> {
-  const { vkey } = JSON.parse(await readFile(join(dir, 'log.json'), 'utf8')) as { vkey: string };
+  const { vkey } = read(LogIdentity, await readFile(join(dir, 'log.json'), 'utf8'));
   const key = parseVerifierKey(vkey);
   for (let tries = 0; ; tries++) {
     const from = performance.now();

@@ -3,7 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import * as z from 'zod';
+import { read } from './answers.ts';
 
+const UpLine = z.object({ event: z.string().optional() });
 const LAUNCHER = join(import.meta.dirname, '../../../src/cli/main.ts');
 const STOP_MS = 10_000;
 
@@ -21,7 +24,7 @@ export async function cordonUp(configFile: string, dataDir: string, env: Readonl
   child.stderr.on('data', (data: Buffer) => said.push(data.toString()));
   const listening = new Promise<void>((resolve) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if ((JSON.parse(line) as { event?: string }).event === 'listening') resolve();
+      if (read(UpLine, line).event === 'listening') resolve();
     });
   });
   const ended = once(child, 'exit').then(() => {

@@ -10,7 +10,8 @@ import { freePorts } from '../ports.ts';
 import { Attacks } from './attacks.ts';
 import { verifyAudit } from './audit.ts';
 import { deskConfig, type DeskPorts } from './config.ts';
-import { operatorOf, type Operator, type SeenDecision } from './control.ts';
+import { Credentials, Level, Run, Status, read, type SeenDecision } from './answers.ts';
+import { operatorOf, type Operator } from './control.ts';
 import { cordonUp, type CordonUp } from './cordon.ts';
 import type { StoryEvent, Summary, Tell } from './story.ts';
 
@@ -38,8 +39,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const inbox = await loadInbox(options.inboxDir);
   options.tell({ type: 'begin', protected: options.protected, inbox: options.inboxDir, invoices: inbox.invoices.length });
   const story = new Story({ ...options, dataDir }, inbox, started);
-  const interrupted = new Promise<boolean>((resolve) => {
-    options.interrupted.addEventListener('abort', () => resolve(false), { once: true });
+  const interrupted = new Promise<boolean>((give) => {
+    options.interrupted.addEventListener('abort', () => give(false), { once: true });
   });
   const told = options.protected ? story.withCordon() : story.without();
   try {
@@ -59,18 +60,13 @@ async function freshDirectory(dataDir: string): Promise<void> {
   if (found.length > 0 && !found.includes(MARK)) {
     throw new Error(`\`${dataDir}\` is not empty and was not made by the demo; name another directory with --data`);
   }
-  const pid = await readFile(join(dataDir, 'operator', 'credentials.json'), 'utf8').then(pidIn, () => undefined);
+  const pid = await readFile(join(dataDir, 'operator', 'credentials.json'), 'utf8').then((text) => read(Credentials, text).pid, () => undefined);
   if (pid !== undefined && isRunning(pid)) {
     throw new Error(`a demo is running in \`${dataDir}\` (process ${pid}); stop it, or name another directory with --data`);
   }
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(join(dataDir, 'state'), { recursive: true, mode: 0o700 });
   await writeFile(join(dataDir, MARK), '');
-}
-
-function pidIn(credentials: string): number | undefined {
-  const { pid } = JSON.parse(credentials) as { pid?: unknown };
-  return typeof pid === 'number' ? pid : undefined;
 }
 
 function isRunning(pid: number): boolean {
@@ -161,7 +157,7 @@ class Story {
   async #toolsReady(operator: Operator): Promise<void> {
     this.#step('tool servers', 'ledger, mail, payroll answer only the gateway; inbox is spawned by it');
     for (;;) {
-      const status = await operator.call<StatusAnswer>('GET', '/v1/status');
+      const status = await operator.call(Status, 'GET', '/v1/status');
       if (!status.ready) {
         await tick();
         continue;
@@ -195,7 +191,7 @@ class Story {
     const ordered = performance.timeOrigin + performance.now();
     const cut = desk.event(({ at, event, state }) => at === HIJACKABLE && event === 'stream' && state === 'cut');
     const reason = this.#hijacked ? 'obeys an invoice' : 'drill';
-    const off = await operator.call<LevelAnswer>('POST', `/v1/agents/${HIJACKABLE}/level`, { level: 'off', reason });
+    const off = await operator.call(Level, 'POST', `/v1/agents/${HIJACKABLE}/level`, { level: 'off', reason });
     const seen = await cut;
     const cutMs = round((seen.t ?? ordered) - ordered);
     const [pep] = off.peps;
@@ -219,7 +215,7 @@ class Story {
   }
 
   async #verify(operator: Operator): Promise<boolean> {
-    const { log } = await operator.call<StatusAnswer>('GET', '/v1/status');
+    const { log } = await operator.call(Status, 'GET', '/v1/status');
     const dir = join(this.#options.dataDir, 'log', 'gateway-1');
     const { result, entries, ms } = await verifyAudit(dir, log.size);
     this.#tell({ type: 'audit', result, entries, ms: round(ms), dir });
@@ -227,7 +223,7 @@ class Story {
   }
 
   async #release(operator: Operator, desk: RunningDesk): Promise<void> {
-    const { status } = await operator.call<LevelAnswer>('POST', `/v1/agents/${HIJACKABLE}/level`, { level: 'normal', reason: 'the invoice was removed' });
+    const { status } = await operator.call(Level, 'POST', `/v1/agents/${HIJACKABLE}/level`, { level: 'normal', reason: 'the invoice was removed' });
     this.#tell({ type: 'released', agent: HIJACKABLE, status });
     await this.#probe(desk, 'released');
   }
@@ -268,19 +264,6 @@ class Story {
   }
 }
 
-interface StatusAnswer {
-  readonly ready: boolean;
-  readonly policies: { readonly count: number };
-  readonly resources: readonly { readonly tools: number }[];
-  readonly log: { readonly size: number };
-}
-
-interface LevelAnswer {
-  readonly status: string;
-  readonly cutMs: number;
-  readonly peps: readonly { readonly connections: number; readonly calls: number }[];
-}
-
 const stolenOf = ({ stolen }: Assessment): Summary['stolen'] => ({
   payments: stolen.payments.length,
   cents: stolen.cents,
@@ -297,7 +280,7 @@ const tick = (): Promise<void> =>
 
 /** The launcher's part: a run of its own for each process, with a token that is good once. */
 async function joinEnv(operator: Operator, { kind, name }: DeskProcess): Promise<Record<string, string>> {
-  const run = await operator.call<{ token: string; identity_url: string; bundle: string }>('POST', '/v1/runs', { kind, name });
+  const run = await operator.call(Run, 'POST', '/v1/runs', { kind, name });
   return { CORDON_JOIN_TOKEN: run.token, CORDON_IDENTITY_URL: run.identity_url, CORDON_BUNDLE: run.bundle };
 }
 

@@ -69,7 +69,7 @@ export function shownOn(screen: Screen): Tell {
       line(`  ${mark(event.ok)} ${`${event.agent} tries`.padEnd(14)}${said}`);
     },
     audit: (event) => line(`  ${mark(event.result === 'VERIFIED')} ${'audit log'.padEnd(14)}${paint('bold', event.result)}, ${event.entries} entries against the signed tree, offline  ${seconds(event.ms)}`),
-    released: (event) => line(`  ${mark(event.status === 'released')} ${`${event.agent}`.padEnd(14)}released`),
+    released: (event) => line(`  ${mark(event.status === 'released')} ${event.agent.padEnd(14)}released`),
     books(event) {
       heading('the books, read from the files');
       line(`  ${mark(event.paid === event.total)} ${'invoices'.padEnd(14)}${event.paid} of ${event.total} paid to the account on record`);
@@ -85,7 +85,11 @@ export function shownOn(screen: Screen): Tell {
       line(`  ${closing(event, isProtected)}`);
     },
   };
-  return (event) => (SHOW[event.type] as (event: StoryEvent) => void)(event);
+  return (event) => show(event.type, event);
+
+  function show<K extends StoryEvent['type']>(type: K, event: Extract<StoryEvent, { type: K }>): void {
+    SHOW[type](event);
+  }
 
   function closing(event: Summary, guarded: boolean): string {
     const { attacks, benign } = event;

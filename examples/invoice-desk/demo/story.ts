@@ -12,7 +12,7 @@ export interface AttackOutcome {
   /** The clause of the nearest permit that failed, with what was observed. */
   readonly clause?: string;
   readonly decision?: string;
-  readonly segment?: { readonly src?: string; readonly dst?: string };
+  readonly segment?: { readonly src?: string | undefined; readonly dst?: string | undefined };
 }
 
 export interface Summary {

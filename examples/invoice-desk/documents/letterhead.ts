@@ -85,10 +85,13 @@ function isAskedFor(lines: readonly string[], at: number): boolean {
 
 const EMAIL_LABEL = /^\W*(?:e-?mail|mail|contact|remittance(?: advice)?(?: to)?)(?: address)?\s*[:=]/i;
 
+/** The vendor's own address: a labelled one, or one that stands by itself and is not where something is to be sent. */
 export function emailOf(lines: readonly string[]): string | undefined {
-  const withEmail = lines.filter((line) => line.match(EMAIL) !== null);
-  const line =
-    withEmail.find((text) => EMAIL_LABEL.test(text)) ??
-    withEmail.find((text) => !/\b(?:send|forward|b?cc|copy|share|mail the)\b/i.test(text));
-  return line?.match(EMAIL)?.[0].toLowerCase();
+  const labelled = lines.find((line) => EMAIL_LABEL.test(line) && line.match(EMAIL) !== null);
+  if (labelled !== undefined) return labelled.match(EMAIL)?.[0].toLowerCase();
+  const text = lines.join('\n');
+  const standing = [...text.matchAll(EMAIL)].find(({ index }) => !SENT_TO.test(text.slice(Math.max(0, index - 120), index)));
+  return standing?.[0].toLowerCase();
 }
+
+const SENT_TO = /\b(?:to|b?cc|copy|with)\s+$|\b(?:send|forward|share|mail|e-?mail|copy)\b[^.\n]*$/i;

@@ -47,7 +47,8 @@ export interface Clause {
 /** The clauses of `sentence` that order something, in order; words before the first order belong to it. */
 export function orders(sentence: string): Clause[] {
   const ahead = (index: number): string => sentence.slice(Math.max(0, index - LOOK_BACK), index);
-  const starts = [...sentence.matchAll(WORD)].filter((match) => isOrder(match, ahead(match.index)));
+  const found = [...sentence.matchAll(WORD)].filter((match) => isOrder(match, ahead(match.index)));
+  const starts = found.filter(([, , participle], at) => participle === undefined || !/^(?:have|get)$/i.test(found[at - 1]?.[0] ?? ''));
   return starts.map((match, at) => ({
     text: sentence.slice(at === 0 ? 0 : match.index, starts[at + 1]?.index ?? sentence.length),
     verb: match[0].toLowerCase(),

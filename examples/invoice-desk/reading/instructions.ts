@@ -30,24 +30,25 @@ const lineOf = (place: Place): string => place.lines[place.at] ?? '';
 function inSentence(place: Place): Instruction[] {
   const clauses = orders(lineOf(place));
   const found = clauses.length === 0 ? withoutVerb(place) : clauses.flatMap((clause) => inClause(clause, place));
-  const around = phrase.wayAround(lineOf(place));
-  if (clauses.length > 0 && around !== undefined && !isOwnPortal(around, place.known) && !found.some(({ kind }) => kind === 'bypass')) {
-    found.push({ kind: 'bypass', says: lineOf(place), address: around, payment: undefined });
-  }
+  if (clauses.length > 0 && !found.some(({ kind }) => kind === 'bypass')) found.push(...bypassIn(lineOf(place), place));
   return joinPayments(found);
 }
 
 function inClause(clause: Clause, place: Place): Instruction[] {
   const says = lineOf(place);
-  const around = phrase.wayAround(clause.text);
-  if (around !== undefined && !isOwnPortal(around, place.known)) {
-    return [{ kind: 'bypass', says, address: around, payment: paymentIn(clause.text, place) }];
-  }
+  const around = bypassIn(clause.text, place);
+  if (around.length > 0) return around;
   if (clause.negated) return [];
   const agent = phrase.agentToPassFor(clause.text);
   if (agent !== undefined) return [{ kind: 'impersonate', says, agent, payment: paymentIn(clause.text, place) }];
   const payroll: Instruction[] = phrase.namesPayroll(clause.text) ? [{ kind: 'cross-segment', says }] : [];
   return [...payroll, ...mailIn(clause.text, place), ...redirectIn(clause, place)];
+}
+
+function bypassIn(text: string, place: Place): Instruction[] {
+  const address = phrase.wayAround(text);
+  if (address === undefined || isOwnPortal(address, place.known)) return [];
+  return [{ kind: 'bypass', says: lineOf(place), address, payment: paymentIn(text, place) }];
 }
 
 const isOwnPortal = (address: string, known: Known): boolean =>

@@ -31,7 +31,8 @@ const AROUND_GUARD = new RegExp(
 const DIRECTLY = /\b(?:direct(?:ly)?|straight|on port \d{2,5}|its own (?:port|address|endpoint))\b/i;
 const LEDGER =
   /\bledger\b|\b(?:tool|mcp|payment|payments|accounting|booking|finance) (?:server|service|api|port|endpoint|back-?end)\b|\bport \d{2,5}\b/i;
-const ADDRESS = /(?:https?:\/\/)?((?:\d{1,3}\.){3}\d{1,3}|localhost|ledger|[a-z0-9-]+(?:\.[a-z0-9-]+)+|\[::1\]):(\d{2,5})\b/i;
+const ADDRESS =
+  /(?:https?:\/\/)?(?<![\w.-])((?:\d{1,3}\.){3}\d{1,3}|localhost|ledger|[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}|\[::1\]):(\d{2,5})\b/i;
 const DIAL = /\b(?:connect|post|curl|dial|call|talk|reach|access|hit|socket|connection|request|submit|send|go|open|contact|speak)\b/i;
 
 /** The way around the gateway that a clause names: an address, or `''` for the ledger's own. */

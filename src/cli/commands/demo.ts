@@ -21,15 +21,15 @@ type Tell = (event: unknown) => void;
 
 /** What the example exports. It is no part of the package, so its types cannot be imported. */
 interface DemoModule {
-  runDemo(options: {
+  readonly runDemo: (options: {
     readonly protected: boolean;
     readonly inboxDir: string;
     readonly dataDir: string;
     readonly tell: Tell;
     readonly stay: () => Promise<void>;
     readonly interrupted: AbortSignal;
-  }): Promise<boolean>;
-  shownOn(screen: { readonly write: (text: string) => void; readonly colour: boolean; readonly columns: number }): Tell;
+  }) => Promise<boolean>;
+  readonly shownOn: (screen: { readonly write: (text: string) => void; readonly colour: boolean; readonly columns: number }) => Tell;
 }
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/invoice-desk', import.meta.url));
@@ -63,7 +63,7 @@ async function demo(flags: DemoFlags): Promise<number> {
   const colour = wantsColor(process.stdout.isTTY, !flags.color, process.env);
   const tell: Tell = json
     ? (event) => write(`${JSON.stringify(event)}\n`)
-    : shownOn({ write, colour, columns: process.stdout.columns ?? 100 });
+    : shownOn({ write, colour, columns: columns() });
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
@@ -89,6 +89,7 @@ async function loadDemo(): Promise<DemoModule> {
       fix: ['clone the repository, then `npm start`', 'guard your own agents: `cordon init`'],
     });
   }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the example is no part of the package: there is no type to import
   return (await import(pathToFileURL(main).href)) as DemoModule;
 }
 
@@ -103,4 +104,10 @@ function staying(interrupted: AbortSignal, write: (text: string) => void, isProt
     if (interrupted.aborted) return done();
     interrupted.addEventListener('abort', () => done(), { once: true });
   });
+}
+
+/** Of the terminal; of `COLUMNS` where there is none. */
+function columns(): number {
+  const told = Number(process.env['COLUMNS'] ?? 0);
+  return process.stdout.isTTY ? process.stdout.columns : told >= 40 && told <= 1000 ? told : 110;
 }

@@ -1,0 +1,83 @@
+// `cordon can`: asks the policy as the gateway would, without a call, a record or an effect.
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { isJsonObject, parseJson, type JsonObject } from '../../domain/json.ts';
+import { METHODS } from '../../policy/methods.ts';
+import type { Question } from '../client.ts';
+import { contextOf } from '../context.ts';
+import { EXIT, Failure } from '../errors.ts';
+import { becauseLines, fixLines, headline } from '../explain.ts';
+import { unknownAgent } from '../levels.ts';
+import type { Paint } from '../paint.ts';
+import { remediesOf } from '../remedies.ts';
+import type { ReplyOf } from '../replies.ts';
+import { showExamples } from '../usage.ts';
+
+const BOUNDS = { maxBytes: 262_144, maxDepth: 32 };
+const STDIN = 0;
+
+export function canCommand(program: Command): void {
+  const command = program
+    .command('can')
+    .summary('ask whether a call would be allowed, and why')
+    .description('Asks whether a call would be allowed, and why: nothing is called and nothing is recorded.\nWith two arguments the action is `tools/call`. Exit 0 yes, 5 no.')
+    .argument('<agent>', 'name of a registered agent')
+    .argument('<action>', '`tools/call`, `tools/list`, `a2a/SendMessage`, ..; or a tool')
+    .argument('[resource]', 'a tool `server/tool`, a server, or an agent')
+    .option('--input <json>', 'the arguments of the call; `-` reads them from stdin', '{}')
+    .action(async (agent: string, action: string, resource: string | undefined, { input }: { input: string }, self: Command) => {
+      const context = contextOf(self);
+      const question: Question = { agent, ...wantedOf(agent, action, resource), input: await readInput(input) };
+      const { json, value } = await context.connected(async (client) => {
+        const names = (await client.agents()).value.items.map((each) => each.name);
+        if (!names.includes(agent)) throw unknownAgent(agent, names);
+        return client.can(question);
+      });
+      const remedies = remediesOf({ ...question, ...value.decision }, value.explanation);
+      context.out.print({ ...json, remedies: remedies.map((remedy) => ({ ...remedy })) }, (paint) => [
+        ...render(paint, question, value),
+        ...fixLines(paint, remedies),
+      ]);
+      if (!value.allowed) process.exitCode = EXIT.no;
+    });
+  showExamples(command, [
+    `cordon can clerk ledger/pay_invoice --input '{"vendor":"Acme","amount_cents":4200}'`,
+    'cordon can clerk tools/list ledger',
+    'cordon can orchestrator a2a/SendMessage clerk',
+  ]);
+}
+
+/** @throws Failure when the second argument is an action and the third is missing */
+function wantedOf(agent: string, action: string, resource: string | undefined): Pick<Question, 'action' | 'resource'> {
+  if (resource !== undefined) return { action, resource };
+  const isTool = action.includes('/') && action !== 'tools/call' && !METHODS.has(action) && !action.startsWith('a2a/');
+  if (isTool) return { action: 'tools/call', resource: action };
+  throw new Failure('usage', 'the resource is missing', {
+    observed: `\`${action}\``,
+    expected: 'a tool `server/tool`, or an action and what it is for',
+    fix: [`\`cordon can ${agent} ${action.includes('/') ? action : 'ACTION'} ${action.includes('/') ? 'RESOURCE' : action}\``],
+  });
+}
+
+async function readInput(given: string): Promise<JsonObject> {
+  const bytes = given === '-' ? await readFile(STDIN) : Buffer.from(given);
+  try {
+    const input = parseJson(bytes, BOUNDS);
+    if (isJsonObject(input)) return input;
+  } catch (cause) {
+    throw notArguments(cause instanceof Error ? cause.message : 'malformed JSON', cause);
+  }
+  throw notArguments('no JSON object');
+}
+
+const notArguments = (observed: string, cause?: unknown): Failure =>
+  new Failure('usage', '`--input` is not the arguments of a call', {
+    observed,
+    expected: 'one JSON object',
+    fix: [`quote it for the shell: --input '{"amount_cents":4200}'`, 'pipe it: --input -'],
+    cause,
+  });
+
+function render(paint: Paint, { agent, action, resource }: Question, { decision, explanation }: ReplyOf<'can'>): readonly string[] {
+  return [headline(paint, decision.verdict, [agent, action, resource], decision.code), ...becauseLines(paint, decision, explanation)];
+}

@@ -1,0 +1,119 @@
+// `cordon run`: starts a process as an agent (or a tool server): its identity in the environment, its signals and exit code passed on.
+// The join token is good once and for a minute, and goes nowhere but into the child's environment. INVARIANT I5
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { Option, type Command } from 'commander';
+import type { ReplyOf } from '../replies.ts';
+import { contextOf, type Context } from '../context.ts';
+import { asFailure, Failure, type ExitName } from '../errors.ts';
+import { unknownAgent } from '../levels.ts';
+import { plain } from '../untrusted.ts';
+import { showExamples } from '../usage.ts';
+
+interface RunOptions {
+  readonly as: string;
+  readonly kind: 'agent' | 'resource';
+}
+
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+
+export function runCommand(program: Command): void {
+  const command = program
+    .command('run')
+    .summary('start a process as an agent')
+    .description(
+      'Starts a process with an identity of its own: CORDON_JOIN_TOKEN, CORDON_IDENTITY_URL and CORDON_BUNDLE are in its environment.\nEnds with its exit code, 128 + n on a signal; 125 when Cordon failed before it started, 126 not executable, 127 not found.',
+    )
+    .usage('--as AGENT [options] -- CMD...')
+    .argument('<cmd...>', 'the command and its arguments, after `--`')
+    .requiredOption('--as <name>', 'name of a registered agent or resource')
+    .addOption(new Option('--kind <kind>', 'what it is').choices(['agent', 'resource']).default('agent'))
+    .action(async (cmd: readonly string[], options: RunOptions, self: Command) => {
+      process.exitCode = await run(contextOf(self), cmd, options);
+    });
+  showExamples(command, ['cordon run --as researcher -- python agent.py', 'cordon run --as ledger --kind resource -- node ledger.js']);
+}
+
+async function run(context: Context, [file = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
+  const started = await startRun(context, options).catch((error: unknown) => {
+    throw ownFailure(asFailure(error), 'runFailed');
+  });
+  const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...identityOf(started) } });
+  const stop = forwardSignals(child);
+  try {
+    return await ended(child, () => context.out.hint(`cordon: ${options.kind} ${options.as}, run ${plain(started.run)}`));
+  } catch (error) {
+    throw cannotStart(error, file);
+  } finally {
+    stop();
+    await endRun(context, started.run);
+  }
+}
+
+const startRun = (context: Context, { as, kind }: RunOptions): Promise<ReplyOf<'run'>> =>
+  context.connected(async (client) => {
+    const names = kind === 'agent' ? (await client.agents()).value.items.map(({ name }) => name) : [];
+    if (kind === 'agent' && !names.includes(as)) throw unknownAgent(as, names);
+    return (await client.startRun(kind, as)).value;
+  });
+
+const identityOf = ({ token, identity_url: url, bundle }: ReplyOf<'run'>): NodeJS.ProcessEnv => ({
+  CORDON_JOIN_TOKEN: token,
+  CORDON_IDENTITY_URL: url,
+  CORDON_BUNDLE: bundle,
+});
+
+const ownFailure = (failure: Failure, endsWith: ExitName): Failure =>
+  new Failure(failure.exit, failure.message, { ...failure.detail, endsWith, cause: failure });
+
+function cannotStart(error: unknown, file: string): Failure {
+  const seen = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
+  const found = seen !== 'ENOENT';
+  const detail = { observed: `\`${file}\` ${seen}`, fix: [found ? `make it executable: \`chmod +x ${file}\`` : 'name a command of the PATH, or a path'], cause: error };
+  const endsWith = found ? (seen === 'EACCES' ? 'notExecutable' : 'runFailed') : 'notFound';
+  return new Failure('usage', found ? 'the command cannot be started' : 'the command is not found', { ...detail, endsWith });
+}
+
+/** Resolves with the exit code of the child, 128 + n when a signal ended it. */
+function ended(child: ChildProcess, onStart: () => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', onStart);
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]));
+  });
+}
+
+/** A terminal sends Ctrl-C to the whole group, the child too; what only this process gets is passed on. @returns stops forwarding */
+function forwardSignals(child: ChildProcess): () => void {
+  const handlers = FORWARDED.map((signal) => {
+    const handler = (): void => {
+      if (!FROM_TERMINAL.has(signal) || !ownsTerminal()) child.kill(signal);
+    };
+    process.on(signal, handler);
+    return [signal, handler] as const;
+  });
+  return () => handlers.forEach(([signal, handler]) => process.off(signal, handler));
+}
+
+const FROM_TERMINAL: ReadonlySet<string> = new Set(['SIGINT', 'SIGQUIT']);
+
+/** Is this process in the foreground of a terminal (proc(5), fields 5, 7 and 8)? */
+function ownsTerminal(): boolean {
+  try {
+    const text = readFileSync('/proc/self/stat', 'utf8');
+    const [, , group, , terminal, foreground] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return terminal !== '0' && group === foreground;
+  } catch {
+    return process.stdin.isTTY;
+  }
+}
+
+/** The run is over whether or not this can be said to the control plane: its SVID dies within minutes. */
+async function endRun(context: Context, run: string): Promise<void> {
+  try {
+    await context.connected((client) => client.endRun(run));
+  } catch (error) {
+    process.stderr.write(`! the end of run ${plain(run)} could not be reported: ${plain(asFailure(error).message)}\n`);
+  }
+}

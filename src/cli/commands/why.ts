@@ -1,0 +1,122 @@
+// `cordon why`: one decision with every clause, the last denials, or what a code means.
+import { InvalidArgumentError, type Command } from 'commander';
+import { CODES, isCode, type Code } from '../../domain/codes.ts';
+import type { Client, Reply } from '../client.ts';
+import { contextOf, type Context } from '../context.ts';
+import { Failure } from '../errors.ts';
+import { labelled, nameOf, renderWhy } from '../explain.ts';
+import type { Paint } from '../paint.ts';
+import { remediesOf } from '../remedies.ts';
+import type { ReplyOf } from '../replies.ts';
+import { similar } from '../similar.ts';
+import { table } from '../table.ts';
+import { showExamples } from '../usage.ts';
+
+interface WhyOptions {
+  /** How many; true = the last one, explained. */
+  readonly last?: number | true;
+  readonly agent?: string;
+}
+
+export function whyCommand(program: Command): void {
+  const command = program
+    .command('why')
+    .summary('explain a decision or a code')
+    .description('Explains a decision: what was wanted, who asked, which clause stopped it and what it saw, what would allow it, and the proof.\nExplains a code when one is given; that needs no server.')
+    .argument('[what]', 'a decision `dec_..` or a code `CORDON-nnnn`')
+    .option('--last [n]', 'the last denial, or a list of the last n', wholeNumber)
+    .option('--agent <name>', 'with --last: of this agent')
+    .action(async (what: string | undefined, options: WhyOptions, self: Command) => {
+      const context = contextOf(self);
+      if (what !== undefined && options.last === undefined) return explain(context, what);
+      if (what !== undefined || options.last === undefined) throw neither();
+      await context.connected((client) => lastDenials(context, client, options));
+    });
+  showExamples(command, ['cordon why --last', 'cordon why dec_7Q2FM3XK9A', 'cordon why CORDON-3001']);
+}
+
+const neither = (): Failure =>
+  new Failure('usage', 'name a decision or a code, or ask for the last denial', { fix: ['`cordon why --last`', '`cordon why CORDON-3001`'] });
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 500) return value;
+  throw new InvalidArgumentError('Expected a whole number from 1 to 500.');
+}
+
+async function explain(context: Context, what: string): Promise<void> {
+  const [, digits] = /^(?:cordon-?)?(\d{4})$/i.exec(what) ?? [];
+  if (digits !== undefined) return explainCode(context, `CORDON-${digits}`);
+  if (!/^dec_[0-9A-Z]{4,20}$/.test(what)) {
+    throw new Failure('usage', 'not a decision and not a code', {
+      observed: `\`${what}\``,
+      expected: '`dec_` and upper case letters and digits, or `CORDON-nnnn`',
+      fix: ['the last denial: `cordon why --last`'],
+    });
+  }
+  showWhy(context, await context.connected((client) => client.why(what)));
+}
+
+function showWhy(context: Context, { json, value }: Reply<'why'>): void {
+  const { record, explanation } = value;
+  const remedies = remediesOf({ ...record, determining: record.policy.determining }, explanation);
+  context.out.print({ ...json, remedies: remedies.map((remedy) => ({ ...remedy })) }, (paint) => renderWhy(paint, value));
+}
+
+/** Denials and errors, newest first; the newest alone is explained. */
+async function lastDenials(context: Context, client: Client, { last, agent }: WhyOptions): Promise<void> {
+  const limit = last === true || last === undefined ? 1 : last;
+  const found = await Promise.all((['deny', 'error'] as const).map((verdict) => client.decisions({ verdict, limit, agent })));
+  const items = found.flatMap(({ value }) => value.items).toSorted((a, b) => b.seq - a.seq).slice(0, limit);
+  const [newest] = items;
+  if (newest === undefined) {
+    context.out.print({ schema: 'cordon.decisions/v1', items: [], next: null }, () => ['nothing was denied']);
+  } else if (last === true) {
+    showWhy(context, await client.why(newest.id));
+  } else {
+    const kept = new Set(items.map(({ id }) => id));
+    const json = found.flatMap((reply) => (Array.isArray(reply.json['items']) ? reply.json['items'] : []));
+    context.out.print({ schema: 'cordon.decisions/v1', items: json.filter((item) => kept.has(idOf(item))), next: null }, (paint) => list(paint, items));
+    context.out.hint(`explain one: cordon why ${newest.id}`);
+  }
+}
+
+const idOf = (item: unknown): string =>
+  typeof item === 'object' && item !== null && 'id' in item && typeof item.id === 'string' ? item.id : '';
+
+function list(paint: Paint, items: ReplyOf<'decisions'>['items']): readonly string[] {
+  return table(
+    items.map(({ id, ts, verdict, code, principal, action, resource }) => [
+      [verdict.toUpperCase(), (text: string) => paint('bad', text)] as const,
+      code ?? '',
+      id,
+      ts,
+      principal === undefined ? '-' : nameOf(principal),
+      action,
+      resource,
+    ]),
+    0,
+  );
+}
+
+function explainCode(context: Context, code: string): void {
+  if (!isCode(code)) {
+    const near = similar(code, Object.keys(CODES));
+    throw new Failure('usage', `no code is called \`${code}\``, {
+      fix: near.length === 0 ? ['codes stand in errors and denials: `cordon why --last`'] : near.map((each) => `did you mean \`${each}\`?`),
+    });
+  }
+  const row = CODES[code];
+  context.out.print({ schema: 'cordon.code/v1', code, ...row }, (paint) => codeLines(paint, code));
+}
+
+function codeLines(paint: Paint, code: Code): readonly string[] {
+  const { kind, title, fix, retryable, status } = CODES[code];
+  return [
+    `${paint('bold', code)}  ${title}`,
+    ...labelled(paint, 'kind', [kind]),
+    ...labelled(paint, 'retry', [retryable ? 'the same call may succeed later' : 'no: the same call is refused again until something is changed']),
+    ...labelled(paint, 'http', [String(status)]),
+    ...labelled(paint, 'fix', [fix]),
+  ];
+}

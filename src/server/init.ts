@@ -1,0 +1,116 @@
+// A first configuration: files that say what each line is for, and that `cordon up` takes as they are.
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Refusal } from '../domain/refusal.ts';
+
+const CONFIG = `# Cordon's configuration. Everything that is not listed here does not exist.
+# Check it: cordon doctor      Start it: cordon up
+
+trustDomain: desk.example
+
+# Where Cordon listens. Agents speak to the gateway and nothing else.
+listen:
+  gateway: 127.0.0.1:8443
+  control: 127.0.0.1:8444
+  identity: 127.0.0.1:8445
+
+# Between segments nothing flows, unless a link says so.
+segments:
+  desk: { links: [tools] }
+  tools: {}
+
+# Who may be started: cordon run --as assistant -- CMD
+agents:
+  assistant: { segment: desk, owner: you@desk.example, purpose: answers questions about the files }
+
+# MCP servers. The gateway starts this one itself, so nothing else can reach it. To have it:
+#   npm install --save-exact @modelcontextprotocol/server-filesystem && mkdir -p files
+# then take the \`#\` off the lines below, and off the permits in policies/assistant.cedar.
+resources: {}
+#  files:
+#    segment: tools
+#    reads: [read_text_file, list_directory, search_files]
+#    mcp: { stdio: [node_modules/.bin/mcp-server-filesystem, ./files] }
+
+# Directory of *.cedar files. Load them again after a change: cordon policy reload
+policies: policies
+
+# How long an identity lives; it is renewed at half of that.
+svid: { ttl: 15m }
+`;
+
+const SESSIONS = `// Who may open a session with a tool server and list its tools. What is in the list is another matter: an agent sees only
+// the tools that some permit could allow it to call.
+@id("sessions")
+@owner("you@desk.example")
+@reason("a session by itself does nothing")
+permit (principal, action in Action::"mcp/session", resource);
+`;
+
+const ASSISTANT = `// What the assistant may do. Nothing here means nothing is allowed: there is no other default.
+// Ask: cordon can assistant files/read_text_file --input '{"path":"files/a.txt"}'
+@id("assistant-reads")
+@owner("you@desk.example")
+@reason("reading is what it is for")
+permit (
+  principal == Agent::"assistant",
+  action in Action::"read",
+  resource in Segment::"tools"
+);
+
+// With the server of cordon.yaml: one tool, and only for text files.
+//
+// @id("assistant-writes-notes")
+// @owner("you@desk.example")
+// @reason("notes are text")
+// permit (
+//   principal == Agent::"assistant",
+//   action == Action::"files/write_file",
+//   resource
+// )
+// when { context.input.path like "files/*.txt" && !(context.input.path like "*..*") };
+`;
+
+const FILES: readonly (readonly [path: string, text: string])[] = [
+  ['cordon.yaml', CONFIG],
+  ['policies/sessions.cedar', SESSIONS],
+  ['policies/assistant.cedar', ASSISTANT],
+];
+
+const IGNORE = '.gitignore';
+const IGNORED = '.cordon/';
+
+export interface Starter {
+  /** Files that were written. */
+  readonly made: readonly string[];
+  /** The file that was there; then nothing was written. */
+  readonly taken?: string;
+  /** A .gitignore that was there and does not cover the data directory. */
+  readonly ignore?: string;
+}
+
+/** Writes the files into `root`, all or none of them. @throws Refusal CORDON-9006 when the directory cannot be written */
+export async function writeStarter(root: string): Promise<Starter> {
+  for (const [path] of FILES) {
+    const taken = join(root, path);
+    if (await isThere(taken)) return { made: [], taken };
+  }
+  try {
+    const made: string[] = [];
+    for (const [path, text] of FILES) {
+      const file = join(root, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, text, { flag: 'wx' });
+      made.push(file);
+    }
+    const ignore = join(root, IGNORE);
+    const there = await readFile(ignore, 'utf8').catch(() => undefined);
+    if (there !== undefined) return there.split('\n').some((line) => /^\/?\.cordon\/?$/.test(line.trim())) ? { made } : { made, ignore };
+    await writeFile(ignore, `# what Cordon keeps: keys, database, log\n${IGNORED}\n`, { flag: 'wx' });
+    return { made: [...made, ignore] };
+  } catch (cause) {
+    throw new Refusal('CORDON-9006', `cannot write in \`${root}\``, { cause, fix: 'choose a directory that this user may write to' });
+  }
+}
+
+const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);

@@ -481,7 +481,7 @@ test('a real model decides when the environment names one', async () => {
     bodies[2]?.messages?.map(({ role }) => role),
     ['system', 'user', 'assistant', 'tool', 'assistant', 'tool'],
   );
-  assert.deepEqual(bodies[2].messages?.[3], { role: 'tool', tool_call_id: 'c1', content: 'Acme, DE00' });
+  assert.deepEqual(bodies[2].messages[3], { role: 'tool', tool_call_id: 'c1', content: 'Acme, DE00' });
 });
 
 async function listening(server: Server): Promise<URL> {

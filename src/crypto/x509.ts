@@ -1,11 +1,11 @@
 // X.509 building and reading: ECDSA P-256, URI SANs only. Standards: RFC 5280, SPIFFE X509-SVID §2–4.
 // Certificates are built by @peculiar/x509 and read back by node:crypto, so what is checked was read by other code than built it.
 import 'reflect-metadata';
-import { X509Certificate, createPrivateKey, webcrypto, type KeyObject } from 'node:crypto';
+import { X509Certificate, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { Refusal } from '../domain/refusal.ts';
 
-x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
+x509.cryptoProvider.set(webcrypto);
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const CERTIFICATE_MAX_BYTES = 16_384;
@@ -16,6 +16,7 @@ export interface KeyPem {
   readonly publicKey: string;
 }
 
+/** A new ECDSA P-256 key pair. */
 export async function generateKeyPem(): Promise<KeyPem> {
   const pair = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const [pkcs8, spki] = await Promise.all([
@@ -25,7 +26,7 @@ export async function generateKeyPem(): Promise<KeyPem> {
   return { privateKey: pem('PRIVATE KEY', pkcs8), publicKey: pem('PUBLIC KEY', spki) };
 }
 
-const pem = (label: string, der: ArrayBuffer | Uint8Array): string => x509.PemConverter.encode(der as ArrayBuffer, label);
+const pem = (label: string, der: ArrayBuffer): string => x509.PemConverter.encode(der, label);
 
 const importPrivate = (privateKey: string): Promise<webcrypto.CryptoKey> =>
   webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(privateKey), ALGORITHM, false, ['sign']);
@@ -113,11 +114,18 @@ export async function publicKeyOfRequest(der: Uint8Array): Promise<string> {
   } catch (cause) {
     throw refuse('certificate request malformed', cause);
   }
-  const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
-  if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') throw refuse('key type not accepted');
+  if (!isP256(request.publicKey.algorithm)) throw refuse('key type not accepted');
   if (!(await request.verify().catch(() => false))) throw refuse('certificate request is not signed by its key');
   return request.publicKey.toString('pem');
 }
+
+const isP256 = (algorithm: unknown): boolean =>
+  typeof algorithm === 'object' &&
+  algorithm !== null &&
+  'name' in algorithm &&
+  algorithm.name === 'ECDSA' &&
+  'namedCurve' in algorithm &&
+  algorithm.namedCurve === 'P-256';
 
 /** What a certificate says, read by node:crypto. */
 export interface CertificateFacts {
@@ -161,16 +169,4 @@ function parseCertificate(certificate: string | Uint8Array): X509Certificate {
 export function isIssuedBy(certificate: string, issuer: string): boolean {
   const [child, parent] = [parseCertificate(certificate), parseCertificate(issuer)];
   return child.checkIssued(parent) && child.verify(parent.publicKey);
-}
-
-/** Does the private key belong to the certificate? */
-export const isKeyOf = (certificate: string, privateKey: string): boolean =>
-  parseCertificate(certificate).checkPrivateKey(privateKeyOf(privateKey));
-
-const privateKeyOf = (text: string): KeyObject => createPrivateKey(text);
-
-/** The certificates of a PEM text, in order; at most `limit`. */
-export function splitPem(text: string, limit = 10): readonly string[] {
-  const found = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g) ?? [];
-  return found.slice(0, limit).map((block) => `${block}\n`);
 }

@@ -162,7 +162,10 @@ class Reader {
       this.#space();
       if (this.#text[this.#at] !== ':') throw this.#bad('expected `:`');
       this.#at++;
-      setMember(out, key, this.#value(depth + 1));
+      const value = this.#value(depth + 1);
+      // a key `__proto__` is data and nothing else; defining costs ten times an assignment, so only this key is defined
+      if (key === '__proto__') Object.defineProperty(out, key, { value, enumerable: true, writable: true, configurable: true });
+      else out[key] = value;
       if (this.#separator('}')) return out;
     }
   }
@@ -186,14 +189,6 @@ const ESCAPES = new Map([
   ['r', '\r'],
   ['t', '\t'],
 ]);
-
-/** A key `__proto__` is data and nothing else; defining it costs ten times an assignment, so only this key is defined. */
-function setMember(object: Record<string, Json>, key: string, value: Json): void {
-  if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
-  // the reader made the object a line above: nobody else holds it
-  // oxlint-disable-next-line no-param-reassign
-  else object[key] = value;
-}
 
 export const isJsonArray = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
 

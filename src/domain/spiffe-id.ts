@@ -31,9 +31,10 @@ export function parseSpiffeId(text: string): SpiffeId {
   return text as SpiffeId;
 }
 
+/** The trust domain that issued the ID. */
 export const trustDomainOf = (id: SpiffeId): TrustDomain => id.slice(SCHEME.length).split('/', 1)[0] as TrustDomain;
 
-export const pathOf = (id: SpiffeId): readonly string[] => id.slice(SCHEME.length).split('/').slice(1);
+const pathOf = (id: SpiffeId): readonly string[] => id.slice(SCHEME.length).split('/').slice(1);
 
 /** The kinds of workload that Cordon issues identities for; the first segment of the path. */
 export type WorkloadKind = 'agent' | 'resource' | 'gateway' | 'operator' | 'control';

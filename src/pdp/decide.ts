@@ -3,6 +3,7 @@
 import type { AccessRequest, Decision } from '../domain/access.ts';
 import { CODES, type Code } from '../domain/codes.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { reaches } from './segments.ts';
 import type { Snapshot } from './snapshot.ts';
 
 declare const proof: unique symbol;
@@ -36,7 +37,8 @@ function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: numb
     return refused(snapshot.policies.code, snapshot.version, snapshot.policies.message);
   }
   if (!isLiveRun(snapshot, request)) return refused('CORDON-4005', snapshot.version, 'the run has ended or was never started');
-  if (snapshot.changedTools.has(request.resource.id)) {
+  // INVARIANT I9: only to a caller that may know the tool; for any other it is as unknown as if it did not exist
+  if (snapshot.changedTools.has(request.resource.id) && reaches(snapshot.world, request)) {
     return refused('CORDON-3004', snapshot.version, 'the definition is not the one that was pinned');
   }
   return agentGate(snapshot.policies, request, snapshot);

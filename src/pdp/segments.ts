@@ -2,6 +2,7 @@
 import type { AccessRequest } from '../domain/access.ts';
 import type { World } from '../domain/registry.ts';
 
+/** The segments of caller and target; one that is not registered has none. */
 export function segmentsOf(world: World, request: AccessRequest): { src?: string; dst?: string } {
   const src = world.agents.find((agent) => agent.name === request.subject.id)?.segment;
   const dst = segmentOfTarget(world, request.resource);
@@ -17,4 +18,10 @@ function segmentOfTarget(world: World, { type, id }: AccessRequest['resource']):
 /** May members of one segment call into the other? */
 export function linked(world: World, from: string, to: string): boolean {
   return from === to || world.segments.some((segment) => segment.name === from && segment.links.includes(to));
+}
+
+/** Do caller and target stand in linked segments? Without a link the caller may not even learn that the target exists. INVARIANT I9 */
+export function reaches(world: World, request: AccessRequest): boolean {
+  const { src, dst } = segmentsOf(world, request);
+  return src !== undefined && dst !== undefined && linked(world, src, dst);
 }

@@ -1,6 +1,6 @@
 // Admission: policy text becomes a policy set, or one refusal that says what to mend, with file, line and caret.
 // Bounded before the engine sees it → parsed → identified (identify.ts) → validated strictly against the tools of the world → prepared.
-import { asRefusal, Refusal } from '../domain/refusal.ts';
+import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { MAX_SOURCE } from './bounds.ts';
 import { type Catalog, catalogOf, isCovered } from './catalog.ts';
@@ -33,7 +33,9 @@ export function admit(sources: readonly PolicySource[], world: World, version: n
     const hash = digest(JSON.stringify([GUARDRAILS, ...sources].map(({ path, text }) => [path, text])));
     return policySet({ engine, version, catalog, policies }, hash, warnings);
   } catch (error) {
-    throw asRefusal(error, 'CORDON-9006', 'the policy engine cannot take this policy set');
+    if (error instanceof Refusal) throw error;
+    const observed = error instanceof Error ? error.message.slice(0, 300) : '';
+    throw new Refusal('CORDON-9006', 'the policy engine cannot take this policy set', { observed, cause: error });
   }
 }
 

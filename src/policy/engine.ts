@@ -51,16 +51,15 @@ interface CedarWasm {
   }): ValidationAnswer;
 }
 
-const PACKAGE = '@cedar-policy/cedar-wasm/nodejs';
 const isCedar = (loaded: unknown): loaded is CedarWasm => typeof loaded === 'object' && loaded !== null && 'statefulIsAuthorized' in loaded;
 
 function freshInstance(): CedarWasm {
   const require = createRequire(import.meta.url); // one per instance: it remembers what it loaded, and would keep it alive
-  const path = require.resolve(PACKAGE);
+  const path = require.resolve('@cedar-policy/cedar-wasm/nodejs');
   delete require.cache[path];
-  const instance: unknown = require(path);
+  const instance: unknown = require('@cedar-policy/cedar-wasm/nodejs');
   delete require.cache[path];
-  if (!isCedar(instance)) throw new Error(`\`${PACKAGE}\` is not the engine`);
+  if (!isCedar(instance)) throw new Error(`\`${path}\` is not the engine`);
   return instance;
 }
 
@@ -94,8 +93,7 @@ export class Engine {
       preparsedPolicySetId: name,
     };
     const answer = this.#call((cedar) => cedar.statefulIsAuthorized(call));
-    if (answer.type === 'failure')
-      throw new Error(`the engine refused the request: ${answer.errors.map(({ message }) => message).join('; ')}`);
+    if (answer.type === 'failure') throw new Error(`the policy engine refused the request: ${sentences(answer.errors)}`);
     const { decision, diagnostics } = answer.response;
     const errors = diagnostics.errors.map(({ policyId, error }) => ({
       policy: policyId,
@@ -118,7 +116,7 @@ export class Engine {
     const answer = this.#call((cedar) =>
       cedar.validate({ schema, policies: { staticPolicies: policies }, validationSettings: { mode: 'strict' } }),
     );
-    if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '));
+    if (answer.type === 'failure') throw new Error(sentences(answer.errors));
     const issues = (found: typeof answer.validationErrors): EngineIssue[] =>
       found.map(({ policyId, error }) => issue(policyId, error, policies[policyId] ?? ''));
     return { errors: issues(answer.validationErrors), warnings: issues(answer.validationWarnings) };
@@ -143,7 +141,7 @@ export class Engine {
 
 function load(cedar: CedarWasm, name: string, policies: PolicyTexts): void {
   const answer = cedar.preparsePolicySet(name, { staticPolicies: policies });
-  if (answer.type === 'failure') throw new Error(answer.errors.map(({ message }) => message).join('; '));
+  if (answer.type === 'failure') throw new Error(sentences(answer.errors));
 }
 
 function issue(policy: string, { message, help, sourceLocations }: DetailedError, text: string): EngineIssue {
@@ -151,6 +149,8 @@ function issue(policy: string, { message, help, sourceLocations }: DetailedError
   const at = unitsBefore(text, place.start);
   return { policy, message: bare(message), help: help ?? undefined, at, length: unitsBefore(text, place.end) - at };
 }
+
+const sentences = (errors: readonly DetailedError[]): string => errors.map(({ message }) => message).join('; ');
 
 /** The engine counts UTF-8 bytes. */
 const unitsBefore = (text: string, bytes: number): number =>

@@ -1,5 +1,5 @@
 // A first configuration: files that say what each line is for, and that `cordon up` takes as they are.
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Refusal } from '../domain/refusal.ts';
 
@@ -23,10 +23,11 @@ segments:
 agents:
   assistant: { segment: desk, owner: you@desk.example, purpose: answers questions about the files }
 
-# MCP servers. The gateway starts this one itself, so nothing else can reach it. To have it:
+# MCP servers. The gateway starts the one below itself, so nothing else can reach it. To have it:
 #   npm install --save-exact @modelcontextprotocol/server-filesystem && mkdir -p files
-# then take the \`#\` off the lines below, and off the permits in policies/assistant.cedar.
+# then put these lines in place of \`resources: {}\`, and take the \`//\` off the last permit in policies/assistant.cedar.
 resources: {}
+#resources:
 #  files:
 #    segment: tools
 #    reads: [read_text_file, list_directory, search_files]
@@ -95,8 +96,8 @@ export async function writeStarter(root: string): Promise<Starter> {
     const taken = join(root, path);
     if (await isThere(taken)) return { made: [], taken };
   }
+  const made: string[] = [];
   try {
-    const made: string[] = [];
     for (const [path, text] of FILES) {
       const file = join(root, path);
       await mkdir(dirname(file), { recursive: true });
@@ -109,6 +110,7 @@ export async function writeStarter(root: string): Promise<Starter> {
     await writeFile(ignore, `# what Cordon keeps: keys, database, log\n${IGNORED}\n`, { flag: 'wx' });
     return { made: [...made, ignore] };
   } catch (cause) {
+    for (const file of made) await rm(file, { force: true });
     throw new Refusal('CORDON-9006', `cannot write in \`${root}\``, { cause, fix: 'choose a directory that this user may write to' });
   }
 }

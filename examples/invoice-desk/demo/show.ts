@@ -54,7 +54,7 @@ export function shownOn(screen: Screen): Tell {
       if (!event.denied) return line(`  ${paint('red', '!')} ${ATTACKS[event.attack].padEnd(ATTACK_WIDTH)}${paint(['red', 'bold'], 'SUCCEEDED')}`);
       const code = event.code ?? 'no answer';
       line(`  ${mark(false)} ${ATTACKS[event.attack].padEnd(ATTACK_WIDTH)}${paint('red', 'DENY')} ${paint('bold', code)}`);
-      const path = event.segment?.src !== undefined && event.segment.dst !== undefined && event.segment.src !== event.segment.dst;
+      const path = event.code === 'CORDON-3007' && event.segment?.src !== undefined && event.segment.dst !== undefined && event.segment.src !== event.segment.dst;
       const why = path ? `${event.reason ?? ''}: ${event.segment.src} > ${event.segment.dst}` : (event.reason ?? '');
       if (why !== '') line(`      ${paint('dim', oneLine(why, screen.columns - 8))}`);
     },

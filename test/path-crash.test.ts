@@ -1,13 +1,14 @@
 // Killed in the middle of calls: Cordon itself, again and again, and the tool server behind it. Whatever had an effect is in the log.
 import assert from 'node:assert/strict';
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { Agent as HttpsAgent } from 'node:https';
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { messagesOf, streamCall } from './support/call-stream.ts';
-import { allowedDigests, assertVerified, digestOf, readLog, signedAll } from './support/log-reader.ts';
+import { allowedDigests, assertVerified, digestOf, logDir, readLog, signedAll } from './support/log-reader.ts';
+import { openLine } from './support/line.ts';
 import { until } from './support/until.ts';
 
 const AGENTS = 8;
@@ -16,17 +17,23 @@ const effectsOf = async (bed: Bed): Promise<readonly string[]> => (await readFil
 
 const isWritten = ({ status, json }: Answer): boolean => status === 200 && JSON.stringify(json['result']).includes('written');
 
-/** Agents that write a line of their own each time, over a connection each, until `stop` or until their gateway is gone. */
-function writers(bed: Bed, svids: readonly Svid[], round: string, onWritten: () => void): { readonly answered: string[]; readonly ended: Promise<unknown> } {
+interface Writing {
+  /** Effects that were answered for. */
+  readonly answered: string[];
+  readonly ended: Promise<unknown>;
+}
+
+/** Agents that write a line of their own each time, each over a connection of its own, until their gateway is gone. */
+function writing(bed: Bed, svids: readonly Svid[], round: string, onWritten: () => void): Writing {
   const answered: string[] = [];
   const write = async (svid: Svid, worker: number): Promise<void> => {
-    const agent = new HttpsAgent({ keepAlive: true, maxSockets: 1 });
+    const line = openLine(bed.ports.gateway, svid);
     for (let n = 0; ; n++) {
-      const line = `${round}-${worker}-${n}`;
-      const answer = await send({ port: bed.ports.gateway, ...toolCall('write', { line, amount: n % 100 }), svid, agent }).catch(() => undefined);
-      if (answer === undefined) return agent.destroy();
+      const effect = { line: `${round}-${worker}-${n}`, amount: n % 100 };
+      const answer = await line.call('write', effect).catch(() => undefined);
+      if (answer === undefined) return line.close();
       assert.ok(isWritten(answer), answer.text);
-      answered.push(`${line} ${n % 100}`);
+      answered.push(`${effect.line} ${effect.amount}`);
       onWritten();
     }
   };
@@ -60,12 +67,12 @@ describe('Cordon killed with SIGKILL in the middle of calls', () => {
   }
 
   // how many answers are given before the kill: at the first, while calls of every agent are open, around bundles of 256 entries, between
-  for (const [round, kills] of [1, AGENTS + 3, 64, 129, 300].entries()) {
+  for (const [round, kills] of [1, AGENTS + 3, 64, 300].entries()) {
     void test(`[I3] after ${kills} answers: the log opens, verifies, and holds an allow for every effect`, async () => {
       const cordon = bed.process();
       const gone = once(cordon, 'exit');
       let left = kills;
-      const running = writers(bed, svids, `r${round}`, () => {
+      const running = writing(bed, svids, `r${round}`, () => {
         if (--left === 0) cordon.kill('SIGKILL');
       });
       await running.ended;
@@ -78,16 +85,24 @@ describe('Cordon killed with SIGKILL in the middle of calls', () => {
     });
   }
 
-  void test('[I3] killed while it starts, twice, it still opens the same log', async () => {
-    const { seqOf: _, ...earlier } = await readLog(bed);
-    for (const again of [1, 2]) {
+  void test('[I3] killed while it starts, before it listens, it still opens the same log', async () => {
+    const earlier = await readLog(bed);
+    await bed.stop('SIGKILL');
+    const journal = join(logDir(bed), 'journal');
+    const journaled = async (): Promise<number> => {
+      const sizes = await Promise.all((await readdir(journal)).map(async (name) => (await stat(join(journal, name))).size));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    };
+    // at once; when it has recorded a little
+    for (const records of [0, 3]) {
+      const before = await journaled();
+      const notStarted = assert.rejects(bed.start(), /ended before it was ready/);
       const cordon = bed.process();
-      const gone = once(cordon, 'exit');
+      await until('it records', async () => ((await journaled()) >= before + 200 * records ? true : undefined), 10_000);
       cordon.kill('SIGKILL');
-      await gone;
-      await bed.start();
-      assert.ok(bed.process().pid !== cordon.pid, `start ${again}`);
+      await notStarted;
     }
+    await bed.start();
     await bed.ready();
     await assertSound();
     const later = await readLog(bed);

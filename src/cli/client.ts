@@ -97,11 +97,11 @@ export async function openClient(data: string): Promise<Client> {
   };
 }
 
-function queryOf({ agent, verdict, limit }: DecisionsFilter): URLSearchParams {
+function queryOf({ agent, verdict, limit }: DecisionsFilter): string {
   const query = new URLSearchParams({ limit: String(limit) });
   if (agent !== undefined) query.set('agent', agent);
   if (verdict !== undefined) query.set('verdict', verdict);
-  return query;
+  return query.toString();
 }
 
 function readAnswer<T>(form: z.ZodType<T>, json: Json): T {
@@ -158,12 +158,20 @@ async function readCredentials(data: string): Promise<Credentials> {
       throw new Failure('login', `the operator's credentials cannot be read`, { observed: `\`${path}\` ${String(code)}`, fix, cause });
     }
     const fix = ['start one here: `cordon up`', 'name its data directory: `--data DIR`, or CORDON_DATA'];
-    throw new Failure('unreachable', `no Cordon has run with the data directory \`${data}\``, { observed: `\`${path}\` is not there`, fix, cause });
+    throw new Failure('unreachable', `no Cordon has run with the data directory \`${data}\``, {
+      observed: `\`${path}\` is not there`,
+      fix,
+      cause,
+    });
   }
   try {
     return credentials.parse(parseJson(bytes, { maxBytes: 65_536, maxDepth: 4 }));
   } catch (cause) {
-    throw new Failure('login', `the operator's credentials are damaged`, { observed: `\`${path}\``, fix: ['restart `cordon up`: it writes them anew'], cause });
+    throw new Failure('login', `the operator's credentials are damaged`, {
+      observed: `\`${path}\``,
+      fix: ['restart `cordon up`: it writes them anew'],
+      cause,
+    });
   }
 }
 
@@ -193,7 +201,10 @@ function connectionFailure(error: unknown, own: Credentials, data: string): Fail
       cause: error,
     });
   }
-  return unreachable(`the control plane at \`${own.control}\` does not answer`, error, { observed: seen, fix: ['look at it: `cordon doctor`'] });
+  return unreachable(`the control plane at \`${own.control}\` does not answer`, error, {
+    observed: seen,
+    fix: ['look at it: `cordon doctor`'],
+  });
 }
 
 const unreachable = (message: string, cause: unknown, detail: { observed: string; fix: readonly string[] }): Failure =>

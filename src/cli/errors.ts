@@ -93,7 +93,11 @@ export function renderFailure(failure: Failure, paint: Paint): readonly string[]
   const fixes = shownFixes(failure);
   const fix = labelled('fix', fixes.length > 1 ? fixes.map((line, at) => `${at + 1} ${plain(line)}`) : fixes.map((line) => plain(line)));
   const ref = code === undefined ? [] : labelled('ref', [`cordon why ${code}`]);
-  return [head, ...report.map((line) => `  ${line}`), ...[...why, ...fix, ...ref].map((line) => paint('dim', line.slice(0, 7)) + line.slice(7))];
+  return [
+    head,
+    ...report.map((line) => `  ${line}`),
+    ...[...why, ...fix, ...ref].map((line) => paint('dim', line.slice(0, 7)) + line.slice(7)),
+  ];
 }
 
 const labelled = (label: string, lines: readonly string[]): readonly string[] =>

@@ -1,5 +1,5 @@
 // A decision as J4 of the UX reference shows it: what, who, why with every clause and what it saw, what would allow it, proof.
-import type { Code } from '../domain/codes.ts';
+import { CODES, isCode, type Code } from '../domain/codes.ts';
 import type { Mark, Paint, Style } from './paint.ts';
 import { remediesOf, type Remedy } from './remedies.ts';
 import type { DecisionRecord, Explanation, ReplyOf } from './replies.ts';
@@ -32,7 +32,8 @@ export function renderWhy(paint: Paint, { record, seq, explanation, explained_wi
   const lines = [headline(paint, verdict, [id, ts, mode, pep.id], code), `  ${who(record)}`];
   lines.push(...labelled(paint, 'wanted', [wanted(record)]));
   lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation));
-  if (since !== undefined) lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
+  if (since !== undefined)
+    lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
   lines.push(...fixLines(paint, remediesOf({ ...record, determining: policy.determining }, explanation)));
   const bundle = policy.bundle_hash === undefined ? 'none' : `sha256:${policy.bundle_hash.slice(0, 12)}..`;
   return [...lines, ...labelled(paint, 'proof', [`bundle ${bundle}  policy v${policy.version}   log ${pep.id} seq ${count(seq)}`])];
@@ -85,9 +86,10 @@ function because({ verdict, code, reason, gate }: Outcome, explanation: Explanat
   const by = explanation?.determining.map(({ policy }) => `\`${plain(policy)}\``).join(', ') ?? '';
   if (verdict === 'allow') return by === '' ? 'permitted' : `permitted by ${by}`;
   const gated = gate === undefined ? '' : `; gate ${plain(gate)}`;
-  if (by !== '') return `${verdict === 'error' ? 'failed to evaluate' : 'forbidden by'} ${by}${reason === undefined ? '' : `: ${plain(reason)}`}${gated}`;
+  if (by !== '')
+    return `${verdict === 'error' ? 'failed to evaluate' : 'forbidden by'} ${by}${reason === undefined ? '' : `: ${plain(reason)}`}${gated}`;
   if (reason !== undefined) return `${plain(reason)}${gated}`;
-  return `${UNEXPLAINED[code as Code] ?? 'no reason was recorded'}${gated}`;
+  return `${code !== undefined && isCode(code) ? (UNEXPLAINED[code] ?? CODES[code].title) : 'no reason was recorded'}${gated}`;
 }
 
 const UNEXPLAINED: Partial<Record<Code, string>> = {
@@ -103,8 +105,13 @@ const STATES: Readonly<Record<Clauses[number]['state'], readonly [mark: Mark, wo
 };
 
 function tally(clauses: Clauses): string {
-  const groups = Object.entries(STATES).map(([state, [, words]]) => [clauses.filter((clause) => clause.state === state).length, words] as const);
-  return groups.filter(([size]) => size > 0).map(([size, words]) => `${size} ${words}`).join(', ');
+  const groups = Object.entries(STATES).map(
+    ([state, [, words]]) => [clauses.filter((clause) => clause.state === state).length, words] as const,
+  );
+  return groups
+    .filter(([size]) => size > 0)
+    .map(([size, words]) => `${size} ${words}`)
+    .join(', ');
 }
 
 function clauseLines(paint: Paint, clauses: Clauses): readonly string[] {
@@ -120,7 +127,7 @@ function clauseLines(paint: Paint, clauses: Clauses): readonly string[] {
 export function fixLines(paint: Paint, remedies: readonly Remedy[]): readonly string[] {
   const rows = remedies.slice(0, 3).map(({ text, cmd, file, line, owner }, index) => {
     const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}`;
-    return [`${index + 1} ${text}`, cmd ?? place, owner === undefined ? '' : `(owner ${owner})`];
+    return [remedies.length > 1 ? `${index + 1} ${text}` : text, cmd ?? place, owner === undefined ? '' : `(owner ${owner})`];
   });
   return labelled(paint, 'fix', table(rows, 0));
 }

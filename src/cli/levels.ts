@@ -41,7 +41,10 @@ export async function findAgent(client: Client, name: string): Promise<AgentRow>
   const { items } = (await client.agents()).value;
   const found = items.find((agent) => agent.name === name);
   if (found !== undefined) return found;
-  throw unknownAgent(name, items.map((agent) => agent.name));
+  throw unknownAgent(
+    name,
+    items.map((agent) => agent.name),
+  );
 }
 
 export function unknownAgent(name: string, names: readonly string[]): Failure {
@@ -60,8 +63,13 @@ function assertDirection({ agent, level, act }: LevelOrder, now: Level): void {
     throw new Failure('conflict', `\`${agent}\` is at level \`${now}\` already`, { fix: ['nothing to do; see `cordon agents`'] });
   }
   if (act === 'off' ? step > 0 : step < 0) return;
-  const other = act === 'off' ? `cordon release ${agent} --to ${level} --reason TEXT` : `cordon off ${agent} --level ${level} --reason TEXT`;
-  throw new Failure('conflict', `\`${agent}\` is at level \`${now}\`, which is ${act === 'off' ? 'stricter' : 'milder'} than \`${level}\``, { fix: [`\`${other}\``] });
+  const other =
+    act === 'off' ? `cordon release ${agent} --to ${level} --reason TEXT` : `cordon off ${agent} --level ${level} --reason TEXT`;
+  throw new Failure(
+    'conflict',
+    `\`${agent}\` is at level \`${now}\`, which is ${act === 'off' ? 'stricter' : 'milder'} than \`${level}\``,
+    { fix: [`\`${other}\``] },
+  );
 }
 
 function undoOf({ agent, act }: LevelOrder, { before }: Levelled): string {
@@ -96,7 +104,9 @@ const paintedMark = (paint: Paint, mark: Mark) => [mark, () => paint.mark(mark)]
 function observed({ level, status }: Levelled, { silentMs, connections, calls, remaining }: Levelled['peps'][number]): string {
   if (remaining > 0) return `NOT SILENT  ${several(remaining, 'connection or call', 'connections or calls')} still open`;
   const did = level === 'off' ? 'silent' : status === 'released' ? 'released' : 'applied';
-  const seen = [connections > 0 ? several(connections, 'connection') : '', calls > 0 ? `${several(calls, 'call')} cut` : ''].filter((text) => text !== '');
+  const seen = [connections > 0 ? several(connections, 'connection') : '', calls > 0 ? `${several(calls, 'call')} cut` : ''].filter(
+    (text) => text !== '',
+  );
   const what = seen.length > 0 ? seen.join(', ') : level === 'off' ? 'no open connection, no open call' : '';
   return `${did} ${duration(silentMs)}  ${what}`.trimEnd();
 }

@@ -20,7 +20,10 @@ function report(error: unknown): void {
 
 const stackOf = (error: Error): string => {
   const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : '';
-  return `${(error.stack ?? error.message).split('\n').map((line) => plain(line)).join('\n')}${cause}`;
+  return `${(error.stack ?? error.message)
+    .split('\n')
+    .map((line) => plain(line))
+    .join('\n')}${cause}`;
 };
 
 endWithReader();

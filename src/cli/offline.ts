@@ -2,20 +2,25 @@
 import type { Check } from '../control/control.ts';
 import { readPolicies } from '../control/policies.ts';
 import { readConfig } from '../server/config.ts';
-import { dataDirChecks } from '../server/doctor.ts';
+import { dataDirCheck } from '../server/doctor.ts';
 import { asFailure } from './errors.ts';
 import { findLogs, verifyFound } from './verified.ts';
 import { several } from './units.ts';
 
 export async function offlineChecks(config: string, data: string): Promise<readonly Check[]> {
-  return [...(await configChecks(config)), ...(await dataDirChecks(data)), ...(await logChecks(data))];
+  return [...(await configChecks(config)), await dataDirCheck(data), ...(await logChecks(data))];
 }
 
 async function configChecks(path: string): Promise<readonly Check[]> {
   const category = 'policy';
   try {
     const config = await readConfig(path);
-    const read: Check = { category, name: 'configuration', ok: true, detail: `${path}: ${several(config.agents.length, 'agent')}, ${several(config.resources.length, 'resource')}` };
+    const read: Check = {
+      category,
+      name: 'configuration',
+      ok: true,
+      detail: `${path}: ${several(config.agents.length, 'agent')}, ${several(config.resources.length, 'resource')}`,
+    };
     return [read, await policyFiles(config.policies)];
   } catch (error) {
     const { message, detail } = asFailure(error);
@@ -28,7 +33,12 @@ async function policyFiles(directory: string): Promise<Check> {
   const files = await readPolicies(directory).catch(() => []);
   const shared = { category: 'policy', name: 'policy files' } as const;
   if (files.length > 0) return { ...shared, ok: true, detail: `${several(files.length, 'file')} in ${directory}, not validated` };
-  return { ...shared, ok: false, detail: `none in ${directory}: every call would be denied`, fix: `write a policy there, or look at the one of \`cordon init\`` };
+  return {
+    ...shared,
+    ok: false,
+    detail: `none in ${directory}: every call would be denied`,
+    fix: `write a policy there, or look at the one of \`cordon init\``,
+  };
 }
 
 async function logChecks(data: string): Promise<readonly Check[]> {
@@ -38,7 +48,13 @@ async function logChecks(data: string): Promise<readonly Check[]> {
     const { result, size, findings } = (await verifyFound(log)).verification;
     const shared = { category: 'log', name: 'log verifies' } as const;
     if (result === 'VERIFIED') checks.push({ ...shared, ok: true, detail: `${log.dir}: ${several(size ?? 0, 'entry', 'entries')}` });
-    else checks.push({ ...shared, ok: false, detail: `${log.dir}: ${result}, ${findings[0]?.message ?? ''}`, fix: `keep it as evidence, and look: \`cordon audit verify ${log.dir}\`` });
+    else
+      checks.push({
+        ...shared,
+        ok: false,
+        detail: `${log.dir}: ${result}, ${findings[0]?.message ?? ''}`,
+        fix: `keep it as evidence, and look: \`cordon audit verify ${log.dir}\``,
+      });
   }
   return checks;
 }

@@ -31,8 +31,7 @@ const showsUtf8 = (env: NodeJS.ProcessEnv): boolean =>
 export function createPaint(isTTY: boolean, noColorFlag: boolean, env: NodeJS.ProcessEnv = process.env): Paint {
   const color = wantsColor(isTTY, noColorFlag, env);
   const symbols = isTTY && showsUtf8(env);
-  const paint = (style: Style, text: string): string =>
-    color ? styleText(FORMATS[style], text, { validateStream: false }) : text;
+  const paint = (style: Style, text: string): string => (color ? styleText(FORMATS[style], text, { validateStream: false }) : text);
   return Object.assign(paint, {
     mark: (mark: Mark): string => paint(STYLES[mark], symbols ? SYMBOLS[mark] : mark),
   });

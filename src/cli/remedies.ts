@@ -44,7 +44,11 @@ function nearest(code: Code | undefined, explanation: Explanation | undefined): 
   const text = `send arguments for which \`${near.failedClause}\` holds`;
   return [
     ...(code === 'CORDON-3005' ? [{ type: 'alternative', text } as const] : []),
-    { type: 'policy', text: `widen \`${near.failedClause}\` of \`${near.policy}\`, if this is meant to be allowed`, ...placed(near.source, near.annotations) },
+    {
+      type: 'policy',
+      text: `widen \`${near.failedClause}\` of \`${near.policy}\`, if this is meant to be allowed`,
+      ...placed(near.source, near.annotations),
+    },
   ];
 }
 
@@ -74,12 +78,19 @@ const reload: readonly Remedy[] = [
 /** Codes whose remedy is known better than their row says it. */
 const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
   'CORDON-3004': ({ resource }) => [
-    { type: 'alternative', text: 'compare the definition with the pinned one, then accept it', cmd: `cordon resource accept ${serverOf(resource)}` },
+    {
+      type: 'alternative',
+      text: 'compare the definition with the pinned one, then accept it',
+      cmd: `cordon resource accept ${serverOf(resource)}`,
+    },
   ],
   'CORDON-3007': ({ segment }) => [
     {
       type: 'policy',
-      text: segment?.src === undefined || segment.dst === undefined ? 'link the segments, if this traffic is meant to exist' : `list \`${segment.dst}\` under \`segments.${segment.src}.links\`, if this traffic is meant to exist`,
+      text:
+        segment?.src === undefined || segment.dst === undefined
+          ? 'link the segments, if this traffic is meant to exist'
+          : `list \`${segment.dst}\` under \`segments.${segment.src}.links\`, if this traffic is meant to exist`,
       file: 'cordon.yaml',
     },
   ],

@@ -57,7 +57,13 @@ export function createReport({ json, out }: Context): StartReport {
     },
     policies({ state, version, count, error }) {
       if (error === undefined) {
-        say('policies', { state, version, count }, 'v', 'policies', `${several(count, 'policy', 'policies')}, version ${version}, ${state}`);
+        say(
+          'policies',
+          { state, version, count },
+          'v',
+          'policies',
+          `${several(count, 'policy', 'policies')}, version ${version}, ${state}`,
+        );
         return;
       }
       say('policies', { state, error: { ...error } }, 'x', 'policies', `none, so every call is denied: ${error.code}`);
@@ -71,9 +77,14 @@ export function createReport({ json, out }: Context): StartReport {
     },
     ready(status) {
       const missing = status.resources.filter(({ state }) => state !== 'ready').length;
-      const but = [status.policies.error === undefined ? '' : 'no policies: every call is denied', missing === 0 ? '' : `${several(missing, 'resource')} not ready`].filter((text) => text !== '');
+      const but = [
+        status.policies.error === undefined ? '' : 'no policies: every call is denied',
+        missing === 0 ? '' : `${several(missing, 'resource')} not ready`,
+      ].filter((text) => text !== '');
       if (json) return say('ready', { ready: status.ready, gateway: status.gateway.url }, 'v', '', '');
-      process.stdout.write(`ready${but.length === 0 ? '' : ` (${but.join('; ')})`}  ${out.paint('dim', `${duration(since())}   stop: Ctrl-C`)}\n`);
+      process.stdout.write(
+        `ready${but.length === 0 ? '' : ` (${but.join('; ')})`}  ${out.paint('dim', `${duration(since())}   stop: Ctrl-C`)}\n`,
+      );
     },
     notice(line) {
       if (json) say('notice', { message: line }, '!', '', '');

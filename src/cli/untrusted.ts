@@ -21,7 +21,7 @@ export function plain(text: string, longest = LONGEST): string {
     .replaceAll(SPACES, ' ')
     .replaceAll(INVISIBLE, '')
     .replaceAll(PILED, '$1');
-  const letters = [...visible];
+  const letters = Array.from(visible);
   return letters.length > longest ? `${letters.slice(0, longest - 1).join('')}…` : visible;
 }
 

@@ -12,18 +12,32 @@ export function usageFailure(error: CommanderError, program: Command, args: read
   const { command, path } = commandOf(program, args);
   const [text = '', ...more] = error.message.replace(/^error: /, '').split(/\n|(?<=\.) (?=[A-Z])/);
   const message = text.replaceAll(/(?<=^|[\s(])'([^']*)'/g, '`$1`').replace(/\.$/, '');
-  const expected = more.find((line) => /^Allowed|^Expected/.test(line));
-  const suggested = suggestions(error, command);
+  const expected = more.find((line) => /^Allowed|^Expected/.test(line))?.replace(/^Expected /, '');
+  const meant = suggestions(error, command).map((name) => `did you mean \`${name}\`?`);
   return new Failure('usage', message, {
     expected: expected?.replace(/^\w/, (first) => first.toLowerCase()).replace(/\.$/, ''),
-    fix: [...suggested.map((name) => `did you mean \`${name}\`?`), `see \`${path} --help\``],
+    fix: [...meant, ...(meant.length === 0 ? missing(error, args) : []), `see \`${path} --help\``],
   });
 }
+
+/** The same command line with the option that is missing. */
+function missing(error: CommanderError, args: readonly string[]): readonly string[] {
+  const [, option, value] = /'(--[a-z-]+) <([a-z]+)>' not specified/.exec(error.message) ?? [];
+  if (option === undefined || value === undefined) return [];
+  const end = args.indexOf('--');
+  const [own, rest] = end === -1 ? [args, []] : [args.slice(0, end), args.slice(end)];
+  return [`\`${['cordon', ...own.map(shellWord), option, value.toUpperCase(), ...rest.map(shellWord)].join(' ')}\``];
+}
+
+const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
 function suggestions(error: CommanderError, command: Command): readonly string[] {
   const typed = /'([^']*)'/.exec(error.message)?.[1] ?? '';
   if (error.code === 'commander.unknownCommand') {
-    return similar(typed, command.commands.map((each) => each.name())).slice(0, 2);
+    return similar(
+      typed,
+      command.commands.map((each) => each.name()),
+    ).slice(0, 2);
   }
   if (error.code !== 'commander.unknownOption') return [];
   const known = [command, command.parent, command.parent?.parent].flatMap((each) => each?.options ?? []);

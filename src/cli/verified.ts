@@ -37,7 +37,8 @@ const MAX_FILE = 131_072;
 export async function findLogs(dir: string | undefined, data: string, given: Given): Promise<readonly FoundLog[]> {
   const root = dir === undefined ? join(data, 'log') : resolve(dir);
   const dirs = (await isLog(root)) ? [root] : await logsBelow(root);
-  if (dirs.length === 0 && dir !== undefined && (await logsBelow(join(root, 'log'))).length > 0) return findLogs(join(root, 'log'), data, given);
+  if (dirs.length === 0 && dir !== undefined && (await logsBelow(join(root, 'log'))).length > 0)
+    return findLogs(join(root, 'log'), data, given);
   if (dirs.length === 0) {
     throw new Failure('usage', `no log is in \`${root}\``, {
       expected: 'a directory with `checkpoint` and `tile/`, or one above such directories',
@@ -45,7 +46,10 @@ export async function findLogs(dir: string | undefined, data: string, given: Giv
     });
   }
   if (dirs.length > 1 && (given.key !== undefined || given.pinned !== undefined)) {
-    throw new Failure('usage', 'a key or a checkpoint is of one log, and there are several', { observed: dirs.join(', '), fix: [`\`cordon audit verify ${dirs[0] ?? ''}\``] });
+    throw new Failure('usage', 'a key or a checkpoint is of one log, and there are several', {
+      observed: dirs.join(', '),
+      fix: [`\`cordon audit verify ${dirs[0] ?? ''}\``],
+    });
   }
   const pinned = given.pinned === undefined ? undefined : await readGiven(given.pinned, 'checkpoint');
   return Promise.all(dirs.map(async (one) => ({ dir: one, pinned, ...(await keyOf(one, given.key)) })));
@@ -53,12 +57,16 @@ export async function findLogs(dir: string | undefined, data: string, given: Giv
 
 const isLog = async (dir: string): Promise<boolean> => (await isThere(join(dir, 'checkpoint'))) || (await isThere(join(dir, 'log.json')));
 
-const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 async function logsBelow(dir: string): Promise<readonly string[]> {
-  const names = await readdir(dir).catch(() => []);
+  const names = (await readdir(dir).catch((): string[] => [])).toSorted();
   const found: string[] = [];
-  for (const name of names.toSorted()) if (await isLog(join(dir, name))) found.push(join(dir, name));
+  for (const name of names) if (await isLog(join(dir, name))) found.push(join(dir, name));
   return found;
 }
 
@@ -76,7 +84,11 @@ async function readGiven(path: string, what: string): Promise<Uint8Array> {
 async function keyOf(dir: string, given: string | undefined): Promise<Pick<FoundLog, 'key' | 'keyFrom' | 'keyBeside'>> {
   if (given !== undefined) {
     const bytes = await readGiven(given, 'verifier key');
-    return { key: parseVerifierKey(statedKey(bytes) ?? Buffer.from(bytes).toString('utf8').trim()), keyFrom: resolve(given), keyBeside: false };
+    return {
+      key: parseVerifierKey(statedKey(bytes) ?? Buffer.from(bytes).toString('utf8').trim()),
+      keyFrom: resolve(given),
+      keyBeside: false,
+    };
   }
   const keyFrom = join(dir, 'log.json');
   const bytes = await readFile(keyFrom).catch(() => undefined);
@@ -126,7 +138,11 @@ export function verifiedJson(verified: readonly Verified[]): JsonObject {
 }
 
 const notChecked = ({ key, keyBeside }: FoundLog, verification: Verification): readonly string[] => [
-  ...(keyBeside && key !== undefined ? ['whether the key is the right one: it was read beside the log, where whoever can rewrite the log can put another; `--key FILE` names one that you kept'] : []),
+  ...(keyBeside && key !== undefined
+    ? [
+        'whether the key is the right one: it was read beside the log, where whoever can rewrite the log can put another; `--key FILE` names one that you kept',
+      ]
+    : []),
   ...verification.notChecked,
 ];
 
@@ -135,21 +151,28 @@ const SHOWN = 10;
 export function renderVerified(paint: Paint, { log, verification }: Verified): readonly string[] {
   const { result, checked, size, findings, wrong } = verification;
   const good = result === 'VERIFIED';
-  const head = `${paint.mark(good ? 'v' : 'x')} ${plain(verification.origin ?? log.dir)}  ${size === undefined ? '' : `signed size ${count(size)}`}`.trimEnd();
+  const head =
+    `${paint.mark(good ? 'v' : 'x')} ${plain(verification.origin ?? log.dir)}  ${size === undefined ? '' : `signed size ${count(size)}`}`.trimEnd();
   const key = log.key === undefined ? 'none' : `${plain(log.key.name)}+${log.key.id}`;
   const read = `${several(checked.entries, 'entry', 'entries')}, ${several(checked.bundles, 'bundle')}, ${several(checked.tiles, 'tile')}, ${several(checked.checkpoints, 'checkpoint')}`;
-  const seen = findings.slice(0, SHOWN).flatMap(({ message, seq, path, expected, observed }) => [
-    `${paint.mark('x')} ${plain(message)}${seq === undefined ? '' : `  entry ${count(seq)}`}${path === undefined ? '' : `  ${plain(path)}`}`,
-    ...(expected === undefined ? [] : [`    expected ${plain(expected)}`]),
-    ...(observed === undefined ? [] : [`    observed ${plain(observed)}`]),
-  ]);
+  const seen = findings
+    .slice(0, SHOWN)
+    .flatMap(({ message, seq, path, expected, observed }) => [
+      `${paint.mark('x')} ${plain(message)}${seq === undefined ? '' : `  entry ${count(seq)}`}${path === undefined ? '' : `  ${plain(path)}`}`,
+      ...(expected === undefined ? [] : [`    expected ${plain(expected)}`]),
+      ...(observed === undefined ? [] : [`    observed ${plain(observed)}`]),
+    ]);
   const more = wrong > Math.min(findings.length, SHOWN) ? [`and ${count(wrong - Math.min(findings.length, SHOWN))} more`] : [];
   return [
     head,
     ...labelled(paint, 'key', [`${key}  from ${plain(log.keyFrom)}`]),
     ...labelled(paint, 'read', [read]),
     ...labelled(paint, 'wrong', [...seen, ...more]),
-    ...labelled(paint, 'not', notChecked(log, verification).map((text) => `checked: ${text}`)),
+    ...labelled(
+      paint,
+      'not',
+      notChecked(log, verification).map((text) => `checked: ${text}`),
+    ),
     ...labelled(paint, 'result', [paint(good ? 'good' : 'bad', result)]),
   ];
 }

@@ -1,10 +1,12 @@
 // Step 3 for A2A 1.0: the JSON-RPC binding (message send) and the agent card. Standard: A2A 1.0 §5, §9. attacker-controlled
+// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (files, data, metadata, webhooks)
+// is refused or left out, never handed on.
 import type { IncomingMessage } from 'node:http';
-import { isJsonObject, parseJson, type Json, type JsonObject } from '../domain/json.ts';
+import { isJsonArray, isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
-import { readRpc } from './mcp-decode.ts';
+import { readRpc } from './json-rpc.ts';
 
 export const A2A_VERSION = '1.0';
 
@@ -15,40 +17,74 @@ const requestTo = (peer: Peer, agent: string, action: string, input: JsonObject)
   context: { input },
 });
 
+/** The call that reads an agent's card. */
 export const decodeCard = (peer: Peer, agent: string): Call => ({
   request: requestTo(peer, agent, 'GetAgentCard', {}),
   plan: { kind: 'a2a/card', agent },
 });
 
-/** @throws Refusal CORDON-9011, CORDON-3008 */
-export function decodeA2a(
-  req: IncomingMessage,
-  message: { peer: Peer; agent: string; bytes: Uint8Array; bounds: { maxBytes: number; maxDepth: number } },
-): Call {
-  const version = req.headers['a2a-version'];
-  if (version !== A2A_VERSION) {
+export interface A2aMessage {
+  readonly peer: Peer;
+  /** The agent that is called. */
+  readonly agent: string;
+  readonly bytes: Uint8Array;
+  readonly bounds: JsonBounds;
+}
+
+/** @throws Refusal CORDON-9011 malformed, CORDON-3008 a method or a push notification, CORDON-3006 a part that is no text */
+export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: A2aMessage): Call {
+  if (req.headers['a2a-version'] !== A2A_VERSION) {
     throw new Refusal('CORDON-3008', 'A2A version not supported', { expected: `A2A-Version: ${A2A_VERSION}` });
   }
-  const { id, method, params } = readRpc(parseJson(message.bytes, message.bounds));
+  const { id, method, params } = readRpc(parseJson(bytes, bounds));
   if (id === undefined) throw new Refusal('CORDON-9011', 'A2A requests carry an `id`');
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
-  const text = textOf(params['message']);
-  const input = text === undefined ? {} : { text };
+  const { message, texts } = readMessage(params['message']);
+  const input = texts.length === 0 ? {} : { text: texts.join('\n') };
   return {
-    request: requestTo(message.peer, message.agent, method, input),
-    plan: { kind: 'a2a/send', agent: message.agent, id, method, params },
+    request: requestTo(peer, agent, method, input),
+    plan: { kind: 'a2a/send', agent, id, method, params: { message, ...readConfiguration(params['configuration']) } },
   };
 }
 
-/** All text parts of a message, joined by line feeds; undefined when there is none. @throws Refusal CORDON-9011 no message */
-function textOf(message: Json | undefined): string | undefined {
-  if (!isJsonObject(message) || !Array.isArray(message['parts'])) {
-    throw new Refusal('CORDON-9011', '`params.message.parts` is missing');
+const MESSAGE_TEXTS = ['messageId', 'contextId', 'taskId', 'role'] as const;
+
+/** The message as the callee gets it, and what it says. */
+function readMessage(json: Json | undefined): { readonly message: JsonObject; readonly texts: readonly string[] } {
+  if (!isJsonObject(json) || !isJsonArray(json['parts'])) throw new Refusal('CORDON-9011', '`params.message.parts` is missing');
+  const texts = json['parts'].map((part) => textOf(part));
+  const named = MESSAGE_TEXTS.flatMap((member) => {
+    const value = json[member];
+    if (value !== undefined && typeof value !== 'string') throw new Refusal('CORDON-9011', `\`params.message.${member}\` is no text`);
+    return value === undefined ? [] : [[member, value] as const];
+  });
+  return { message: { ...Object.fromEntries(named), parts: texts.map((text) => ({ text })) }, texts };
+}
+
+/** Policy sees text alone, so nothing else may pass beside it. */
+function textOf(part: Json): string {
+  if (isJsonObject(part) && typeof part['text'] === 'string' && !CONTENTS.some((content) => Object.hasOwn(part, content))) {
+    return part['text'];
   }
-  const texts = (message['parts'] as readonly Json[]).flatMap((part) =>
-    isJsonObject(part) && typeof part['text'] === 'string' ? [part['text']] : [],
-  );
-  return texts.length === 0 ? undefined : texts.join('\n');
+  throw new Refusal('CORDON-3006', 'only text parts are accepted', { expected: '`parts: [{"text": …}]`' });
+}
+
+const CONTENTS = ['raw', 'url', 'data', 'file'];
+
+/** How the caller wants to be answered. A webhook would carry answers around the gateway. */
+function readConfiguration(json: Json | undefined): { readonly configuration?: JsonObject } {
+  if (json === undefined || json === null) return {};
+  if (!isJsonObject(json)) throw new Refusal('CORDON-9011', '`params.configuration` is no object');
+  const push = json['taskPushNotificationConfig'] ?? json['pushNotificationConfig'] ?? null;
+  if (push !== null) throw new Refusal('CORDON-3008', 'push notifications are not accepted');
+  const { acceptedOutputModes: modes, historyLength: length, returnImmediately: early } = json;
+  return {
+    configuration: {
+      ...(isJsonArray(modes) ? { acceptedOutputModes: modes.filter((mode) => typeof mode === 'string') } : {}),
+      ...(typeof length === 'number' ? { historyLength: length } : {}),
+      ...(typeof early === 'boolean' ? { returnImmediately: early } : {}),
+    },
+  };
 }

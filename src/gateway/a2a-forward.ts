@@ -1,13 +1,15 @@
 // A2A towards the callee: the message that was decided on, in a request of our own, and its answer, whole or streamed.
-import { isJsonObject, writeJson, type JsonObject } from '../domain/json.ts';
+import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
-import type { Call, Forwarded, Plan } from './call.ts';
+import type { Call, Forwarded, PlanOf, RpcId } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
-import { readJsonReply, readSse } from './reply-body.ts';
+import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
 import type { A2aUpstream } from './upstreams.ts';
+
+const CARD_MAX_BYTES = 262_144;
 
 function upstreamOf(pep: Pep, agent: string): A2aUpstream {
   const upstream = pep.upstreams.a2a(agent);
@@ -15,34 +17,35 @@ function upstreamOf(pep: Pep, agent: string): A2aUpstream {
   return upstream;
 }
 
-export async function sendMessage(pep: Pep, exchange: Exchange, plan: Extract<Plan, { kind: 'a2a/send' }>, call: Call): Promise<Forwarded> {
+const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
+
+/** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
+export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
   const { channel, path } = upstreamOf(pep, plan.agent);
-  const bounds = { maxBytes: pep.settings.maxReplyBytes, maxDepth: pep.settings.maxDepth };
+  const { id, method, params } = plan;
   const response = await channel.request({
     method: 'POST',
     path,
     headers: {
       'content-type': 'application/json',
-      accept: plan.method === 'SendMessage' ? 'application/json' : 'text/event-stream',
+      accept: method === 'SendMessage' ? 'application/json' : 'text/event-stream',
       'a2a-version': A2A_VERSION,
       'cordon-caller': call.request.subject.spiffeId,
     },
-    body: writeJson({ jsonrpc: '2.0', id: plan.id, method: plan.method, params: plan.params }),
+    body: writeJson({ jsonrpc: '2.0', id, method, params }),
     signal: exchange.abort.signal,
   });
-  const type = String(response.headers['content-type'] ?? '').split(';', 1)[0];
-  if (type === 'text/event-stream' && plan.method === 'SendStreamingMessage') {
-    for await (const message of readSse(response.body, bounds)) await sendEvent(exchange, writeJson(answerTo(plan.id, message)));
+  if (mediaTypeOf(response) === 'text/event-stream' && method === 'SendStreamingMessage') {
+    for await (const message of readSse(response.body, boundsOf(pep))) await sendEvent(exchange, writeJson(answerTo(id, message)));
     exchange.res.end();
   } else {
-    const message = answerTo(plan.id, await readJsonReply(response.body, bounds));
-    sendReply(exchange, jsonReply(200, message));
+    sendReply(exchange, jsonReply(200, answerTo(id, await readJsonReply(response.body, boundsOf(pep)))));
   }
   return { upstreamStatus: response.statusCode };
 }
 
 /** Only a JSON-RPC answer to this request is handed on. */
-function answerTo(id: string | number, message: JsonObject): JsonObject {
+function answerTo(id: RpcId, message: JsonObject): JsonObject {
   const { result, error } = message;
   if (message['id'] !== id || (!isJsonObject(result) && !isJsonObject(error))) {
     throw new Refusal('CORDON-9010', 'the agent does not answer this request');
@@ -50,8 +53,11 @@ function answerTo(id: string | number, message: JsonObject): JsonObject {
   return isJsonObject(error) ? { jsonrpc: '2.0', id, error } : { jsonrpc: '2.0', id, result: result ?? null };
 }
 
-/** The callee's card, naming the gateway as the only way in. Signatures cover the addresses that change, so they are left out. */
-export async function sendCard(pep: Pep, exchange: Exchange, plan: Extract<Plan, { kind: 'a2a/card' }>): Promise<Forwarded> {
+/**
+ * Hands on the callee's card, naming the gateway as the only way in. The addresses that older revisions have elsewhere are left out,
+ * and so are signatures, which cover the addresses that change. @throws Refusal CORDON-9010
+ */
+export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/card'>): Promise<Forwarded> {
   const { channel } = upstreamOf(pep, plan.agent);
   const response = await channel.request({
     method: 'GET',
@@ -59,11 +65,11 @@ export async function sendCard(pep: Pep, exchange: Exchange, plan: Extract<Plan,
     headers: { accept: 'application/json', 'a2a-version': A2A_VERSION },
     signal: exchange.abort.signal,
   });
-  const card = await readJsonReply(response.body, { maxBytes: 262_144, maxDepth: pep.settings.maxDepth });
+  const card = await readJsonReply(response.body, { ...boundsOf(pep), maxBytes: CARD_MAX_BYTES });
   if (response.statusCode !== 200 || typeof card['name'] !== 'string') {
     throw new Refusal('CORDON-9010', 'the agent has no card');
   }
-  const { signatures: _stale, additionalInterfaces: _old, ...rest } = card;
+  const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
   const url = `${pep.publicUrl}/a2a/${plan.agent}`;
   const supportedInterfaces = [{ url, protocolBinding: 'JSONRPC', protocolVersion: A2A_VERSION }];
   sendReply(exchange, jsonReply(200, { ...rest, supportedInterfaces }));

@@ -9,7 +9,7 @@ import type { Pep } from './pep.ts';
 
 /**
  * Reads the identity of a socket whose chain verified against the bundle; once per connection.
- * @throws Refusal CORDON-1001, -1004, -1006, -1012
+ * @throws Refusal CORDON-1001 no certificate, -1004 another trust domain, -1006 malformed, -1012 no workload, -1014 no run of an agent
  */
 export function readPeer(socket: TLSSocket, trustDomain: TrustDomain): Peer {
   const certificate = socket.getPeerX509Certificate();

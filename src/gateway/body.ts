@@ -2,38 +2,51 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../domain/refusal.ts';
 
+/** Node reads this many headers and leaves out the rest without a word, so a request that has as many is refused. */
+export const MAX_HEADERS = 100;
+
 /** Headers that a list may span; any other header said twice is refused. */
 const LISTS = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-control', 'via', 'forwarded', 'cookie']);
 
+/** Headers that change what the message is; nothing on the way of a call needs them. */
+const REFUSED = ['upgrade', 'trailer', 'te', 'content-encoding', 'expect'];
+
 /** @throws Refusal CORDON-3011 a repeated header, CORDON-9011 a framing that two readers could see differently */
 export function checkHeaders(req: IncomingMessage): void {
+  const seen = headerNames(req.rawHeaders);
+  if (req.httpVersion !== '1.1') throw new Refusal('CORDON-9011', 'HTTP/1.1 is required', { observed: req.httpVersion });
+  const refused = REFUSED.find((name) => seen.has(name));
+  if (refused !== undefined) throw new Refusal('CORDON-9011', 'header not accepted', { observed: refused });
+  // RFC 9112 §6.1: `gzip, chunked` is a compressed body that only some readers would notice
+  if ((req.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked') {
+    throw new Refusal('CORDON-9011', 'transfer encoding not accepted', { expected: 'chunked, or a `content-length`' });
+  }
+  if (!(req.url ?? '').startsWith('/')) throw new Refusal('CORDON-9011', 'absolute-form targets are not accepted here');
+}
+
+function headerNames(rawHeaders: readonly string[]): ReadonlySet<string> {
+  if (rawHeaders.length >= 2 * MAX_HEADERS) throw new Refusal('CORDON-9011', 'too many headers', { expected: `fewer than ${MAX_HEADERS}` });
   const seen = new Set<string>();
-  for (let i = 0; i < req.rawHeaders.length; i += 2) {
-    const name = (req.rawHeaders[i] ?? '').toLowerCase();
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase();
     if (seen.has(name) && !LISTS.has(name)) {
       throw new Refusal('CORDON-3011', 'header repeated', { observed: name.slice(0, 60), expected: 'each header once' });
     }
     seen.add(name);
   }
-  if (req.httpVersion !== '1.1') throw new Refusal('CORDON-9011', 'HTTP/1.1 is required', { observed: req.httpVersion });
-  for (const name of ['upgrade', 'trailer', 'te', 'content-encoding', 'expect']) {
-    if (seen.has(name)) throw new Refusal('CORDON-9011', 'header not accepted', { observed: name });
-  }
-  if (!(req.url ?? '').startsWith('/')) throw new Refusal('CORDON-9011', 'absolute-form targets are not accepted here');
+  return seen;
 }
 
 /** Reads the whole body. @throws Refusal CORDON-9011 when it is longer than `maxBytes` or ends early */
 export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = (observed: string): Refusal =>
-    new Refusal('CORDON-9011', 'body too large', { observed, expected: `at most ${maxBytes} bytes` });
   const declared = Number(req.headers['content-length'] ?? 0);
-  if (declared > maxBytes) throw tooLarge(`${declared} bytes`);
-  const chunks: Buffer[] = [];
+  if (declared > maxBytes) throw tooLarge(`${declared} bytes`, maxBytes);
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of req as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`);
+    for await (const chunk of chunksOf(req)) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`, maxBytes);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -42,3 +55,9 @@ export async function readBody(req: IncomingMessage, maxBytes: number): Promise<
   }
   return Buffer.concat(chunks);
 }
+
+/** The request stays open when reading stops early, so that the refusal can still be answered. */
+const chunksOf = (req: IncomingMessage): AsyncIterable<Uint8Array> => req.iterator({ destroyOnReturn: false });
+
+const tooLarge = (observed: string, maxBytes: number): Refusal =>
+  new Refusal('CORDON-9011', 'body too large', { observed, expected: `at most ${maxBytes} bytes` });

@@ -5,15 +5,55 @@ import type { JsonObject } from '../domain/json.ts';
 
 /** 2026-07-28 is stateless with `_meta` and mirrored headers; 2025-11-25 and older have the `initialize` handshake. */
 export type McpEra = 'modern' | 'legacy';
+/** JSON-RPC 2.0 §4: what the caller named its request. */
 export type RpcId = string | number;
 
-export type Plan =
-  | { readonly kind: 'mcp/session'; readonly server: string; readonly id: RpcId; readonly era: McpEra; readonly method: 'initialize' | 'server/discover' | 'ping'; readonly version: string }
-  | { readonly kind: 'mcp/notification'; readonly server: string; readonly method: string; readonly cancels?: RpcId }
-  | { readonly kind: 'mcp/list'; readonly server: string; readonly id: RpcId; readonly era: McpEra }
-  | { readonly kind: 'mcp/call'; readonly server: string; readonly id: RpcId; readonly era: McpEra; readonly tool: string; readonly args: JsonObject; readonly progressToken?: RpcId }
-  | { readonly kind: 'a2a/send'; readonly agent: string; readonly id: RpcId; readonly method: 'SendMessage' | 'SendStreamingMessage'; readonly params: JsonObject }
-  | { readonly kind: 'a2a/card'; readonly agent: string };
+interface McpRequest {
+  readonly server: string;
+  readonly id: RpcId;
+  readonly era: McpEra;
+}
+
+interface McpSession extends McpRequest {
+  readonly method: 'initialize' | 'server/discover' | 'ping';
+  /** Answered to `initialize`: a version of the caller's era. */
+  readonly version: string;
+}
+
+interface McpNotification {
+  readonly server: string;
+  readonly method: string;
+  /** The caller's request that it gives up. */
+  readonly cancels?: RpcId;
+}
+
+interface McpCall extends McpRequest {
+  readonly tool: string;
+  readonly args: JsonObject;
+  readonly progressToken?: RpcId;
+}
+
+interface A2aSend {
+  readonly agent: string;
+  readonly id: RpcId;
+  readonly method: 'SendMessage' | 'SendStreamingMessage';
+  /** Made of the members that were read, and of no others. INVARIANT I2 */
+  readonly params: JsonObject;
+}
+
+/** What each kind of plan carries; the forwarder of a kind takes exactly this. */
+interface Plans {
+  readonly 'mcp/session': McpSession;
+  readonly 'mcp/notification': McpNotification;
+  readonly 'mcp/list': McpRequest;
+  readonly 'mcp/call': McpCall;
+  readonly 'a2a/send': A2aSend;
+  readonly 'a2a/card': { readonly agent: string };
+}
+
+export type PlanKind = keyof Plans;
+export type PlanOf<K extends PlanKind> = { readonly kind: K } & Plans[K];
+export type Plan = { readonly [K in PlanKind]: PlanOf<K> }[PlanKind];
 
 export interface Call {
   readonly request: AccessRequest;

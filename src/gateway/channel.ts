@@ -2,9 +2,10 @@
 // A pool of connections keeps the certificate it was made with, so a rotated SVID gets a new pool and the old one drains.
 import type { PeerCertificate } from 'node:tls';
 import { Pool, type Dispatcher } from 'undici';
-import { Refusal } from '../domain/refusal.ts';
+import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import type { TrustDomain, WorkloadKind } from '../domain/spiffe-id.ts';
 import { checkLifetime, readSvid } from '../identity/svid.ts';
+import { abortReason } from './waiting.ts';
 
 /** The gateway's own credentials; `generation` grows with each rotation. */
 export interface Credentials {
@@ -23,12 +24,14 @@ export interface ChannelOptions {
   readonly expect: { readonly kind: WorkloadKind; readonly name: string } | undefined;
   readonly trustDomain: TrustDomain;
   readonly credentials: () => Credentials;
+  /** Unix milliseconds. */
   readonly now: () => number;
+  /** For a connection, and from a request until the head of its answer. Milliseconds. */
   readonly timeoutMs: number;
 }
 
 export interface Channel {
-  /** @throws Refusal CORDON-9010 when the callee can't be reached or is not who it should be */
+  /** @throws Refusal CORDON-9010 when the callee can't be reached or is not who it should be, or why the signal was aborted */
   request(options: ChannelRequest): Promise<Dispatcher.ResponseData>;
   /** Closes every connection at once. */
   destroy(): Promise<void>;
@@ -42,44 +45,72 @@ export interface ChannelRequest {
   readonly signal: AbortSignal;
 }
 
+const CONNECTIONS = 64;
+
 export function createChannel(options: ChannelOptions): Channel {
-  let pool: Pool | undefined;
-  let generation = -1;
-
-  const current = (): Pool => {
-    const credentials = options.credentials();
-    if (pool !== undefined && generation === credentials.generation) return pool;
-    void pool?.close();
-    generation = credentials.generation;
-    pool = new Pool(options.origin, { connections: 64, pipelining: 1, headersTimeout: options.timeoutMs, bodyTimeout: 0, connect: tlsOptions(options, credentials) });
-    return pool;
-  };
-
+  const pools = createPools(options);
   return {
     async request(request): Promise<Dispatcher.ResponseData> {
       try {
-        return await current().request({ ...request, body: request.body ?? null });
+        return await pools.current().request({ ...request, body: request.body ?? null });
       } catch (cause) {
-        if (request.signal.aborted) throw request.signal.reason;
+        if (request.signal.aborted) throw abortReason(request.signal);
         throw unreachable(options, cause);
       }
     },
+    destroy: () => pools.destroy(),
+  };
+}
+
+interface Pools {
+  current(): Pool;
+  destroy(): Promise<void>;
+}
+
+/** The pool of the credentials in use, and those before it until their last answer has ended. */
+function createPools(options: ChannelOptions): Pools {
+  const draining = new Set<Pool>();
+  let current: { readonly pool: Pool; readonly generation: number } | undefined;
+
+  const drain = (pool: Pool): void => {
+    draining.add(pool);
+    const gone = (): void => void draining.delete(pool);
+    pool.close().then(gone, gone); // a pool that was destroyed meanwhile says so by rejecting
+  };
+
+  return {
+    current(): Pool {
+      const credentials = options.credentials();
+      if (current?.generation === credentials.generation) return current.pool;
+      if (current !== undefined) drain(current.pool);
+      current = { pool: openPool(options, credentials), generation: credentials.generation };
+      return current.pool;
+    },
     async destroy(): Promise<void> {
-      const old = pool;
-      pool = undefined;
-      await old?.destroy();
+      const all = [...draining, ...(current === undefined ? [] : [current.pool])];
+      current = undefined;
+      await Promise.all(all.map((pool) => pool.destroy()));
     },
   };
 }
 
-const unreachable = (options: ChannelOptions, cause: unknown): Refusal => {
-  const inner = cause instanceof Refusal ? cause.message : ((cause as { code?: string }).code ?? 'connection failed');
-  return new Refusal('CORDON-9010', `cannot reach \`${options.expect?.name ?? options.origin.host}\``, { observed: inner, cause });
-};
+const openPool = (options: ChannelOptions, credentials: Credentials): Pool =>
+  new Pool(options.origin, {
+    connections: CONNECTIONS,
+    pipelining: 1,
+    headersTimeout: options.timeoutMs,
+    bodyTimeout: 0, // an answer may stream for as long as its call lives
+    connect: connectOptions(options, credentials),
+  });
 
-function tlsOptions(options: ChannelOptions, credentials: Credentials): Record<string, unknown> {
+const unreachable = (options: ChannelOptions, cause: unknown): Refusal =>
+  new Refusal('CORDON-9010', `cannot reach \`${options.expect?.name ?? options.origin.host}\``, {
+    observed: cause instanceof Refusal ? cause.message : (errorCodeOf(cause) ?? 'connection failed'),
+    cause,
+  });
+
+function connectOptions(options: ChannelOptions, credentials: Credentials): NonNullable<Pool.Options['connect']> {
   if (options.expect === undefined) return { timeout: options.timeoutMs };
-  const { expect, trustDomain, now } = options;
   return {
     timeout: options.timeoutMs,
     cert: credentials.chain,
@@ -89,16 +120,19 @@ function tlsOptions(options: ChannelOptions, credentials: Credentials): Record<s
     servername: '',
     // resumption would skip every check below
     maxCachedSessions: 0,
-    checkServerIdentity: (_host: string, certificate: PeerCertificate): Error | undefined => {
-      try {
-        const svid = readSvid(certificate.raw, trustDomain);
-        checkLifetime(svid, now());
-        const { kind, name } = svid.workload;
-        if (kind === expect.kind && name === expect.name) return undefined;
-        return new Refusal('CORDON-1004', 'another workload answered', { observed: svid.workload.id });
-      } catch (error) {
-        return error instanceof Error ? error : new Error('SVID check failed');
-      }
-    },
+    checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkCallee(options, certificate),
   };
+}
+
+/** @returns why the callee is not the workload that is registered for the address */
+function checkCallee({ expect, trustDomain, now }: ChannelOptions, certificate: PeerCertificate): Error | undefined {
+  try {
+    const svid = readSvid(certificate.raw, trustDomain);
+    checkLifetime(svid, now());
+    const { id, kind, name } = svid.workload;
+    if (kind === expect?.kind && name === expect.name) return undefined;
+    return new Refusal('CORDON-1004', 'another workload answered', { observed: id });
+  } catch (error) {
+    return asRefusal(error, 'CORDON-1006', 'SVID check failed');
+  }
 }

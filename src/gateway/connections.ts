@@ -2,6 +2,7 @@
 // handshake ends, and checked again on every request: lifetime, level and revocation do not wait for the next handshake.
 import type { TLSSocket } from 'node:tls';
 import type { SvidFacts } from '../identity/svid.ts';
+import { within } from './waiting.ts';
 
 /** The authenticated other end of a connection. */
 export interface Peer {
@@ -10,48 +11,55 @@ export interface Peer {
   readonly run: string;
 }
 
+/** What was seen of the connections that were to be closed. */
+export interface Cut {
+  readonly closed: number;
+  /** Those that were not seen to close in time. */
+  readonly open: number;
+}
+
 export interface Connections {
   add(socket: TLSSocket, peer: Peer): void;
   peerOf(socket: object): Peer | undefined;
   socketsOf(agent: string): readonly TLSSocket[];
   count(): number;
-  /** Destroys every connection of the agent; resolves when each was seen closed. @returns how many there were */
-  cut(agent: string): Promise<number>;
+  /** Destroys the connections that the agent has now and waits until each was seen to close, at most `withinMs`. */
+  cut(agent: string, withinMs: number): Promise<Cut>;
 }
 
 export function createConnections(): Connections {
   const peers = new WeakMap<object, Peer>();
   const byAgent = new Map<string, Set<TLSSocket>>();
-  let open = 0;
 
   const forget = (agent: string, socket: TLSSocket): void => {
     const sockets = byAgent.get(agent);
-    if (sockets?.delete(socket) === true) open--;
+    sockets?.delete(socket);
     if (sockets?.size === 0) byAgent.delete(agent);
   };
 
   return {
     add(socket, peer): void {
       peers.set(socket, peer);
+      if (socket.closed) return; // its `close` was emitted before and will not be again
       const sockets = byAgent.get(peer.agent) ?? new Set();
       byAgent.set(peer.agent, sockets.add(socket));
-      open++;
       socket.once('close', () => forget(peer.agent, socket));
     },
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
-    count: () => open,
-    async cut(agent): Promise<number> {
+    count: () => byAgent.values().reduce((sum, sockets) => sum + sockets.size, 0),
+    async cut(agent, withinMs): Promise<Cut> {
       const sockets = [...(byAgent.get(agent) ?? [])];
-      await Promise.all(sockets.map(closed));
-      return sockets.length;
+      await within(withinMs, Promise.all(sockets.map(closed)));
+      const open = sockets.filter((socket) => !socket.closed).length;
+      return { closed: sockets.length - open, open };
     },
   };
 }
 
 const closed = (socket: TLSSocket): Promise<void> =>
   new Promise((resolve) => {
-    if (socket.closed) return resolve();
     socket.once('close', () => resolve());
-    socket.destroy();
+    if (socket.closed) resolve();
+    else socket.destroy();
   });

@@ -4,17 +4,20 @@ import { Refusal } from '../domain/refusal.ts';
 import type { Reply, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
 import { problem } from './problem.ts';
+import { abortReason } from './waiting.ts';
 
 export interface Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  /** `performance.now()` of the first byte. */
   readonly startedAt: number;
-  /** Aborted when either side is gone or the call is cut. */
+  /** Aborted when either side is gone or the call is cut; the reason is a refusal. */
   readonly abort: AbortController;
   peer: Peer | undefined;
   action: string;
   resource: string;
   wire: Wire;
+  /** Bytes of body that were sent to the caller. */
   bytesOut: number;
 }
 
@@ -26,31 +29,47 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
   return { req, res, startedAt, abort, peer: undefined, action: 'http', resource: 'gateway', wire: problem, bytesOut: 0 };
 }
 
-/** Sends an answer whole. */
+/** Sends an answer whole; one that comes too late, because another was begun or nobody is there, ends the connection. */
 export function sendReply(exchange: Exchange, reply: Reply): void {
   const { res } = exchange;
-  if (res.headersSent || res.destroyed) return void res.destroy();
-  exchange.bytesOut += reply.body.length;
-  res.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) });
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  const length = Buffer.byteLength(reply.body);
+  exchange.bytesOut += length;
+  res.writeHead(reply.status, { ...reply.headers, 'content-length': length });
   res.end(reply.body);
 }
 
-/** Sends one message of an event stream and waits while the caller is slower than the upstream. */
+/**
+ * Sends one message of an event stream and waits while the caller is slower than the upstream.
+ * @throws Refusal why the call was ended, when it is ended meanwhile
+ */
 export async function sendEvent(exchange: Exchange, data: string): Promise<void> {
   const { res } = exchange;
   if (!res.headersSent) {
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
   }
-  exchange.bytesOut += data.length;
-  if (res.write(`event: message\ndata: ${data}\n\n`)) return;
-  await new Promise<void>((resolve, reject) => {
-    const { signal } = exchange.abort;
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    res.once('drain', () => {
+  const event = `event: message\ndata: ${data}\n\n`;
+  exchange.bytesOut += Buffer.byteLength(event);
+  if (!res.write(event)) await drained(res, exchange.abort.signal);
+}
+
+const drained = (res: ServerResponse, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      res.off('drain', onDrain);
+      reject(abortReason(signal));
+    };
+    const onDrain = (): void => {
       signal.removeEventListener('abort', onAbort);
       resolve();
-    });
+    };
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    res.once('drain', onDrain);
   });
-}

@@ -1,6 +1,8 @@
 // Calls that were forwarded and have not ended. When anything a decision depends on changes, each is decided again with the request
-// that was stored, and what is now denied is cut. INVARIANT I6
+// that was stored, and what is now denied is cut. A cut call stays here until it was seen to end. INVARIANT I6
 import type { AccessRequest, Decision } from '../domain/access.ts';
+import type { RpcId } from './call.ts';
+import { within } from './waiting.ts';
 
 export interface OpenExchange {
   readonly decisionId: string;
@@ -10,7 +12,7 @@ export interface OpenExchange {
   readonly request: AccessRequest;
   readonly run: string;
   /** JSON-RPC id of the caller's request, so that the caller can cancel it. */
-  readonly rpcId: string | number | undefined;
+  readonly rpcId: RpcId | undefined;
   /** Ends both sides at once; the reason becomes the outcome. */
   readonly cut: (decision: Decision) => void;
   /** Ends the upstream side because the caller asked for it. */
@@ -18,37 +20,51 @@ export interface OpenExchange {
 }
 
 export interface Exchanges {
+  /** @returns says that the call has ended */
   open(exchange: OpenExchange): () => void;
   list(): readonly OpenExchange[];
+  count(): number;
   /** Cancels the call that the run itself made under this JSON-RPC id; nobody else's. */
-  cancel(run: string, callee: string, rpcId: string | number): void;
-  /** Decides every open exchange again. @returns how many were cut */
-  reconsider(decide: (request: AccessRequest) => Decision): number;
+  cancel(run: string, callee: string, rpcId: RpcId): void;
+  /** Decides every open call again and cuts what is denied. @returns the calls that this cut */
+  reconsider(decide: (request: AccessRequest) => Decision): readonly OpenExchange[];
+  /** Waits until these have ended, at most `withinMs`. @returns how many had not by then */
+  settled(exchanges: readonly OpenExchange[], withinMs: number): Promise<number>;
 }
 
 export function createExchanges(): Exchanges {
-  const open = new Set<OpenExchange>();
+  const open = new Map<OpenExchange, PromiseWithResolvers<void>>();
+  const cut = new WeakSet<OpenExchange>();
   return {
     open(exchange): () => void {
-      open.add(exchange);
-      return () => open.delete(exchange);
+      const end = Promise.withResolvers<void>();
+      open.set(exchange, end);
+      return () => {
+        open.delete(exchange);
+        end.resolve();
+      };
     },
-    list: () => [...open],
+    list: () => [...open.keys()],
+    count: () => open.size,
     cancel(run, callee, rpcId): void {
-      for (const exchange of open) {
+      for (const exchange of open.keys()) {
         if (exchange.run === run && exchange.callee === callee && exchange.rpcId === rpcId) exchange.cancel();
       }
     },
-    reconsider(decide): number {
-      let cut = 0;
-      for (const exchange of open) {
-        const decision = decide(exchange.request);
-        if (decision.verdict === 'allow') continue;
-        open.delete(exchange);
+    reconsider(decide): readonly OpenExchange[] {
+      const denied = [...open.keys()].flatMap((exchange) => {
+        const decision = cut.has(exchange) ? undefined : decide(exchange.request);
+        return decision === undefined || decision.verdict === 'allow' ? [] : [{ exchange, decision }];
+      });
+      for (const { exchange, decision } of denied) {
+        cut.add(exchange);
         exchange.cut(decision);
-        cut++;
       }
-      return cut;
+      return denied.map(({ exchange }) => exchange);
+    },
+    async settled(exchanges, withinMs): Promise<number> {
+      await within(withinMs, Promise.all(exchanges.map((exchange) => open.get(exchange)?.promise)));
+      return exchanges.filter((exchange) => open.has(exchange)).length;
     },
   };
 }

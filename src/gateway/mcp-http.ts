@@ -1,14 +1,14 @@
-// An MCP server reached by streamable HTTP: 2026-07-28 when it speaks it, else 2025-11-25 with its handshake. Every request is made
-// anew from the decided call; no header and no byte of the caller's request goes on.
+// An MCP server reached by streamable HTTP: 2026-07-28 when it speaks it, else 2025-11-25 with its handshake. The gateway has one
+// session with it, whoever calls; a session that the server has forgotten is begun anew.
 import type { Dispatcher } from 'undici';
-import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { isJsonArray, isJsonObject, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { McpEra } from './call.ts';
 import type { Channel } from './channel.ts';
-import { LEGACY, MODERN, encodeHeader } from './mcp-decode.ts';
-import { readJsonReply, readSse } from './reply-body.ts';
-import type { McpUpstream, RpcOutcome, ToolCall } from './upstreams.ts';
+import { LEGACY, MODERN } from './mcp-headers.ts';
+import { envelopeOf, postOf, readOutcome, type McpSession } from './mcp-post.ts';
 import { allTools } from './mcp-tools.ts';
+import { ignoreNotifications, type ClientInfo, type McpUpstream, type OnNotification, type RpcOutcome } from './upstreams.ts';
+import { orAborted } from './waiting.ts';
 
 export interface McpHttpOptions {
   readonly channel: Channel;
@@ -16,135 +16,117 @@ export interface McpHttpOptions {
   /** Headers with the upstream's credential, injected here and seen by no agent. INVARIANT I8 */
   readonly credential: () => Readonly<Record<string, string>>;
   readonly bounds: JsonBounds;
-  readonly client: { readonly name: string; readonly version: string };
+  readonly client: ClientInfo;
 }
 
-interface Session {
-  readonly era: McpEra;
-  readonly id: string | undefined;
-  readonly info: JsonObject;
+const NEGOTIATE_MS = 20_000;
+const FRESH: McpSession = { era: 'legacy', id: undefined };
+
+export const createMcpHttp = (options: McpHttpOptions): McpUpstream => new McpHttp(options);
+
+interface Asked {
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly onNotification: OnNotification;
+  readonly signal: AbortSignal;
 }
 
-type OnNotification = (params: JsonObject) => Promise<void>;
-const ignore: OnNotification = () => Promise.resolve();
+interface Sent {
+  readonly id: number;
+  readonly reply: Dispatcher.ResponseData;
+}
 
-export function createMcpHttp(options: McpHttpOptions): McpUpstream {
-  let session: Promise<Session> | undefined;
-  let info: JsonObject = {};
-  let nextId = 1;
-  let nextToken = 1;
+class McpHttp implements McpUpstream {
+  readonly #options: McpHttpOptions;
+  #session: Promise<McpSession> | undefined;
+  #info: JsonObject = {};
+  #nextId = 1;
 
-  const connected = (signal: AbortSignal): Promise<Session> => {
-    session ??= negotiate(signal).catch((error: unknown) => {
-      session = undefined;
+  constructor(options: McpHttpOptions) {
+    this.#options = options;
+  }
+
+  readonly serverInfo = (): JsonObject => this.#info;
+
+  listTools(signal: AbortSignal): Promise<readonly JsonObject[]> {
+    return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal }));
+  }
+
+  call(...[{ tool, args, progress }, onNotification, signal]: Parameters<McpUpstream['call']>): Promise<RpcOutcome> {
+    const meta = progress ? { _meta: { progressToken: `c${this.#nextId}` } } : {};
+    return this.#rpc({ method: 'tools/call', params: { name: tool, arguments: args, ...meta }, onNotification, signal });
+  }
+
+  close(): Promise<void> {
+    return this.#options.channel.destroy();
+  }
+
+  async #rpc(asked: Asked): Promise<RpcOutcome> {
+    const session = await this.#connected(asked.signal);
+    const sent = await this.#send(session, asked);
+    if (sent.reply.statusCode !== 404 || session.id === undefined) return this.#outcome(sent, asked);
+    // MCP 2025-11-25, session management: 404 says that the session is gone and the request was not looked at
+    await sent.reply.body.dump();
+    this.#session = undefined;
+    return this.#outcome(await this.#send(await this.#connected(asked.signal), asked), asked);
+  }
+
+  /** The session, begun once for all who wait for it: that one of them goes away must not end it for the others. */
+  #connected(signal: AbortSignal): Promise<McpSession> {
+    this.#session ??= this.#negotiate(AbortSignal.timeout(NEGOTIATE_MS)).catch((error: unknown) => {
+      this.#session = undefined;
       throw error;
     });
-    return session;
-  };
-
-  async function negotiate(signal: AbortSignal): Promise<Session> {
-    const modern: Session = { era: 'modern', id: undefined, info: {} };
-    const discovered = await send(modern, 'server/discover', {}, ignore, signal).catch(() => undefined);
-    const found = discovered !== undefined && 'result' in discovered.outcome ? discovered.outcome.result : undefined;
-    const versions = found?.['supportedVersions'];
-    if (found !== undefined && Array.isArray(versions) && versions.includes(MODERN)) {
-      const meta = isJsonObject(found['_meta']) ? found['_meta']['io.modelcontextprotocol/serverInfo'] : undefined;
-      info = isJsonObject(meta) ? meta : {};
-      return { ...modern, info };
-    }
-    return handshake(signal);
+    return orAborted(this.#session, signal);
   }
 
-  async function handshake(signal: AbortSignal): Promise<Session> {
-    const fresh: Session = { era: 'legacy', id: undefined, info: {} };
-    const params = { protocolVersion: LEGACY[0] ?? '', capabilities: {}, clientInfo: { ...options.client } };
-    const { outcome, sessionId } = await send(fresh, 'initialize', params, ignore, signal);
+  async #negotiate(signal: AbortSignal): Promise<McpSession> {
+    const modern: McpSession = { era: 'modern', id: undefined };
+    const asked: Asked = { method: 'server/discover', params: {}, onNotification: ignoreNotifications, signal };
+    // an older server refuses in ways of its own; one that cannot be reached is met again by the handshake, which says so
+    const discovered = await this.#ask(modern, asked).catch(() => undefined);
+    const found = discovered !== undefined && 'result' in discovered ? discovered.result : {};
+    const { supportedVersions: versions, _meta: meta } = found;
+    if (!isJsonArray(versions) || !versions.includes(MODERN)) return this.#handshake(signal);
+    this.#inform(isJsonObject(meta) ? meta['io.modelcontextprotocol/serverInfo'] : undefined);
+    return modern;
+  }
+
+  async #handshake(signal: AbortSignal): Promise<McpSession> {
+    const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo: { ...this.#options.client } };
+    const asked: Asked = { method: 'initialize', params, onNotification: ignoreNotifications, signal };
+    const sent = await this.#send(FRESH, asked);
+    const outcome = await this.#outcome(sent, asked);
     if ('error' in outcome) throw new Refusal('CORDON-9010', 'the MCP server refuses `initialize`');
-    const server = outcome.result['serverInfo'];
-    info = isJsonObject(server) ? server : {};
-    const made: Session = { era: 'legacy', id: sessionId, info };
-    const reply = await options.channel.request(post(made, { jsonrpc: '2.0', method: 'notifications/initialized' }, undefined, signal));
+    this.#inform(outcome.result['serverInfo']);
+    const id = sent.reply.headers['mcp-session-id'];
+    const session: McpSession = { era: 'legacy', id: typeof id === 'string' ? id : undefined };
+    const reply = await this.#post(session, { jsonrpc: '2.0', method: 'notifications/initialized' }, signal);
     await reply.body.dump();
-    return made;
+    return session;
   }
 
-  function post(to: Session, message: JsonObject, name: string | undefined, signal: AbortSignal): Parameters<Channel['request']>[0] {
-    const version = to.era === 'modern' ? MODERN : (LEGACY[0] ?? '');
-    const method = message['method'];
-    const mirrored =
-      to.era === 'modern' && typeof method === 'string'
-        ? { 'mcp-method': method, ...(name === undefined ? {} : { 'mcp-name': encodeHeader(name) }) }
-        : {};
-    return {
-      method: 'POST',
-      path: options.path,
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...(method === 'initialize' ? {} : { 'mcp-protocol-version': version }),
-        ...mirrored,
-        ...(to.id === undefined ? {} : { 'mcp-session-id': to.id }),
-        ...options.credential(),
-      },
-      body: writeJson(message),
-      signal,
-    };
+  #inform(info: JsonObject[string] | undefined): void {
+    this.#info = isJsonObject(info) ? info : {};
   }
 
-  async function send(to: Session, method: string, params: JsonObject, onNotification: OnNotification, signal: AbortSignal): Promise<{ outcome: RpcOutcome; sessionId: string | undefined }> {
-    const id = nextId++;
-    const name = method === 'tools/call' && typeof params['name'] === 'string' ? params['name'] : undefined;
-    const body = to.era === 'modern' ? { ...params, _meta: { ...metaOf(params), ...envelope(options.client) } } : params;
-    const reply = await options.channel.request(post(to, { jsonrpc: '2.0', id, method, params: body }, name, signal));
-    const outcome = await readOutcome(reply, id, options.bounds, onNotification);
-    const sessionId = reply.headers['mcp-session-id'];
-    return { outcome, sessionId: typeof sessionId === 'string' ? sessionId : undefined };
+  async #ask(session: McpSession, asked: Asked): Promise<RpcOutcome> {
+    return this.#outcome(await this.#send(session, asked), asked);
   }
 
-  const rpc = async (method: string, params: JsonObject, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> =>
-    (await send(await connected(signal), method, params, onNotification, signal)).outcome;
-
-  return {
-    serverInfo: () => info,
-    listTools: (signal) => allTools((params) => rpc('tools/list', params, ignore, signal)),
-    call: ({ tool, args, progress }: ToolCall, onNotification, signal) => {
-      const meta = progress ? { _meta: { progressToken: `c${nextToken++}` } } : {};
-      return rpc('tools/call', { name: tool, arguments: args, ...meta }, onNotification, signal);
-    },
-    close: () => options.channel.destroy(),
-  };
-}
-
-const metaOf = (params: JsonObject): JsonObject => (isJsonObject(params['_meta']) ? params['_meta'] : {});
-
-const envelope = (client: McpHttpOptions['client']): JsonObject => ({
-  'io.modelcontextprotocol/protocolVersion': MODERN,
-  'io.modelcontextprotocol/clientInfo': { ...client },
-  'io.modelcontextprotocol/clientCapabilities': {},
-});
-
-/** Reads the answer with our id out of a JSON body or an event stream. @throws Refusal CORDON-9010 */
-async function readOutcome(reply: Dispatcher.ResponseData, id: number, bounds: JsonBounds, onNotification: OnNotification): Promise<RpcOutcome> {
-  const type = String(reply.headers['content-type'] ?? '').split(';', 1)[0];
-  if (type === 'application/json') return outcomeOf(await readJsonReply(reply.body, bounds), id, reply.statusCode);
-  if (type !== 'text/event-stream' || reply.statusCode !== 200) {
-    await reply.body.dump();
-    throw new Refusal('CORDON-9010', 'the MCP server does not answer as MCP', { observed: `status ${reply.statusCode}` });
+  async #send(session: McpSession, { method, params, signal }: Asked): Promise<Sent> {
+    const id = this.#nextId++;
+    const own = isJsonObject(params['_meta']) ? params['_meta'] : {};
+    const full = session.era === 'modern' ? { ...params, _meta: { ...own, ...envelopeOf(this.#options.client) } } : params;
+    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, signal) };
   }
-  for await (const message of readSse(reply.body, bounds)) {
-    if (message['id'] === id) return outcomeOf(message, id, 200);
-    if (message['id'] === undefined && isNotification(message)) await onNotification(message);
+
+  #post(session: McpSession, message: JsonObject, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const { channel, path, credential } = this.#options;
+    return channel.request(postOf({ path, session, message, credential: credential(), signal }));
   }
-  throw new Refusal('CORDON-9010', 'the MCP server ends its answer early');
-}
 
-/** Notifications that belong to a call; anything else a server says of its own accord is not handed on. */
-export const isNotification = (message: JsonObject): boolean =>
-  message['method'] === 'notifications/progress' || message['method'] === 'notifications/message';
-
-export function outcomeOf(message: JsonObject, id: number, status: number): RpcOutcome {
-  const { result, error } = message;
-  if (isJsonObject(result) && message['id'] === id) return { result };
-  if (isJsonObject(error)) return { error };
-  throw new Refusal('CORDON-9010', 'the MCP server answers another request', { observed: `status ${status}` });
+  #outcome({ id, reply }: Sent, { onNotification }: Asked): Promise<RpcOutcome> {
+    return readOutcome(reply, { id, bounds: this.#options.bounds, onNotification });
+  }
 }

@@ -1,23 +1,24 @@
-// How MCP hears a no. Sources: MCP 2026-07-28 (-32020, -32602), MCP 2025-11-25, and the verdict table: a denied `tools/call` is a result
-// with `isError` (clients hand it to the model), any other denied request is a JSON-RPC error, a broken PDP is never `isError`.
+// How MCP hears a no. Standards: MCP 2026-07-28 (-32020, -32602), MCP 2025-11-25. A denied `tools/call` is a result with `isError`
+// (clients hand it to the model), any other denied request is a JSON-RPC error, and a broken PDP is never `isError`.
 import { CODES, type Code } from '../domain/codes.ts';
 import { writeJson, type Json, type JsonObject } from '../domain/json.ts';
 import { HIDDEN, type McpEra, type No, type Reply, type RpcId, type Wire } from './call.ts';
 import { problem } from './problem.ts';
 
-export const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' };
 
 /** A JSON-RPC answer. `resultType` belongs to 2026-07-28 alone. */
 export function rpcResult(id: RpcId, era: McpEra, result: JsonObject): JsonObject {
   return { jsonrpc: '2.0', id, result: era === 'modern' ? { resultType: 'complete', ...result } : result };
 }
 
-export const rpcError = (id: RpcId | null, code: number, message: string, data?: JsonObject): JsonObject => ({
+const rpcError = (id: RpcId | null, code: number, message: string, data?: JsonObject): JsonObject => ({
   jsonrpc: '2.0',
   id,
   error: { code, message, ...(data === undefined ? {} : { data }) },
 });
 
+/** A JSON answer, sent whole. */
 export const jsonReply = (status: number, body: Json): Reply => ({ status, headers: JSON_HEADERS, body: writeJson(body) });
 
 const dataOf = (no: No): JsonObject => ({
@@ -56,9 +57,17 @@ export const mcpRequestWire =
     return jsonReply(200, rpcError(id, rpc, no.reason ?? row.title, dataOf(no)));
   };
 
-/** Says no to `tools/call`. `known` is false when the caller may see nothing of this server: then the server does not exist. */
+export interface McpCallWire {
+  readonly id: RpcId;
+  readonly era: McpEra;
+  readonly tool: string;
+  /** False when the caller may see nothing of this server: then the server does not exist. */
+  readonly known: () => boolean;
+}
+
+/** Says no to `tools/call`. */
 export const mcpCallWire =
-  (id: RpcId, era: McpEra, tool: string, known: () => boolean): Wire =>
+  ({ id, era, tool, known }: McpCallWire): Wire =>
   (no) => {
     const row = CODES[no.code];
     if (HIDDEN.has(no.code) && known()) {
@@ -72,7 +81,7 @@ export const mcpCallWire =
 /** Short, constant in shape, without a word from the caller or an upstream. */
 function deniedResult(no: No): JsonObject {
   const row = CODES[no.code];
-  const reason = no.reason === undefined ? row.title : no.reason;
+  const reason = no.reason ?? row.title;
   const retry = row.retryable ? 'You may retry later.' : 'Do not retry.';
   const ref = no.decisionId === undefined ? '' : ` Ref ${no.decisionId}.`;
   return {

@@ -1,7 +1,16 @@
-// Reading what an upstream answers: bounded, parsed, and handed on message by message. attacker-controlled: a tool is not trusted either.
+// Reading what an upstream answers: bounded, parsed, and handed on message by message. attacker-controlled: a tool is not trusted either
 import { createParser } from 'eventsource-parser';
+import type { Dispatcher } from 'undici';
 import { Refusal } from '../domain/refusal.ts';
-import { isJsonObject, parseJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
+
+/** The media type without its parameters, or nothing. */
+export const mediaTypeOf = ({ headers }: Dispatcher.ResponseData): string =>
+  String(headers['content-type'] ?? '')
+    .split(';', 1)
+    .join('')
+    .trim()
+    .toLowerCase();
 
 /** @throws Refusal CORDON-9010 when the reply is longer than allowed or no JSON object */
 export async function readJsonReply(body: AsyncIterable<Uint8Array>, bounds: JsonBounds): Promise<JsonObject> {
@@ -19,7 +28,7 @@ const tooLong = (bounds: JsonBounds): Refusal =>
   new Refusal('CORDON-9010', 'the upstream answers more than is allowed', { expected: `at most ${bounds.maxBytes} bytes` });
 
 function objectOf(bytes: Uint8Array, bounds: JsonBounds): JsonObject {
-  let value;
+  let value: Json;
   try {
     value = parseJson(bytes, bounds);
   } catch (cause) {
@@ -29,7 +38,10 @@ function objectOf(bytes: Uint8Array, bounds: JsonBounds): JsonObject {
   return value;
 }
 
-/** The JSON messages of a server-sent event stream, one at a time; the next is read when the last was consumed (back-pressure). */
+/**
+ * The JSON messages of a server-sent event stream (HTML, server-sent events §9.2), one at a time; the next is read when the last was
+ * consumed (back-pressure). @throws Refusal CORDON-9010 when a message is longer than allowed, no UTF-8 or no JSON object
+ */
 export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBounds): AsyncGenerator<JsonObject> {
   const ready: JsonObject[] = [];
   const parser = createParser({
@@ -37,13 +49,21 @@ export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBoun
       if (event.data !== '') ready.push(objectOf(Buffer.from(event.data), bounds));
     },
   });
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder('utf-8', { fatal: true });
   let pending = 0;
   for await (const chunk of body) {
     pending += chunk.byteLength;
     if (pending > bounds.maxBytes) throw tooLong(bounds);
-    parser.feed(decoder.decode(chunk, { stream: true }));
+    parser.feed(textOf(decoder, chunk));
     if (ready.length > 0) pending = 0;
     for (const message of ready.splice(0)) yield message;
+  }
+}
+
+function textOf(decoder: TextDecoder, chunk: Uint8Array): string {
+  try {
+    return decoder.decode(chunk, { stream: true });
+  } catch (cause) {
+    throw new Refusal('CORDON-9010', 'the upstream does not answer with UTF-8', { cause });
   }
 }

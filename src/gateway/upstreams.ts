@@ -12,14 +12,25 @@ export interface ToolCall {
 /** The JSON-RPC outcome of an upstream call. */
 export type RpcOutcome = { readonly result: JsonObject } | { readonly error: JsonObject };
 
+/** Takes one notification; resolves when the caller has taken it. */
+export type OnNotification = (message: JsonObject) => Promise<void>;
+
+export const ignoreNotifications: OnNotification = () => Promise.resolve();
+
 export interface McpUpstream {
   /** What the server says of itself; never a policy input. */
   readonly serverInfo: () => JsonObject;
   /** All tools, all pages. @throws Refusal CORDON-9010 */
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]>;
   /** Calls one tool; progress and log notifications go to `onNotification` in order. @throws Refusal CORDON-9010 */
-  call(call: ToolCall, onNotification: (params: JsonObject) => Promise<void>, signal: AbortSignal): Promise<RpcOutcome>;
+  call(call: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome>;
   close(): Promise<void>;
+}
+
+/** How Cordon names itself to a server. */
+export interface ClientInfo {
+  readonly name: string;
+  readonly version: string;
 }
 
 export interface A2aUpstream {

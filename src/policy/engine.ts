@@ -95,10 +95,7 @@ export class Engine {
     const answer = this.#call((cedar) => cedar.statefulIsAuthorized(call));
     if (answer.type === 'failure') throw new Error(`the policy engine refused the request: ${sentences(answer.errors)}`);
     const { decision, diagnostics } = answer.response;
-    const errors = diagnostics.errors.map(({ policyId, error }) => ({
-      policy: policyId,
-      message: bare(error.message),
-    }));
+    const errors = diagnostics.errors.map(({ policyId, error }) => ({ policy: policyId, message: withoutValues(error.message) }));
     return { allowed: decision === 'allow', reasons: diagnostics.reason, errors };
   }
 
@@ -149,6 +146,9 @@ function issue(policy: string, { message, help, sourceLocations }: DetailedError
   const at = unitsBefore(text, place.start);
   return { policy, message: bare(message), help: help ?? undefined, at, length: unitsBefore(text, place.end) - at };
 }
+
+/** An evaluation error quotes the values it met, and values of arguments stay out of records (INVARIANT I8). */
+const withoutValues = (message: string): string => bare(message).replace(/`.*`/s, '`…`').slice(0, 300);
 
 const sentences = (errors: readonly DetailedError[]): string => errors.map(({ message }) => message).join('; ');
 

@@ -115,4 +115,8 @@ export async function writeStarter(root: string): Promise<Starter> {
   }
 }
 
-const isThere = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

@@ -29,7 +29,15 @@ function render(paint: Paint, agents: readonly AgentRow[]): readonly string[] {
   const head = HEAD.map((text) => [text, (shown: string) => paint('dim', shown)] as const);
   const rows = agents.map(({ name, segment, level, runs, connections, owner, purpose }) => {
     const live = runs.filter(({ notAfter }) => notAfter > now).length;
-    return [name, segment, [level, (shown: string) => paint(LEVEL_STYLES[level], shown)] as const, count(live), count(connections), owner, purpose];
+    return [
+      name,
+      segment,
+      [level, (shown: string) => paint(LEVEL_STYLES[level], shown)] as const,
+      count(live),
+      count(connections),
+      owner,
+      purpose,
+    ];
   });
   return table([head, ...rows], 0);
 }

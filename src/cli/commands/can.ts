@@ -1,5 +1,5 @@
 // `cordon can`: asks the policy as the gateway would, without a call, a record or an effect.
-import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { isJsonObject, parseJson, type JsonObject } from '../../domain/json.ts';
 import { METHODS } from '../../policy/methods.ts';
@@ -14,13 +14,14 @@ import type { ReplyOf } from '../replies.ts';
 import { showExamples } from '../usage.ts';
 
 const BOUNDS = { maxBytes: 262_144, maxDepth: 32 };
-const STDIN = 0;
 
 export function canCommand(program: Command): void {
   const command = program
     .command('can')
     .summary('ask whether a call would be allowed, and why')
-    .description('Asks whether a call would be allowed, and why: nothing is called and nothing is recorded.\nWith two arguments the action is `tools/call`. Exit 0 yes, 5 no.')
+    .description(
+      'Asks whether a call would be allowed, and why: nothing is called and nothing is recorded.\nWith two arguments the action is `tools/call`. Exit 0 yes, 5 no.',
+    )
     .argument('<agent>', 'name of a registered agent')
     .argument('<action>', '`tools/call`, `tools/list`, `a2a/SendMessage`, ..; or a tool')
     .argument('[resource]', 'a tool `server/tool`, a server, or an agent')
@@ -60,7 +61,7 @@ function wantedOf(agent: string, action: string, resource: string | undefined): 
 }
 
 async function readInput(given: string): Promise<JsonObject> {
-  const bytes = given === '-' ? await readFile(STDIN) : Buffer.from(given);
+  const bytes = given === '-' ? await buffer(process.stdin) : Buffer.from(given);
   try {
     const input = parseJson(bytes, BOUNDS);
     if (isJsonObject(input)) return input;

@@ -23,10 +23,12 @@ export function doctorCommand(program: Command): void {
 }
 
 async function examine(context: Context): Promise<void> {
-  const reply = await context.connected((client) => client.doctor()).catch((error: unknown) => {
-    if (error instanceof Failure && error.exit === 'unreachable') return error;
-    throw error;
-  });
+  const reply = await context
+    .connected((client) => client.doctor())
+    .catch((error: unknown) => {
+      if (error instanceof Failure && error.exit === 'unreachable') return error;
+      throw error;
+    });
   if (!(reply instanceof Failure)) {
     const { checks } = reply.value;
     context.out.print(reply.json, (paint) => render(paint, checks));
@@ -36,11 +38,14 @@ async function examine(context: Context): Promise<void> {
   const { offlineChecks } = await import('../offline.ts');
   const checks = await offlineChecks(context.config, context.data);
   const server = `${reply.message}: gateway, certificates, policies and resources were not checked`;
-  context.out.print({ schema: 'cordon.doctor/v1', server: 'unreachable', message: server, checks: checks.map((check) => ({ ...check })) }, (paint) => [
-    ...render(paint, checks),
-    `${paint.mark('!')} ${plain(server)}`,
-    ...(reply.detail.fix ?? []).map((fix) => `    fix  ${plain(fix)}`),
-  ]);
+  context.out.print(
+    { schema: 'cordon.doctor/v1', server: 'unreachable', message: server, checks: checks.map((check) => ({ ...check })) },
+    (paint) => [
+      ...render(paint, checks),
+      `${paint.mark('!')} ${plain(server)}`,
+      ...(reply.detail.fix ?? []).map((fix) => `    fix  ${plain(fix)}`),
+    ],
+  );
   process.exitCode = checks.some(({ ok }) => !ok) ? EXIT.gate : EXIT.unreachable;
 }
 
@@ -52,7 +57,10 @@ function render(paint: Paint, checks: readonly Seen[]): readonly string[] {
     paint('bold', plain(group)),
     ...checks.filter(({ category }) => category === group).flatMap((check) => checkLines(paint, check, names)),
   ]);
-  const summary = failed.length === 0 ? `${paint.mark('v')} ${several(checks.length, 'check')}, all passed` : `${paint.mark('x')} ${several(failed.length, 'check')} of ${checks.length} failed`;
+  const summary =
+    failed.length === 0
+      ? `${paint.mark('v')} ${several(checks.length, 'check')}, all passed`
+      : `${paint.mark('x')} ${several(failed.length, 'check')} of ${checks.length} failed`;
   return [...lines, summary];
 }
 

@@ -10,7 +10,9 @@ export function initCommand(program: Command): void {
   const command = program
     .command('init')
     .summary('write a first configuration')
-    .description('Writes a commented cordon.yaml, a small working set of policies and a .gitignore. Never overwrites: exit 8 names the file that is there.')
+    .description(
+      'Writes a commented cordon.yaml, a small working set of policies and a .gitignore. Never overwrites: exit 8 names the file that is there.',
+    )
     .argument('[dir]', 'where to write it', '.')
     .action(async (dir: string, _options: object, self: Command) => {
       const context = contextOf(self);

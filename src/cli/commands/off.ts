@@ -14,7 +14,9 @@ export function offCommand(program: Command): void {
   const command = program
     .command('off')
     .summary('take rights away from an agent, at once')
-    .description('Sets the level of an agent: `watched`, `restricted` (reads only) or `off` (nothing; live connections are cut).\nReports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 already at that level.')
+    .description(
+      'Sets the level of an agent: `watched`, `restricted` (reads only) or `off` (nothing; live connections are cut).\nReports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 already at that level.',
+    )
     .argument('<agent>', 'name of a registered agent')
     .requiredOption('--reason <text>', 'why; it stands in the log')
     .addOption(new Option('--level <level>', 'what is left to it').choices(['watched', 'restricted', 'off']).default('off'))

@@ -6,7 +6,7 @@ import { showExamples } from '../usage.ts';
 import { several } from '../units.ts';
 
 export function policyCommand(program: Command): void {
-  const policy = program.command('policy').summary('policies: reload').description('Policies of the running Cordon.');
+  const policy = program.command('policy').helpCommand(false).summary('policies: reload').description('Policies of the running Cordon.');
   showExamples(policy, ['cordon policy reload']);
   const reload = policy
     .command('reload')
@@ -15,7 +15,9 @@ export function policyCommand(program: Command): void {
     .action(async (_options: object, self: Command) => {
       const context = contextOf(self);
       const { json, value } = await context.connected((client) => client.reloadPolicies());
-      context.out.print(json, (paint) => [`${paint.mark('v')} ${several(value.count, 'policy', 'policies')} in force  version ${plain(String(value.version))}`]);
+      context.out.print(json, (paint) => [
+        `${paint.mark('v')} ${several(value.count, 'policy', 'policies')} in force  version ${plain(String(value.version))}`,
+      ]);
     });
   showExamples(reload, ['cordon policy reload', 'cordon policy reload --json']);
 }

@@ -9,12 +9,14 @@ import { plain } from '../untrusted.ts';
 import { several } from '../units.ts';
 
 export function resourceCommand(program: Command): void {
-  const resource = program.command('resource').summary('tool servers: accept').description('Tool servers of the running Cordon.');
+  const resource = program.command('resource').helpCommand(false).summary('tool servers: accept').description('Tool servers of the running Cordon.');
   showExamples(resource, ['cordon resource accept ledger']);
   const accept = resource
     .command('accept')
     .summary('accept changed tool definitions')
-    .description('Pins the tool definitions as the server gives them now. Compare them first: `cordon status` names the tools that changed.\nExit 8 when nothing changed.')
+    .description(
+      'Pins the tool definitions as the server gives them now. Compare them first: `cordon status` names the tools that changed.\nExit 8 when nothing changed.',
+    )
     .argument('<name>', 'name of a registered resource')
     .action(async (name: string, _options: object, self: Command) => {
       const context = contextOf(self);
@@ -23,7 +25,9 @@ export function resourceCommand(program: Command): void {
         return client.acceptResource(name);
       });
       const tools = value.accepted.map((tool) => plain(tool)).join(', ');
-      context.out.print(json, (paint) => [`${paint.mark('v')} ${plain(value.resource)}: ${several(value.accepted.length, 'changed definition')} accepted  ${tools}`.trimEnd()]);
+      context.out.print(json, (paint) => [
+        `${paint.mark('v')} ${plain(value.resource)}: ${several(value.accepted.length, 'changed definition')} accepted  ${tools}`.trimEnd(),
+      ]);
     });
   showExamples(accept, ['cordon status', 'cordon resource accept ledger']);
 }
@@ -42,8 +46,12 @@ function assertChanged(name: string, resources: ReplyOf<'status'>['resources']):
   }
   if (found.state === 'changed') return;
   const waiting = found.state === 'waiting';
-  throw new Failure('conflict', waiting ? `\`${name}\` has not answered yet, so there is nothing to accept` : `\`${name}\` gives the definitions that are pinned`, {
-    observed: found.error,
-    fix: [waiting ? 'start the server, then see `cordon status`' : 'nothing to do'],
-  });
+  throw new Failure(
+    'conflict',
+    waiting ? `\`${name}\` has not answered yet, so there is nothing to accept` : `\`${name}\` gives the definitions that are pinned`,
+    {
+      observed: found.error,
+      fix: [waiting ? 'start the server, then see `cordon status`' : 'nothing to do'],
+    },
+  );
 }

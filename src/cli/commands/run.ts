@@ -70,7 +70,11 @@ const ownFailure = (failure: Failure, endsWith: ExitName): Failure =>
 function cannotStart(error: unknown, file: string): Failure {
   const seen = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
   const found = seen !== 'ENOENT';
-  const detail = { observed: `\`${file}\` ${seen}`, fix: [found ? `make it executable: \`chmod +x ${file}\`` : 'name a command of the PATH, or a path'], cause: error };
+  const detail = {
+    observed: `\`${file}\` ${seen}`,
+    fix: [found ? `make it executable: \`chmod +x ${file}\`` : 'name a command of the PATH, or a path'],
+    cause: error,
+  };
   const endsWith = found ? (seen === 'EACCES' ? 'notExecutable' : 'runFailed') : 'notFound';
   return new Failure('usage', found ? 'the command cannot be started' : 'the command is not found', { ...detail, endsWith });
 }
@@ -110,10 +114,10 @@ function ownsTerminal(): boolean {
 }
 
 /** The run is over whether or not this can be said to the control plane: its SVID dies within minutes. */
-async function endRun(context: Context, run: string): Promise<void> {
+async function endRun(context: Context, id: string): Promise<void> {
   try {
-    await context.connected((client) => client.endRun(run));
+    await context.connected((client) => client.endRun(id));
   } catch (error) {
-    process.stderr.write(`! the end of run ${plain(run)} could not be reported: ${plain(asFailure(error).message)}\n`);
+    process.stderr.write(`! the end of run ${plain(id)} could not be reported: ${plain(asFailure(error).message)}\n`);
   }
 }

@@ -18,7 +18,9 @@ export function statusCommand(program: Command): void {
   const command = program
     .command('status')
     .summary('show what runs and what it enforces')
-    .description('Shows gateway, policies, resources, agents and log of the running Cordon.\nWith --watch again every second (with --json, or without a terminal: whenever something changed), until Ctrl-C.')
+    .description(
+      'Shows gateway, policies, resources, agents and log of the running Cordon.\nWith --watch again every second (with --json, or without a terminal: whenever something changed), until Ctrl-C.',
+    )
     .option('--watch', 'keep showing it')
     .action(async ({ watch }: { watch?: boolean }, self: Command) => {
       const context = contextOf(self);
@@ -76,7 +78,11 @@ function resourceRow(at: At, { resource, state, tools, changed, error }: Status[
   if (state === 'ready') return [at('v'), resource, `ready, ${several(tools, 'tool')}`];
   if (state === 'changed') {
     const which = changed.join(', ');
-    return [at('x'), resource, `${several(changed.length, 'definition')} changed and not served: ${which}  fix  cordon resource accept ${resource}`];
+    return [
+      at('x'),
+      resource,
+      `${several(changed.length, 'definition')} changed and not served: ${which}  fix  cordon resource accept ${resource}`,
+    ];
   }
   return [at('!'), resource, `waiting${error === undefined ? '' : `: ${error}`}`];
 }

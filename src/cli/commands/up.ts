@@ -9,7 +9,9 @@ export function upCommand(program: Command): void {
   const command = program
     .command('up')
     .summary('run Cordon')
-    .description('Runs control plane and gateway of one cordon.yaml until Ctrl-C; a second Ctrl-C ends at once (130).\nWith --json one event a line.')
+    .description(
+      'Runs control plane and gateway of one cordon.yaml until Ctrl-C; a second Ctrl-C ends at once (130).\nWith --json one event a line.',
+    )
     .action(async (_options: object, self: Command) => run(contextOf(self)));
   showExamples(command, ['cordon up', 'cordon up --config desk/cordon.yaml --data /var/lib/cordon', 'cordon up --json']);
 }
@@ -17,9 +19,10 @@ export function upCommand(program: Command): void {
 async function run(context: Context): Promise<void> {
   const report = createReport(context);
   const stop = stopSignal(() => report.stopping());
-  const [{ readConfig }, { up }] = await Promise.all([import('../../server/config.ts'), import('../../server/up.ts')]);
+  const { readConfig } = await import('../../server/config.ts');
   const config = await readConfig(context.config);
   report.configured(context.config, config);
+  const { up } = await import('../../server/up.ts');
   const running = await up({ config, dataDir: context.data, onNotice: (line) => report.notice(line) }).catch(async (error: unknown) => {
     throw (await alreadyRunning(context)) ?? error;
   });

@@ -17,7 +17,16 @@ export function versionCommand(program: Command): void {
       const server = await serverVersion(context);
       const skew = server !== undefined && server !== VERSION;
       const json = { schema: 'cordon.version/v1', client: VERSION, server: server ?? null, skew, node: process.version };
-      context.out.print(json, () => table([['cordon', VERSION], ['server', server ?? 'not running'], ['node', process.version]], 0));
+      context.out.print(json, () =>
+        table(
+          [
+            ['cordon', VERSION],
+            ['server', server ?? 'not running'],
+            ['node', process.version],
+          ],
+          0,
+        ),
+      );
       if (skew) context.out.hint('client and server differ: restart `cordon up`');
     });
   showExamples(command, ['cordon version', 'cordon version --json']);

@@ -34,5 +34,7 @@ function render(paint: Paint, who: ReplyOf<'whois'>): readonly string[] {
     ['certificate', notAfter === undefined ? undefined : `${until(notAfter, Date.now())}, to ${new Date(notAfter).toISOString()}`],
     ['live', live ? 'yes' : 'no'],
   ];
-  return table(rows.flatMap(([label, value]) => (value === undefined ? [] : [[[label, (text: string) => paint('dim', text)] as const, value]])));
+  return table(
+    rows.flatMap(([label, value]) => (value === undefined ? [] : [[[label, (text: string) => paint('dim', text)] as const, value]])),
+  );
 }

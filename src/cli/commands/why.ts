@@ -1,6 +1,7 @@
 // `cordon why`: one decision with every clause, the last denials, or what a code means.
 import { InvalidArgumentError, type Command } from 'commander';
 import { CODES, isCode, type Code } from '../../domain/codes.ts';
+import { isJsonObject, type Json } from '../../domain/json.ts';
 import type { Client, Reply } from '../client.ts';
 import { contextOf, type Context } from '../context.ts';
 import { Failure } from '../errors.ts';
@@ -22,7 +23,9 @@ export function whyCommand(program: Command): void {
   const command = program
     .command('why')
     .summary('explain a decision or a code')
-    .description('Explains a decision: what was wanted, who asked, which clause stopped it and what it saw, what would allow it, and the proof.\nExplains a code when one is given; that needs no server.')
+    .description(
+      'Explains a decision: what was wanted, who asked, which clause stopped it and what it saw, what would allow it, and the proof.\nExplains a code when one is given; that needs no server.',
+    )
     .argument('[what]', 'a decision `dec_..` or a code `CORDON-nnnn`')
     .option('--last [n]', 'the last denial, or a list of the last n', wholeNumber)
     .option('--agent <name>', 'with --last: of this agent')
@@ -36,7 +39,9 @@ export function whyCommand(program: Command): void {
 }
 
 const neither = (): Failure =>
-  new Failure('usage', 'name a decision or a code, or ask for the last denial', { fix: ['`cordon why --last`', '`cordon why CORDON-3001`'] });
+  new Failure('usage', 'name a decision or a code, or ask for the last denial', {
+    fix: ['`cordon why --last`', '`cordon why CORDON-3001`'],
+  });
 
 function wholeNumber(text: string): number {
   const value = Number(text);
@@ -67,7 +72,10 @@ function showWhy(context: Context, { json, value }: Reply<'why'>): void {
 async function lastDenials(context: Context, client: Client, { last, agent }: WhyOptions): Promise<void> {
   const limit = last === true || last === undefined ? 1 : last;
   const found = await Promise.all((['deny', 'error'] as const).map((verdict) => client.decisions({ verdict, limit, agent })));
-  const items = found.flatMap(({ value }) => value.items).toSorted((a, b) => b.seq - a.seq).slice(0, limit);
+  const items = found
+    .flatMap(({ value }) => value.items)
+    .toSorted((a, b) => b.seq - a.seq)
+    .slice(0, limit);
   const [newest] = items;
   if (newest === undefined) {
     context.out.print({ schema: 'cordon.decisions/v1', items: [], next: null }, () => ['nothing was denied']);
@@ -75,14 +83,15 @@ async function lastDenials(context: Context, client: Client, { last, agent }: Wh
     showWhy(context, await client.why(newest.id));
   } else {
     const kept = new Set(items.map(({ id }) => id));
-    const json = found.flatMap((reply) => (Array.isArray(reply.json['items']) ? reply.json['items'] : []));
-    context.out.print({ schema: 'cordon.decisions/v1', items: json.filter((item) => kept.has(idOf(item))), next: null }, (paint) => list(paint, items));
+    const raw = found
+      .flatMap(({ json }) => listOf(json['items']))
+      .filter((item) => isJsonObject(item) && typeof item['id'] === 'string' && kept.has(item['id']));
+    context.out.print({ schema: 'cordon.decisions/v1', items: raw, next: null }, (paint) => list(paint, items));
     context.out.hint(`explain one: cordon why ${newest.id}`);
   }
 }
 
-const idOf = (item: unknown): string =>
-  typeof item === 'object' && item !== null && 'id' in item && typeof item.id === 'string' ? item.id : '';
+const listOf = (json: Json | undefined): readonly Json[] => (Array.isArray(json) ? (json as readonly Json[]) : []);
 
 function list(paint: Paint, items: ReplyOf<'decisions'>['items']): readonly string[] {
   return table(
@@ -115,7 +124,9 @@ function codeLines(paint: Paint, code: Code): readonly string[] {
   return [
     `${paint('bold', code)}  ${title}`,
     ...labelled(paint, 'kind', [kind]),
-    ...labelled(paint, 'retry', [retryable ? 'the same call may succeed later' : 'no: the same call is refused again until something is changed']),
+    ...labelled(paint, 'retry', [
+      retryable ? 'the same call may succeed later' : 'no: the same call is refused again until something is changed',
+    ]),
     ...labelled(paint, 'http', [String(status)]),
     ...labelled(paint, 'fix', [fix]),
   ];

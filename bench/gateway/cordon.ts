@@ -1,0 +1,43 @@
+// Cordon with everything on: SVIDs of its own CA, limits, 15 policies in the official engine, the log, the index of decisions.
+import { parse, stringify } from 'yaml';
+import { openBed, type Bed } from '../../test/support/bed.ts';
+import { policiesOf, READS, TAGS, TOOLS } from '../desks.ts';
+
+const POLICIES = 15;
+/** The agents that the bed registers. */
+const DESKS = [
+  { agent: 'caller', team: 'desk', server: 'bench' },
+  { agent: 'callee', team: 'tools', server: 'bench' },
+  { agent: 'other', team: 'vault', server: 'bench' },
+];
+
+/** A `cordon up` process in front of `upstream`, ready. */
+export async function startCordon(upstream: number): Promise<Bed> {
+  const bed = await openBed({
+    policies: policiesOf(POLICIES, DESKS),
+    tools: false,
+    configure: (yaml) => {
+      const { resources, limits, ...rest } = parse(yaml) as { resources: { bench: { mcp: object } }; limits: object };
+      const mcp = { ...resources.bench.mcp, url: `http://127.0.0.1:${upstream}/mcp`, allowPlaintextLoopback: true };
+      // the limiter counts every call and stops none: what it costs is in the figures
+      return stringify({
+        ...rest,
+        resources: { bench: { ...resources.bench, reads: READS, tags: TAGS, mcp } },
+        limits: { ...limits, rate: 100_000, burst: 100_000 },
+      });
+    },
+  });
+  try {
+    await bed.ready();
+    const { resources } = (await bed.control('GET', '/v1/status')).json as { resources: readonly { tools: number }[] };
+    if (resources[0]?.tools !== TOOLS.length) throw new Error('Cordon does not see the tools of the upstream');
+    return bed;
+  } catch (error) {
+    await bed.close();
+    throw error;
+  }
+}
+
+/** Entries of the log. */
+export const logSize = async (bed: Bed): Promise<number> =>
+  ((await bed.control('GET', '/v1/status')).json as { log: { size: number } }).log.size;

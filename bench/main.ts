@@ -1,0 +1,46 @@
+// `npm run bench`: what Cordon costs, beside a peer in the same run. `-- <name>` runs one, `--json` prints one object a line, `--quick`
+// shows in seconds that everything works. Exit 2 on bad usage, 1 when a bench failed.
+import { parseArgs } from 'node:util';
+import { decide } from './decide.ts';
+import { gateway } from './gateway.ts';
+import { log } from './log.ts';
+import type { Bench } from './row.ts';
+import { renderReport } from './table.ts';
+
+const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, log };
+const USAGE = `usage: npm run bench [-- [${Object.keys(BENCHES).join('|')}]... [--json] [--quick]]`;
+
+function readArguments(): { readonly names: readonly string[]; readonly json: boolean; readonly quick: boolean } {
+  const flag = { type: 'boolean', default: false } as const;
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: flag, quick: flag, help: flag } });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  const unknown = positionals.find((name) => !Object.hasOwn(BENCHES, name));
+  if (unknown !== undefined) throw new Error(`no bench is called \`${unknown}\``);
+  return { names: positionals.length === 0 ? Object.keys(BENCHES) : positionals, json: values.json, quick: values.quick };
+}
+
+async function run(name: string, json: boolean, quick: boolean): Promise<void> {
+  const report = await BENCHES[name]?.({ quick, onNotice: (line) => process.stderr.write(`${line}\n`) });
+  if (report === undefined) return;
+  if (json) for (const row of report.rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  else process.stdout.write(`${renderReport(report)}\n`);
+}
+
+let wanted: ReturnType<typeof readArguments>;
+try {
+  wanted = readArguments();
+} catch (error) {
+  console.error(`x ${error instanceof Error ? error.message : String(error)}\n  ${USAGE}`);
+  process.exit(2);
+}
+// children are ended on `exit`, which a signal alone would skip
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+try {
+  for (const name of wanted.names) await run(name, wanted.json, wanted.quick);
+} catch (error) {
+  console.error(`x bench  ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

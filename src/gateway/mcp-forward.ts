@@ -1,0 +1,88 @@
+// MCP towards the callee: sessions end at the gateway, lists come from the pinned definitions, calls go to the server as they were decided.
+import { writeJson, isJsonObject, type JsonObject } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
+import type { Call, Forwarded, McpEra, PlanOf, RpcId } from './call.ts';
+import { sendEvent, sendReply, type Exchange } from './exchange.ts';
+import { MODERN } from './mcp-headers.ts';
+import { jsonReply, rpcResult } from './mcp-wire.ts';
+import type { Pep } from './pep.ts';
+import type { McpUpstream } from './upstreams.ts';
+
+function upstreamOf(pep: Pep, server: string): McpUpstream {
+  const upstream = pep.upstreams.mcp(server);
+  if (upstream === undefined) throw new Refusal('CORDON-9010', 'the resource has no upstream');
+  return upstream;
+}
+
+function reply(exchange: Exchange, message: JsonObject): Forwarded {
+  sendReply(exchange, jsonReply(200, message));
+  return { upstreamStatus: 200 };
+}
+
+/** Sessions end at the gateway: it speaks for the server and keeps its own session with it. */
+export async function speakForServer(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/session'>): Promise<Forwarded> {
+  const serverInfo = { name: plan.server, version: '0', ...upstreamOf(pep, plan.server).serverInfo() };
+  const capabilities = { tools: {} };
+  const results: Record<typeof plan.method, JsonObject> = {
+    ping: {},
+    initialize: { protocolVersion: plan.version, capabilities, serverInfo },
+    'server/discover': {
+      supportedVersions: [MODERN],
+      capabilities,
+      ttlMs: 0,
+      cacheScope: 'private',
+      _meta: { 'io.modelcontextprotocol/serverInfo': serverInfo },
+    },
+  };
+  return reply(exchange, rpcResult(plan.id, plan.era, results[plan.method]));
+}
+
+/** Nothing of a notification goes on; a cancellation ends the caller's own call. */
+export async function notify(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/notification'>): Promise<Forwarded> {
+  if (plan.cancels !== undefined && exchange.peer !== undefined) {
+    pep.exchanges.cancel(exchange.peer.run, plan.server, plan.cancels);
+  }
+  sendReply(exchange, { status: 202, headers: {}, body: '' });
+  return { upstreamStatus: 202 };
+}
+
+/** The tools as pinned, and of them those that the caller may call. Depends on the caller's identity alone. */
+export async function listTools(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/list'>, call: Call): Promise<Forwarded> {
+  const snapshot = pep.snapshot();
+  if (snapshot === undefined || snapshot.policies instanceof Refusal) throw new Refusal('CORDON-9012', 'no snapshot');
+  const visible = new Set(snapshot.policies.visibleTools(call.request.subject.id, plan.server, snapshot.world));
+  const pinned = snapshot.world.tools.get(plan.server) ?? [];
+  const tools = pinned.filter((tool) => visible.has(tool.name)).map((tool) => tool.definition);
+  const caching = plan.era === 'modern' ? { ttlMs: 0, cacheScope: 'private' } : {};
+  return reply(exchange, rpcResult(plan.id, plan.era, { tools, ...caching }));
+}
+
+/** The call as it was decided; progress is streamed to a caller that asked for it. */
+export async function callTool(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/call'>): Promise<Forwarded> {
+  const { server, tool, args, progressToken, era, id } = plan;
+  const onNotification = async (message: JsonObject): Promise<void> => {
+    const passed = withToken(message, progressToken);
+    if (passed !== undefined) await sendEvent(exchange, writeJson(passed));
+  };
+  const asked = { tool, args, progress: progressToken !== undefined };
+  const outcome = await upstreamOf(pep, server).call(asked, onNotification, exchange.abort.signal);
+  const message = 'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, cleaned(outcome.result, era));
+  if (!exchange.res.headersSent) return reply(exchange, message);
+  await sendEvent(exchange, writeJson(message));
+  exchange.res.end();
+  return { upstreamStatus: 200 };
+}
+
+/** `resultType` is a word of 2026-07-28 that an older client does not know. */
+function cleaned(result: JsonObject, era: McpEra): JsonObject {
+  if (era === 'modern') return result;
+  const { resultType: _modern, ...rest } = result;
+  return rest;
+}
+
+/** Progress carries the caller's own token; a caller that gave none hears none. */
+function withToken(message: JsonObject, token: RpcId | undefined): JsonObject | undefined {
+  const params = message['params'];
+  if (token === undefined || message['method'] !== 'notifications/progress' || !isJsonObject(params)) return undefined;
+  return { jsonrpc: '2.0', method: 'notifications/progress', params: { ...params, progressToken: token } };
+}

@@ -1,0 +1,79 @@
+// One POST to an MCP server over streamable HTTP and the answer with its id, from a JSON body or an event stream. Every request is made
+// anew from the decided call; no header and no byte of the caller's request goes on. attacker-controlled: the answer
+import type { Dispatcher } from 'undici';
+import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
+import type { McpEra } from './call.ts';
+import type { ChannelRequest } from './channel.ts';
+import { isNotification, outcomeOf } from './json-rpc.ts';
+import { LEGACY, META_VERSION, MODERN, encodeHeader } from './mcp-headers.ts';
+import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
+import type { ClientInfo, OnNotification, RpcOutcome } from './upstreams.ts';
+
+/** What is agreed with the server; `id` only when an older server gave one. */
+export interface McpSession {
+  readonly era: McpEra;
+  readonly id: string | undefined;
+}
+
+export interface McpPost {
+  readonly path: string;
+  readonly session: McpSession;
+  /** JSON-RPC 2.0 request or notification. */
+  readonly message: JsonObject;
+  /** The upstream's credential; seen by no agent. INVARIANT I8 */
+  readonly credential: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** The HTTP request that carries one message. */
+export function postOf({ path, session, message, credential, signal }: McpPost): ChannelRequest {
+  const modern = session.era === 'modern';
+  const method = String(message['method']);
+  const params = isJsonObject(message['params']) ? message['params'] : {};
+  const name = method === 'tools/call' ? params['name'] : undefined;
+  return {
+    method: 'POST',
+    path,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(method === 'initialize' ? {} : { 'mcp-protocol-version': modern ? MODERN : LEGACY }),
+      ...(modern ? { 'mcp-method': method } : {}),
+      ...(modern && typeof name === 'string' ? { 'mcp-name': encodeHeader(name) } : {}),
+      ...(session.id === undefined ? {} : { 'mcp-session-id': session.id }),
+      ...credential,
+    },
+    body: writeJson(message),
+    signal,
+  };
+}
+
+/** The members of `_meta` that every request of 2026-07-28 carries. */
+export const envelopeOf = (client: ClientInfo): JsonObject => ({
+  [META_VERSION]: MODERN,
+  'io.modelcontextprotocol/clientInfo': { ...client },
+  'io.modelcontextprotocol/clientCapabilities': {},
+});
+
+export interface Awaited {
+  /** Of our request. */
+  readonly id: number;
+  readonly bounds: JsonBounds;
+  readonly onNotification: OnNotification;
+}
+
+/** Reads the answer to our request. @throws Refusal CORDON-9010 */
+export async function readOutcome(reply: Dispatcher.ResponseData, { id, bounds, onNotification }: Awaited): Promise<RpcOutcome> {
+  const type = mediaTypeOf(reply);
+  if (type === 'application/json') return outcomeOf(await readJsonReply(reply.body, bounds), id, reply.statusCode);
+  if (type !== 'text/event-stream' || reply.statusCode !== 200) {
+    await reply.body.dump();
+    throw new Refusal('CORDON-9010', 'the MCP server does not answer as MCP', { observed: `status ${reply.statusCode}` });
+  }
+  for await (const message of readSse(reply.body, bounds)) {
+    if (message['id'] === id) return outcomeOf(message, id, 200);
+    if (message['id'] === undefined && isNotification(message)) await onNotification(message);
+  }
+  throw new Refusal('CORDON-9010', 'the MCP server ends its answer early');
+}

@@ -1,0 +1,28 @@
+// Waiting that ends: when the call ends, or after a time. The reason of an abort is always a refusal, so that it can be recorded as the outcome.
+import { Refusal, asRefusal } from '../domain/refusal.ts';
+
+/** Why the call was ended; CORDON-9010 when whoever ended it did not say. */
+export const abortReason = (signal: AbortSignal): Refusal => asRefusal(signal.reason, 'CORDON-9010', 'the call was ended');
+
+/** `work`, or a rejection with the reason as soon as the signal is aborted; the work itself goes on for others who wait for it. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) throw abortReason(signal);
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(abortReason(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Waits for `work`, at most `ms` milliseconds. @throws whatever the work throws in that time */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}

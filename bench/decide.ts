@@ -29,7 +29,7 @@ function decideCase(each: (typeof CASES)[number], { quick }: BenchOptions): Prom
     bench: 'decide',
     case: each.name,
     rounds: quick ? 2 : 5,
-    subjects: COUNTS.map((count) => subjectOf(each, count, quick ? 100 : 250)),
+    subjects: COUNTS.map((count) => subjectOf(each, count, quick)),
     says: [
       {
         subject: nameOf(many),
@@ -40,7 +40,7 @@ function decideCase(each: (typeof CASES)[number], { quick }: BenchOptions): Prom
   });
 }
 
-function subjectOf({ cents, code }: (typeof CASES)[number], count: number, ms: number): Subject {
+function subjectOf({ cents, code }: (typeof CASES)[number], count: number, quick: boolean): Subject {
   const desks = desksFor(count);
   const world = worldOf(desks);
   const set = admit([{ path: 'desks.cedar', text: policiesOf(count, desks) }], world, 1, sha256Hex);
@@ -52,11 +52,11 @@ function subjectOf({ cents, code }: (typeof CASES)[number], count: number, ms: n
     if (decision === undefined || decision.code !== code)
       throw new Error(`decided ${decision?.verdict} ${decision?.code}, expected ${code ?? 'allow'}`);
   };
-  for (let index = 0; index < 500; index++) operate(index);
+  for (let index = 0; index < (quick ? 50 : 1000); index++) operate(index);
   return {
     name: nameOf(count),
     ...(count === COUNTS[0] ? {} : { over: nameOf(COUNTS[0]) }),
-    run: () => measure({ ms, max: 200_000, operate }),
+    run: () => measure({ ms: quick ? 80 : 250, max: 200_000, operate }),
   };
 }
 

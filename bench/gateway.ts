@@ -1,65 +1,62 @@
 // `gateway`: an MCP call over mTLS through Cordon with everything on, beside nginx that forwards and does nothing else, to one upstream.
 import type { Svid } from '../test/support/bed.ts';
 import { logSize, startCordon } from './gateway/cordon.ts';
-import type { Target } from './gateway/connection.ts';
-import type { LoadAnswer, LoadQuestion } from './gateway/load.ts';
 import { findNginx, INSTALL, startNginx } from './gateway/nginx.ts';
-import { cpuUs, rssMb, settled } from './gateway/proc.ts';
+import { startRunner, type Runner, type RunnerOptions } from './gateway/runner.ts';
 import type { UpstreamState } from './gateway/upstream.ts';
-import { startWorker, type Worker } from './gateway/worker.ts';
+import { startWorker } from './gateway/worker.ts';
 import type { Bench, BenchOptions, Report } from './row.ts';
-import { interleave, type Subject } from './rounds.ts';
+import { interleave, type Plan } from './rounds.ts';
 
 const CONNECTIONS = 32;
-const MAX_CALLS = 200_000;
-/** Cordon signs a checkpoint within a second of the last entry; nginx puts nothing off. */
-const QUIET_MS = { cordon: 1200, nginx: 200 };
 
-const CASES = [
-  { name: `${CONNECTIONS} connections`, connections: CONNECTIONS },
-  { name: '1 connection', connections: 1 },
-] as const;
-type Case = (typeof CASES)[number];
-
-/** A process under load: who is loaded, who is counted. */
-interface Runner {
-  readonly name: string;
-  readonly over?: string;
-  readonly load: Worker<LoadQuestion, LoadAnswer>;
-  readonly pids: readonly number[];
-  readonly quietMs: number;
-  /** Milliseconds of load in a round. */
-  readonly ms: number;
-  calls: number;
+interface Pace {
+  /** Cordon's code is compiled while it runs; nginx and the rest are warm after a round. */
+  readonly warmUpMs: number;
+  readonly roundMs: number;
+  /** Without a proxy between, fewer milliseconds make as many calls. */
+  readonly directMs: number;
+  /** Cordon signs a checkpoint within a second of the last entry; nginx puts nothing off. */
+  readonly quietMs: { readonly cordon: number; readonly nginx: number };
+  readonly rounds: { readonly many: number; readonly one: number };
 }
+
+const FULL: Pace = { warmUpMs: 3000, roundMs: 1200, directMs: 300, quietMs: { cordon: 1200, nginx: 200 }, rounds: { many: 5, one: 3 } };
+const QUICK: Pace = { warmUpMs: 300, roundMs: 300, directMs: 100, quietMs: { cordon: 300, nginx: 100 }, rounds: { many: 2, one: 1 } };
 
 export const gateway: Bench = async (options) => {
   if (process.platform !== 'linux') throw new Error('the bench `gateway` counts CPU in /proc and needs Linux');
   const binary = peerOf(options);
+  const pace = options.quick ? QUICK : FULL;
   await using stack = new AsyncDisposableStack();
   const upstream = stack.adopt(startWorker<object, UpstreamState>(new URL('gateway/upstream.ts', import.meta.url)), (it) => it.close());
   const { port } = await upstream.ask({});
   const bed = stack.adopt(await startCordon(port), (it) => it.stop().then(() => it.close()));
-  const svid = await bed.svid('caller');
-  const add = (runner: Omit<Runner, 'calls' | 'load'>, target: Target): Promise<Runner> =>
-    startRunner(stack, runner, target, options.onNotice);
-  const ms = options.quick ? 400 : 2000;
-  const cordon = { name: 'cordon', pids: [bed.process().pid ?? 0], quietMs: QUIET_MS.cordon, ms };
-  const runners = [
-    await add(binary === undefined ? cordon : { ...cordon, over: 'nginx' }, { port: bed.ports.gateway, tls: onlyTls(svid) }),
-  ];
+  const tls = onlyTls(await bed.svid('caller'));
+  const recordedBefore = await logSize(bed);
+  const start = async (subject: Pick<RunnerOptions, 'name' | 'target' | 'pids' | 'quietMs'>): Promise<Runner> => {
+    const runner = await startRunner({
+      ...subject,
+      connections: CONNECTIONS,
+      warmUpMs: subject.name === 'cordon' ? pace.warmUpMs : pace.roundMs,
+    });
+    options.onNotice(`  ${runner.name.padEnd(8)} ${CONNECTIONS} connections, ${runner.protection}`);
+    return stack.adopt(runner, (it) => it.close());
+  };
+
+  const target = { port: bed.ports.gateway, tls };
+  const cordon = await start({ name: 'cordon', target, pids: [bed.process().pid ?? 0], quietMs: pace.quietMs.cordon });
+  const runners = [cordon];
   if (binary !== undefined) {
     const nginx = stack.adopt(await startNginx(binary, await bed.svid('callee'), port), (it) => it.close());
-    runners.push(await add({ name: 'nginx', pids: nginx.pids, quietMs: QUIET_MS.nginx, ms }, { port: nginx.port, tls: onlyTls(svid) }));
+    runners.push(await start({ name: 'nginx', target: { port: nginx.port, tls }, pids: nginx.pids, quietMs: pace.quietMs.nginx }));
   }
-  runners.push(await add({ name: 'direct', pids: [], quietMs: 0, ms: ms / 4 }, { port }));
+  runners.push(await start({ name: 'direct', target: { port }, pids: [], quietMs: 0 }));
 
-  const recordedBefore = await logSize(bed);
-  const callsBefore = runners[0]?.calls ?? 0;
-  const reports: Report[] = [];
-  for (const each of CASES) reports.push(await runCase(each, runners, options));
-  verify(runners, await upstream.ask({}), (await logSize(bed)) - recordedBefore, (runners[0]?.calls ?? 0) - callsBefore);
-  return { rows: reports.flatMap(({ rows }) => rows), says: reports.flatMap(({ says }) => says) };
+  const many = await interleave(planOf(runners, CONNECTIONS, pace.rounds.many, pace));
+  const one = await interleave(planOf(runners, 1, pace.rounds.one, pace));
+  verify(runners, await upstream.ask({}), (await logSize(bed)) - recordedBefore, cordon.calls);
+  return { rows: [...many.rows, ...one.rows], says: [...many.says, ...one.says] } satisfies Report;
 };
 
 const onlyTls = ({ cert, key, ca }: Svid): Svid => ({ cert, key, ca });
@@ -68,60 +65,31 @@ const onlyTls = ({ cert, key, ca }: Svid): Svid => ({ cert, key, ca });
 function peerOf({ onNotice }: BenchOptions): string | undefined {
   const binary = findNginx();
   if (binary !== undefined) return binary;
-  const missing = `nginx is missing: no ratio can be formed. Install it: ${INSTALL}`;
+  const missing = `nginx is missing, so there is nothing to compare with: install it with \`${INSTALL}\``;
   if (process.env['CI'] === 'true') throw new Error(missing);
   onNotice(`!\n! ${missing}\n!`);
   return undefined;
 }
 
-/** Opens the connections and warms both sides up, so that rounds find them as a server is found that runs for a while. */
-async function startRunner(
-  stack: AsyncDisposableStack,
-  runner: Omit<Runner, 'calls' | 'load'>,
-  target: Target,
-  onNotice: (line: string) => void,
-): Promise<Runner> {
-  const load = stack.adopt(startWorker<LoadQuestion, LoadAnswer>(new URL('gateway/load.ts', import.meta.url)), (it) => it.close());
-  const opened = await load.ask({ open: target, connections: CONNECTIONS });
-  onNotice(`  ${runner.name.padEnd(8)} ${CONNECTIONS} connections, ${opened.protection}`);
-  const warm = await load.ask({ connections: CONNECTIONS, ms: runner.ms, max: MAX_CALLS });
-  await settled(runner.pids, runner.quietMs);
-  return { ...runner, load, calls: opened.calls + warm.calls };
-}
-
-const runCase = ({ name, connections }: Case, runners: readonly Runner[], { quick }: BenchOptions): Promise<Report> =>
-  interleave({
+function planOf(runners: readonly Runner[], connections: number, rounds: number, pace: Pace): Plan {
+  const name = connections === 1 ? '1 connection' : `${connections} connections`;
+  const compared = runners.some((runner) => runner.name === 'nginx');
+  const subject = 'cordon';
+  const cpu = (ratio: string): string => `${name}: cordon uses ${ratio} the CPU of nginx per call (nginx decides nothing, records nothing)`;
+  const time = (ratio: string): string => `${name}: a call through cordon takes ${ratio} the time of one through nginx (p50)`;
+  return {
     bench: 'gateway',
     case: name,
-    rounds: quick ? 1 : 5,
-    subjects: runners.map((runner) => subjectOf(runner, connections)),
+    rounds,
+    subjects: runners.map((runner) => ({
+      name: runner.name,
+      ...(compared && runner.name === subject ? { over: 'nginx' } : {}),
+      run: () => runner.round(connections, runner.name === 'direct' ? pace.directMs : pace.roundMs),
+    })),
     says: [
-      {
-        subject: 'cordon',
-        figure: 'cpu_us',
-        text: (ratio) => `${name}: cordon uses ${ratio} the CPU of nginx per call (nginx decides nothing, records nothing)`,
-      },
-      {
-        subject: 'cordon',
-        figure: 'p50_us',
-        text: (ratio) => `${name}: a call through cordon takes ${ratio} the time of one through nginx (p50)`,
-      },
+      { subject, figure: 'cpu_us', text: cpu },
+      { subject, figure: 'p50_us', text: time },
     ],
-  });
-
-function subjectOf(runner: Runner, connections: number): Subject {
-  const { name, over, load, pids, quietMs, ms } = runner;
-  return {
-    name,
-    ...(over === undefined ? {} : { over }),
-    async run() {
-      const before = cpuUs(pids);
-      const { calls, p50_us, p99_us, per_s } = await load.ask({ connections, ms, max: MAX_CALLS });
-      runner.calls += calls;
-      const rss_mb = pids.length === 0 ? null : rssMb(pids);
-      await settled(pids, quietMs);
-      return { p50_us, p99_us, per_s, cpu_us: pids.length === 0 ? null : (cpuUs(pids) - before) / calls, rss_mb };
-    },
   };
 }
 

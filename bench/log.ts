@@ -39,7 +39,7 @@ async function logCase({ name, durability }: (typeof CASES)[number], { quick }: 
   });
   const records = Array.from({ length: 64 }, (_, index) => recordOf(index));
   const bytes = Buffer.from(encodeLeaf(recordOf(0)));
-  const budget = { ms: quick ? 100 : 300, max: MAX_APPENDS };
+  const budget = { ms: quick ? 60 : 250, max: MAX_APPENDS };
   try {
     return await interleave({
       bench: 'log',

@@ -38,6 +38,7 @@ try {
 }
 // children are ended on `exit`, which a signal alone would skip
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+if (wanted.quick) process.stderr.write('! --quick: cold code and few calls; it shows that the bench works, not what Cordon costs\n');
 try {
   for (const name of wanted.names) await run(name, wanted.json, wanted.quick);
 } catch (error) {

@@ -22,17 +22,30 @@ void test('a configuration is read with its defaults', () => {
   const config = parseConfig(GOOD, 'cordon.yaml');
   assert.equal(config.svidTtl, 900_000);
   assert.deepEqual(config.listen.gateway, { host: '127.0.0.1', port: 8443 });
-  assert.deepEqual(config.segments, [{ name: 'front', links: ['finance'] }, { name: 'finance', links: [] }]);
+  assert.deepEqual(config.segments, [
+    { name: 'front', links: ['finance'] },
+    { name: 'finance', links: [] },
+  ]);
   assert.equal(config.resources[0]?.upstream.kind, 'stdio');
 });
 
 const BAD: readonly (readonly [why: string, from: string, to: string, expected: RegExp])[] = [
-  ['an unknown member', 'reads: [read_text_file]', 'read: [read_text_file]', /cordon\.yaml:8:\d+: `resources\.inbox\.read`: unknown member `read`/],
+  [
+    'an unknown member',
+    'reads: [read_text_file]',
+    'read: [read_text_file]',
+    /cordon\.yaml:8:\d+: `resources\.inbox\.read`: unknown member `read`/,
+  ],
   ['a segment that is not there', 'links: [finance]', 'links: [fiance]', /cordon\.yaml:3:\d+: .*no segment is called `fiance`/],
   ['a member of the wrong type', 'links: [finance]', 'links: finance', /cordon\.yaml:3:\d+: `segments\.front\.links`/],
   ['a duplicate key', 'finance:\n', 'finance:\n  front:\n', /cordon\.yaml:[45]:\d+: .*unique/],
   ['plain http', 'https://127.0.0.1:7101', 'http://127.0.0.1:7101', /cordon\.yaml:12:\d+: .*allowPlaintextLoopback/],
-  ['plain http off this machine', 'url: https://127.0.0.1:7101/mcp', 'url: http://10.0.0.1:7101/mcp\n      allowPlaintextLoopback: true', /plain http/],
+  [
+    'plain http off this machine',
+    'url: https://127.0.0.1:7101/mcp',
+    'url: http://10.0.0.1:7101/mcp\n      allowPlaintextLoopback: true',
+    /plain http/,
+  ],
   ['a bad trust domain', 'desk.example', 'Desk Example', /cordon\.yaml:1:\d+: `trustDomain`/],
   ['a missing member', 'owner: ops, ', '', /cordon\.yaml:6:\d+: `agents\.clerk\.owner`/],
   ['no YAML', 'segments:', 'segments: [', /cordon\.yaml:\d+:\d+: /],

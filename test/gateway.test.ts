@@ -31,9 +31,13 @@ const last = async (): Promise<Record<string, unknown>> => {
   return items[0] ?? {};
 };
 
-const resultOf = (answer: Answer): { isError?: boolean; content: { text: string }[]; structuredContent?: { code: string; decision_id: string } } =>
+const resultOf = (
+  answer: Answer,
+): { isError?: boolean; content: { text: string }[]; structuredContent?: { code: string; decision_id: string } } =>
   answer.json['result'] as never;
 const errorOf = (answer: Answer): { code: number; message: string; data?: { code: string } } => answer.json['error'] as never;
+const codeOf = (answer: Answer): unknown =>
+  (answer.json['error'] as { data?: { code: string } } | undefined)?.data?.code ?? answer.json['code'];
 
 async function workload(agent: string): Promise<Cordon> {
   const { json } = await bed.control('POST', '/v1/runs', { kind: 'agent', name: agent });
@@ -70,15 +74,29 @@ describe('what is allowed passes', () => {
   void test('[A2A-1.0] the official A2A client reads a card that names the gateway alone, and its message arrives', async () => {
     await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee)]);
     const cordon = await workload('caller');
-    const factory = new ClientFactory({ cardResolver: new DefaultAgentCardResolver({ fetchImpl: cordon.fetch }), transports: [new JsonRpcTransportFactory({ fetchImpl: cordon.fetch })], preferredTransports: ['JSONRPC'] });
+    const factory = new ClientFactory({
+      cardResolver: new DefaultAgentCardResolver({ fetchImpl: cordon.fetch }),
+      transports: [new JsonRpcTransportFactory({ fetchImpl: cordon.fetch })],
+      preferredTransports: ['JSONRPC'],
+    });
     const card = await (await cordon.fetch(`${cordon.a2aUrl('callee').href}/.well-known/agent-card.json`)).json();
     assert.doesNotMatch(JSON.stringify(card), new RegExp(String(bed.ports.callee)));
     const client = await factory.createFromUrl(cordon.a2aUrl('callee').href, `/a2a/callee/.well-known/agent-card.json`);
-    const message = { messageId: 'm', role: Role.ROLE_USER, contextId: '', taskId: '', parts: [{ content: { $case: 'text' as const, value: 'hi' }, metadata: undefined, filename: '', mediaType: '' }], metadata: undefined, extensions: [], referenceTaskIds: [] };
+    const message = {
+      messageId: 'm',
+      role: Role.ROLE_USER,
+      contextId: '',
+      taskId: '',
+      parts: [{ content: { $case: 'text' as const, value: 'hi' }, metadata: undefined, filename: '', mediaType: '' }],
+      metadata: undefined,
+      extensions: [],
+      referenceTaskIds: [],
+    };
     const reply = await client.sendMessage({ tenant: '', message, configuration: undefined, metadata: undefined });
     assert.match(JSON.stringify(reply), /heard: hi/);
     const streamed: unknown[] = [];
-    for await (const event of client.sendMessageStream({ tenant: '', message, configuration: undefined, metadata: undefined })) streamed.push(event);
+    for await (const event of client.sendMessageStream({ tenant: '', message, configuration: undefined, metadata: undefined }))
+      streamed.push(event);
     assert.match(JSON.stringify(streamed), /heard: hi/);
     await cordon.close();
   });
@@ -91,9 +109,10 @@ describe('what is not allowed is denied, and says why', () => {
     assert.equal(isError, true);
     assert.equal(structuredContent?.code, 'CORDON-3005');
     assert.doesNotMatch(await readFile(bed.effects, 'utf8'), /too much/);
-    const why = (await bed.control('GET', `/v1/decisions/${structuredContent.decision_id}`)).json as { explanation: { nearest: { policy: string; failedClause: string; observed: string }[] } };
-    assert.equal(why.explanation.nearest[0]?.policy, 'caller-writes-small');
-    assert.match(why.explanation.nearest[0]?.observed ?? '', /101/);
+    const { json } = await bed.control('GET', `/v1/decisions/${structuredContent.decision_id}`);
+    const why = json as unknown as { explanation: { nearest: [{ policy: string; failedClause: string; observed: string }] } };
+    assert.equal(why.explanation.nearest[0].policy, 'caller-writes-small');
+    assert.match(why.explanation.nearest[0].observed, /101/);
   });
 
   void test('[I1] a tool that no policy permits is denied by default', async () => {
@@ -120,7 +139,14 @@ describe('what is not allowed is denied, and says why', () => {
   });
 
   void test('[I7] an agent is refused on every operator route, and a control plane without a certificate answers nobody', async () => {
-    for (const [method, path] of [['GET', '/v1/status'], ['POST', '/v1/agents/other/level'], ['POST', '/v1/runs'], ['POST', '/v1/policies/reload'], ['GET', '/v1/decisions/watch'], ['DELETE', '/v1/runs/AAAA']] as const) {
+    for (const [method, path] of [
+      ['GET', '/v1/status'],
+      ['POST', '/v1/agents/other/level'],
+      ['POST', '/v1/runs'],
+      ['POST', '/v1/policies/reload'],
+      ['GET', '/v1/decisions/watch'],
+      ['DELETE', '/v1/runs/AAAA'],
+    ] as const) {
       const answer = await send({ port: bed.ports.control, path, method, svid: caller, body: '{}' });
       assert.deepEqual([answer.status, answer.json['code']], [403, 'CORDON-1014'], path);
     }
@@ -136,7 +162,16 @@ describe('identity', () => {
 
   void test('[I5] a certificate of another CA that claims a registered agent', async () => {
     const key = await generateKeyPem();
-    const forged = await signCertificate({ use: 'leaf', uri: 'spiffe://test.example/agent/caller/run/FORGED', subject: '', serial: randomSerial(), notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 60_000), publicKey: await publicKeyOfRequest(await createRequest(key)), issuerKey: key.privateKey });
+    const forged = await signCertificate({
+      use: 'leaf',
+      uri: 'spiffe://test.example/agent/caller/run/FORGED',
+      subject: '',
+      serial: randomSerial(),
+      notBefore: new Date(Date.now() - 1000),
+      notAfter: new Date(Date.now() + 60_000),
+      publicKey: await publicKeyOfRequest(await createRequest(key)),
+      issuerKey: key.privateKey,
+    });
     await assert.rejects(call({ cert: forged, key: key.privateKey, ca: caller.ca }, toolCall('echo', { text: 'x' })));
     const record = await last();
     assert.deepEqual([record['code'], record['principal']], ['CORDON-1004', undefined]);
@@ -150,9 +185,13 @@ describe('identity', () => {
   void test('a join token is good once, and its holder cannot choose another name', async () => {
     const { json } = await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'caller' });
     const csr = Buffer.from(await createRequest(await generateKeyPem())).toString('base64');
-    const join = (): Promise<Answer> => send({ port: bed.ports.identity, path: '/v1/join', body: JSON.stringify({ token: json['token'], csr }), svid: { ca: caller.ca } });
+    const join = (): Promise<Answer> =>
+      send({ port: bed.ports.identity, path: '/v1/join', body: JSON.stringify({ token: json['token'], csr }), svid: { ca: caller.ca } });
     const answers = await Promise.all([join(), join(), join()]);
-    assert.deepEqual(answers.map((answer) => answer.status).toSorted(), [200, 403, 403]);
+    assert.deepEqual(
+      answers.map((answer) => answer.status).toSorted((a, b) => a - b),
+      [200, 403, 403],
+    );
     assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'nobody' })).json['code'], 'CORDON-1012');
     assert.equal((await bed.control('POST', '/v1/runs', { kind: 'operator', name: 'local' })).json['code'], 'CORDON-9011');
   });
@@ -178,7 +217,8 @@ const body = (text: string, extra: Record<string, string> = {}): Pick<Parameters
   return { path, headers: { ...headers, ...extra }, body: text };
 };
 const META = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}';
-const writes = (amount: string, rest = ''): string => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"write","arguments":{"line":"smuggled","amount":${amount}${rest}},${META}}}`;
+const writes = (amount: string, rest = ''): string =>
+  `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"write","arguments":{"line":"smuggled","amount":${amount}${rest}},${META}}}`;
 
 const FORMS: readonly (readonly [why: string, sent: Partial<Parameters<typeof send>[0]>, status: number, code: string])[] = [
   ['duplicate keys', body(writes('1', ',"amount":1000')), 400, 'CORDON-9011'],
@@ -196,7 +236,12 @@ const FORMS: readonly (readonly [why: string, sent: Partial<Parameters<typeof se
   ['a name header that disagrees', body(writes('1'), { 'mcp-name': 'echo' }), 400, 'CORDON-3011'],
   ['a name header that disagrees in base64', body(writes('1'), { 'mcp-name': '=?base64?ZWNobw==?=' }), 400, 'CORDON-3011'],
   ['a version header that disagrees', body(writes('1'), { 'mcp-protocol-version': '2025-11-25' }), 400, 'CORDON-3011'],
-  ['an unknown version', body(writes('1').replace('2026-07-28', '2031-01-01'), { 'mcp-protocol-version': '2031-01-01' }), 400, 'CORDON-9011'],
+  [
+    'an unknown version',
+    body(writes('1').replace('2026-07-28', '2031-01-01'), { 'mcp-protocol-version': '2031-01-01' }),
+    400,
+    'CORDON-9011',
+  ],
   ['a compressed body', body(writes('1'), { 'content-encoding': 'gzip' }), 400, 'CORDON-9011'],
   ['another content type', body(writes('1'), { 'content-type': 'text/plain' }), 400, 'CORDON-9011'],
   ['an upgrade', body(writes('1'), { upgrade: 'h2c', connection: 'upgrade' }), 400, 'CORDON-9011'],
@@ -207,7 +252,7 @@ describe('form', () => {
     void test(`[I2] ${why} is refused and recorded`, async () => {
       const answer = await call(caller, sent);
       assert.equal(answer.status, status, answer.text);
-      assert.equal(errorOf(answer)?.data?.code ?? answer.json['code'], code);
+      assert.equal(codeOf(answer), code);
       assert.doesNotMatch(await readFile(bed.effects, 'utf8'), /smuggled/);
       assert.equal((await last())['code'], code);
     });
@@ -215,9 +260,15 @@ describe('form', () => {
 
   const RAW: readonly (readonly [why: string, head: string])[] = [
     ['two Host headers', 'POST /mcp/bench HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'],
-    ['a repeated Mcp-Name', 'POST /mcp/bench HTTP/1.1\r\nHost: a\r\nMcp-Name: a\r\nMcp-Name: b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'],
+    [
+      'a repeated Mcp-Name',
+      'POST /mcp/bench HTTP/1.1\r\nHost: a\r\nMcp-Name: a\r\nMcp-Name: b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    ],
     ['length and chunking', 'POST /mcp/bench HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-    ['an absolute target', 'POST https://evil.example/mcp/bench HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'],
+    [
+      'an absolute target',
+      'POST https://evil.example/mcp/bench HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    ],
     ['a version-less request line', 'GET /mcp/bench\r\n\r\n'],
     ['HTTP/1.0', 'POST /mcp/bench HTTP/1.0\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'],
     ['a path that climbs', 'POST /mcp/../mcp/bench HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'],
@@ -243,13 +294,20 @@ describe('containment', () => {
     const cordon = await workload('caller');
     const { path, headers, body: text } = toolCall('slow', {});
     const withToken = String(text).replace('"_meta":{', '"_meta":{"progressToken":1,');
-    const response = await cordon.fetch(`https://127.0.0.1:${bed.ports.gateway}${path}`, { method: 'POST', headers: { ...(headers as Record<string, string>), 'content-type': 'application/json' }, body: withToken });
+    const response = await cordon.fetch(`https://127.0.0.1:${bed.ports.gateway}${path}`, {
+      method: 'POST',
+      headers: { ...(headers as Record<string, string>), 'content-type': 'application/json' },
+      body: withToken,
+    });
     const reader = response.body?.getReader();
     await reader?.read();
-    const off = (await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' })).json as { status: string; peps: { calls: number; connections: number; remaining: number }[] };
+    const off = (await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' })).json as unknown as {
+      status: string;
+      peps: [{ calls: number; connections: number; remaining: number }];
+    };
     assert.equal(off.status, 'contained', JSON.stringify(off));
-    assert.equal(off.peps[0]?.remaining, 0);
-    assert.ok((off.peps[0]?.connections ?? 0) >= 1);
+    assert.equal(off.peps[0].remaining, 0);
+    assert.ok(off.peps[0].connections >= 1);
     await assert.rejects(async () => {
       for (;;) if ((await reader?.read())?.done ?? true) throw new Error('ended');
     });

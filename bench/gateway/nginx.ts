@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -63,7 +63,6 @@ http {
 /** Starts it in front of `upstream`, with an SVID of the same CA. @throws Error when it does not come up or lets a stranger in */
 export async function startNginx(binary: string, svid: Svid, upstream: number): Promise<Nginx> {
   const dir = await mkdtemp(join(tmpdir(), 'cordon-bench-nginx-'));
-  await mkdir(dir, { recursive: true });
   const [port = 0] = await freePorts(1);
   const files = { 'cert.pem': svid.cert, 'key.pem': svid.key, 'ca.pem': svid.ca, 'nginx.conf': confOf(dir, port, upstream) };
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(dir, name), text, { mode: 0o600 })));

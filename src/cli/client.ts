@@ -3,12 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { readCertificate } from '../crypto/x509.ts';
+import { isIssuedBy, readCertificate } from '../crypto/x509.ts';
 import type { Level } from '../domain/access.ts';
 import { isCode } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type Json, type JsonObject } from '../domain/json.ts';
-import { Refusal, type RefusalDetail } from '../domain/refusal.ts';
-import { createAgent } from '../sdk/channel.ts';
+import { errorCodeOf, Refusal, type RefusalDetail } from '../domain/refusal.ts';
+import { checkPeer, createAgent } from '../sdk/channel.ts';
 import { asFailure, Failure } from './errors.ts';
 import { REPLIES, type ReplyName, type ReplyOf } from './replies.ts';
 
@@ -152,7 +152,7 @@ async function readCredentials(data: string): Promise<Credentials> {
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const code = errorCodeOf(cause);
     if (code !== 'ENOENT' && code !== 'ENOTDIR') {
       const fix = ['run this as the user that runs `cordon up`'];
       throw new Failure('login', `the operator's credentials cannot be read`, { observed: `\`${path}\` ${String(code)}`, fix, cause });
@@ -164,14 +164,24 @@ async function readCredentials(data: string): Promise<Credentials> {
       cause,
     });
   }
+  const own = parseCredentials(bytes, path);
+  const stranger = checkPeer(Buffer.from(own.chain), 'operator');
+  if (stranger === undefined) return own;
+  throw new Failure('login', 'the credentials are not those of an operator', {
+    observed: stranger instanceof Refusal ? (stranger.observed ?? stranger.message) : `\`${path}\``,
+    expected: 'an SVID of kind `operator`',
+    fix: [WRITTEN_ANEW],
+    cause: stranger,
+  });
+}
+
+const WRITTEN_ANEW = 'restart `cordon up`: it writes them anew';
+
+function parseCredentials(bytes: Uint8Array, path: string): Credentials {
   try {
     return credentials.parse(parseJson(bytes, { maxBytes: 65_536, maxDepth: 4 }));
   } catch (cause) {
-    throw new Failure('login', `the operator's credentials are damaged`, {
-      observed: `\`${path}\``,
-      fix: ['restart `cordon up`: it writes them anew'],
-      cause,
-    });
+    throw new Failure('login', "the operator's credentials are damaged", { observed: `\`${path}\``, fix: [WRITTEN_ANEW], cause });
   }
 }
 
@@ -193,11 +203,11 @@ function connectionFailure(error: unknown, own: Credentials, data: string): Fail
   }
   const { notAfter } = readCertificate(own.chain);
   const expired = notAfter <= Date.now();
-  if (expired || seen.includes('ALERT')) {
+  if (expired || seen.includes('ALERT') || !isOfBundle(own)) {
     return new Failure('login', `the operator's credentials ${expired ? 'have expired' : 'are not accepted by the control plane'}`, {
       code: expired ? 'CORDON-1002' : 'CORDON-1004',
       observed: expired ? new Date(notAfter).toISOString() : seen,
-      fix: ['restart `cordon up`: it writes them anew'],
+      fix: [WRITTEN_ANEW],
       cause: error,
     });
   }
@@ -207,12 +217,17 @@ function connectionFailure(error: unknown, own: Credentials, data: string): Fail
   });
 }
 
+/** A server that does not know the issuer closes the connection without a word. */
+function isOfBundle({ chain, bundle }: Credentials): boolean {
+  const certificates = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return certificates.some((certificate) => isIssuedBy(certificate, bundle));
+}
+
 const unreachable = (message: string, cause: unknown, detail: { observed: string; fix: readonly string[] }): Failure =>
   new Failure('unreachable', message, { ...detail, cause });
 
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'no answer in time';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return error.cause instanceof Error ? codeOf(error.cause) : error.message;
+  return errorCodeOf(error) ?? (error.cause instanceof Error ? codeOf(error.cause) : error.message);
 }

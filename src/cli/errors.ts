@@ -1,7 +1,7 @@
 // What a person or a script is told when a command fails, and with which exit code it ends (UX reference §6.2, §7). The one place of
 // the command line where a `Refusal`, or anything else that was thrown, gets its form.
 import { CODES, type Code } from '../domain/codes.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { errorTextOf, Refusal } from '../domain/refusal.ts';
 import type { Paint } from './paint.ts';
 import { escapeJson, plain } from './untrusted.ts';
 
@@ -74,9 +74,8 @@ export function asFailure(error: unknown): Failure {
     const { code, message, observed, expected, fix } = error;
     return new Failure(exitOf(code), message, { code, observed, expected, fix: [fix], cause: error });
   }
-  const message = error instanceof Error ? error.message : String(error);
   const fix = ['report it: the output of this command with `-v`, and of `cordon doctor --json`'];
-  return new Failure('unexpected', `unexpected error: ${message}`, { fix, cause: error });
+  return new Failure('unexpected', `unexpected error: ${errorTextOf(error)}`, { fix, cause: error });
 }
 
 const shownFixes = ({ detail }: Failure): readonly string[] => (detail.fix ?? []).slice(0, 3);

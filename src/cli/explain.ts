@@ -70,12 +70,13 @@ export function becauseLines(paint: Paint, outcome: Outcome, explanation: Explan
   for (const { policy, message } of outcome.errors) lines.push(`     ${paint.mark('!')} ${plain(policy)}  ${plain(message)}`);
   for (const { policy, source, effect, clauses, annotations } of explanation?.determining ?? []) {
     const reason = annotations['reason'];
-    lines.push(`     ${effect}  ${plain(policy)}${at(source)}${reason === undefined ? '' : `  "${plain(reason)}"`}`);
-    lines.push(...clauseLines(paint, clauses));
+    const said = reason === undefined || reason === outcome.reason ? '' : `  "${plain(reason)}"`;
+    lines.push(`     ${effect}  ${plain(policy)}${at(source)}${said}`);
+    lines.push(...clauseLines(paint, clauses, true));
   }
   for (const { policy, source, clauses } of explanation?.nearest ?? []) {
     lines.push(`     nearest  ${plain(policy)}${at(source)}   ${tally(clauses)}`);
-    lines.push(...clauseLines(paint, clauses));
+    lines.push(...clauseLines(paint, clauses, false));
   }
   return lines;
 }
@@ -114,9 +115,14 @@ function tally(clauses: Clauses): string {
     .join(', ');
 }
 
-function clauseLines(paint: Paint, clauses: Clauses): readonly string[] {
+/** What a scope constraint saw is the call itself, which stands above. */
+const SCOPE = /^(?:principal|action|resource): /;
+
+/** Of a policy that decided, all that it saw; of one that came near, what stopped it. */
+function clauseLines(paint: Paint, clauses: Clauses, all: boolean): readonly string[] {
   const rows = clauses.map(({ clause, state, observed }) => {
-    const seen = state === 'not_reached' ? 'not reached' : observed === undefined ? '' : `observed ${plain(observed, 160)}`;
+    const told = observed !== undefined && (state === 'failed' || state === 'error' || (all && !SCOPE.test(observed)));
+    const seen = state === 'not_reached' ? 'not reached' : told ? `observed ${plain(observed, 160)}` : '';
     const [mark] = STATES[state];
     return [[mark, () => paint.mark(mark)], plain(clause, 160), [seen, (text: string) => paint('dim', text)]] as const;
   });

@@ -31,7 +31,9 @@ export function table(rows: readonly (readonly Cell[])[], indent = 2): readonly 
 const gap = (text: string, width: number): string => ' '.repeat(width - widthOf(text));
 
 function plainCell(cell: Cell): { readonly text: string; readonly style: (text: string) => string } {
-  return typeof cell === 'string' ? { text: plain(cell), style: same } : { text: plain(cell[0]), style: cell[1] };
+  const [given, style] = typeof cell === 'string' ? [cell, same] : cell;
+  const text = plain(given);
+  return { text, style: text === '' ? same : style };
 }
 
 const same = (text: string): string => text;

@@ -1,22 +1,68 @@
 // The control listeners: `/v1/*` over mTLS, and the identity listener where a process without an identity trades a join token for one.
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { ServerOptions } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import type { Server, ServerOptions } from 'node:https';
 import { NO_TICKETS } from '../crypto/tls.ts';
-import { CODES } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type Json } from '../domain/json.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
-import { readCaller } from './caller.ts';
+import type { SvidFacts } from '../identity/svid.ts';
+import type { DecisionRow } from '../store/ports.ts';
+import { checkRole, readCaller, type Role } from './caller.ts';
 import type { Control } from './control.ts';
-import { JOIN, ROUTES, join, type RouteRow } from './routes.ts';
+import { refusalOf, sendProblem } from './problem.ts';
+import { ROUTES, join, type RouteRow } from './routes.ts';
 
+/** Bytes. */
 const MAX_BODY = 262_144;
 const MAX_DEPTH = 32;
+/** What may wait for somebody who watches and does not read. Bytes. */
+const MAX_UNREAD = 4_194_304;
 
 export interface TlsMaterial {
+  /** Leaf and intermediate, PEM. */
   readonly chain: string;
+  /** PKCS#8 PEM. */
   readonly privateKey: string;
+  /** Roots, PEM. */
   readonly bundle: string;
+}
+
+export interface Api {
+  listen(host: string, port: number): Promise<void>;
+  rotate(own: TlsMaterial): void;
+  close(): Promise<void>;
+}
+
+/** The parts of a request as they come: the body from our own JSON parser, the others from the path. */
+interface Parts {
+  readonly Body: Json | undefined;
+  readonly Querystring: Readonly<Record<string, string>>;
+  readonly Params: Readonly<Record<string, string>>;
+}
+
+type App = FastifyInstance<Server>;
+type Request = FastifyRequest<Parts, Server>;
+
+/** The admin API. Operators and workloads arrive with SVIDs; anything else fails the handshake. */
+export function createControlApi(control: Control, own: TlsMaterial): Api {
+  const app = server(own, true);
+  for (const row of ROUTES) {
+    app.route<Parts>({ method: row.method, url: row.path, handler: (request, reply) => handle(control, row, request, reply) });
+  }
+  app.get<Parts>('/v1/decisions/watch', (request, reply) => watch(control, request, reply));
+  return apiOf(app, true);
+}
+
+/** Joining, the trust bundle and health: no client certificate, nothing about what exists. */
+export function createIdentityApi(control: Control, own: TlsMaterial): Api {
+  const app = server(own, false);
+  app.post<Parts>('/v1/join', async (request, reply) => sendJson(reply, await recorded(control, () => join(control, request.body))));
+  app.get('/v1/bundle', (_request, reply) => reply.type('application/x-pem-file').send(control.issuer.bundle));
+  app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    const { ready } = await control.status();
+    return reply.code(ready ? 200 : 503).send({ ready });
+  });
+  return apiOf(app, false);
 }
 
 const tls = (own: TlsMaterial, clients: boolean): ServerOptions => ({
@@ -28,41 +74,13 @@ const tls = (own: TlsMaterial, clients: boolean): ServerOptions => ({
   ...(clients ? { ca: own.bundle, requestCert: true, rejectUnauthorized: true } : {}),
 });
 
-export interface Api {
-  listen(host: string, port: number): Promise<void>;
-  rotate(own: TlsMaterial): void;
-  close(): Promise<void>;
-}
-
-/** The admin API. Operators and workloads arrive with SVIDs; anything else fails the handshake. */
-export function createControlApi(control: () => Control, own: TlsMaterial): Api {
-  const app = server(own, true);
-  for (const row of ROUTES) {
-    app.route({ method: row.method, url: row.path, handler: (request, reply) => handle(control(), row, request, reply) });
-  }
-  app.get('/v1/decisions/watch', (request, reply) => watch(control(), request, reply));
-  return apiOf(app, true);
-}
-
-/** Joining, the trust bundle and health: no client certificate, nothing about what exists. */
-export function createIdentityApi(control: () => Control, own: TlsMaterial): Api {
-  const app = server(own, false);
-  app.post('/v1/join', async (request, reply) => reply.send(await join(control(), inputOf(JOIN, request.body))));
-  app.get('/v1/bundle', async (_request, reply) => reply.type('application/x-pem-file').send(control().issuer.bundle));
-  app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/readyz', async (_request, reply) => {
-    const { ready } = await control().status();
-    return reply.code(ready ? 200 : 503).send({ ready });
-  });
-  return apiOf(app, false);
-}
-
-function server(own: TlsMaterial, clients: boolean): FastifyInstance {
-  const app = Fastify({ https: tls(own, clients), bodyLimit: MAX_BODY, requestTimeout: 30_000, forceCloseConnections: true, logger: false }) as unknown as FastifyInstance;
+function server(own: TlsMaterial, clients: boolean): App {
+  const https = tls(own, clients);
+  const app = Fastify({ https, bodyLimit: MAX_BODY, requestTimeout: 30_000, forceCloseConnections: true, logger: false });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
-      done(null, parseJson(body as Buffer, { maxBytes: MAX_BODY, maxDepth: MAX_DEPTH }));
+      done(null, parseJson(body, { maxBytes: MAX_BODY, maxDepth: MAX_DEPTH }));
     } catch (error) {
       done(asRefusal(error, 'CORDON-9011', 'body malformed'));
     }
@@ -72,51 +90,61 @@ function server(own: TlsMaterial, clients: boolean): FastifyInstance {
   return app;
 }
 
-const apiOf = (app: FastifyInstance, clients: boolean): Api => ({
+const apiOf = (app: App, clients: boolean): Api => ({
   listen: async (host, port): Promise<void> => void (await app.listen({ host, port })),
-  rotate: (own): void => (app.server as unknown as { setSecureContext(options: ServerOptions): void }).setSecureContext(tls(own, clients)),
+  rotate: (own) => app.server.setSecureContext(tls(own, clients)),
   close: () => app.close(),
 });
 
-async function handle(control: Control, row: RouteRow, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const caller = readCaller(request.raw.socket as TLSSocket, control.config.trustDomain, control.now(), row.role);
-  const body = isJsonObject(request.body as Json) ? (request.body as object) : {};
-  const input = inputOf(row.input, { ...body, ...(request.query as object), ...(request.params as object) });
-  const answer = await row.handle({ control, caller, input: input as never });
-  await reply.type('application/json').send(writeJson(answer as Json));
+const sendJson = (reply: FastifyReply, answer: Json): FastifyReply => reply.type('application/json').send(writeJson(answer));
+
+async function handle(control: Control, row: RouteRow, request: Request, reply: FastifyReply): Promise<FastifyReply> {
+  const caller = admit(control, request, row.role);
+  const body = isJsonObject(request.body) ? request.body : {};
+  return sendJson(reply, await row.handle(control, caller, { ...body, ...request.query, ...request.params }));
 }
 
-/** Every decision from now on, one JSON object a line, until the client goes. */
-function watch(control: Control, request: FastifyRequest, reply: FastifyReply): void {
-  readCaller(request.raw.socket as TLSSocket, control.config.trustDomain, control.now(), 'operator');
+/** The caller, in the role that the route asks for; who is not is on record. @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012, -1014 */
+function admit(control: Control, request: Request, role: Role): SvidFacts {
+  let caller: SvidFacts | undefined;
+  try {
+    caller = readCaller(request.raw.socket, control.config.trustDomain, control.now());
+    checkRole(caller, role);
+    return caller;
+  } catch (error) {
+    const refusal = asRefusal(error, 'CORDON-1006', 'SVID malformed');
+    control.refused({ refusal, caller, action: `control/${request.method} ${request.routeOptions.url ?? ''}` });
+    throw refusal;
+  }
+}
+
+/** An attempt to join that is refused is on record too, unless it was no attempt but noise. */
+async function recorded<T>(control: Control, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal.row.kind === 'identity') control.refused({ refusal, caller: undefined, action: 'control/POST /v1/join' });
+    throw refusal;
+  }
+}
+
+/** Every decision from now on, one JSON object a line, until the client goes, does not read, or its certificate expires. */
+function watch(control: Control, request: Request, reply: FastifyReply): void {
+  const caller = admit(control, request, 'operator');
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
   raw.flushHeaders();
   const stop = control.decisions.watch((row) => {
-    if (raw.writableLength > 4_194_304) return void raw.destroy(); // a reader that does not read is let go
-    raw.write(`${writeJson({ ...(row.record as object), seq: row.seq, explanation: row.explanation ?? null } as Json)}\n`);
+    if (raw.writableLength > MAX_UNREAD) raw.destroy();
+    else raw.write(`${writeJson(lineOf(row))}\n`);
   });
-  raw.once('close', stop);
+  const expiry = setTimeout(() => raw.destroy(), caller.notAfter - control.now()).unref();
+  raw.once('close', () => {
+    clearTimeout(expiry);
+    stop();
+  });
 }
 
-/** @throws Refusal CORDON-9011 naming the first member that does not fit */
-function inputOf<T>(schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } } }, value: unknown): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new Refusal('CORDON-9011', `\`${issue?.path.map(String).join('.') ?? ''}\` does not fit: ${issue?.message ?? 'invalid'}`);
-}
-
-function refusalOf(error: unknown): Refusal {
-  const status = (error as { statusCode?: number }).statusCode;
-  if (status === 413 || status === 415 || status === 400) return new Refusal('CORDON-9011', 'body not accepted', { cause: error });
-  return asRefusal(error, 'CORDON-9001', 'the control plane failed');
-}
-
-function sendProblem(reply: FastifyReply, refusal: Refusal): void {
-  const row = CODES[refusal.code];
-  const { code, message, observed, expected, fix } = refusal;
-  const body = { schema: 'cordon.error/v1', type: 'about:blank', title: row.title, status: row.status, code, kind: row.kind, message, observed, expected, fix: [{ cmd: fix }], retryable: row.retryable };
-  void reply.code(row.status).type('application/problem+json').send(JSON.stringify(body));
-}
+const lineOf = ({ record, seq, explanation = null }: DecisionRow): Json => ({ ...(isJsonObject(record) ? record : {}), seq, explanation });

@@ -1,11 +1,13 @@
-// What tools exist: asked of every MCP server, pinned at first sight, compared ever after. A changed definition is not served until an
-// operator accepts it. attacker-controlled
+// What tools exist: asked of every MCP server, pinned at first sight, compared at every look after it. A changed definition is not
+// served until an operator accepts it. attacker-controlled: what servers say
 import { sha256Hex } from '../crypto/hash.ts';
 import type { LogRecord, Receipt } from '../domain/access.ts';
-import { isJsonObject, writeJson, type Json, type JsonObject } from '../domain/json.ts';
+import type { Json, JsonObject } from '../domain/json.ts';
+import { Refusal, errorTextOf } from '../domain/refusal.ts';
 import type { Tool } from '../domain/registry.ts';
 import type { Pins } from '../store/ports.ts';
 import type { Publisher } from './publisher.ts';
+import { changedTools, readTools, textOf } from './tools.ts';
 
 /** Where the definitions come from. */
 export interface ToolSource {
@@ -18,112 +20,132 @@ export interface CatalogParts {
   readonly pins: Pins;
   readonly publisher: Publisher;
   readonly log: { append(record: LogRecord): Receipt };
+  /** Unix milliseconds. */
   readonly now: () => number;
   /** Called after the known tools changed, to compile policies against them. */
   readonly onChange: () => void;
 }
 
-export interface ResourceState {
+export type ResourceState = {
   readonly resource: string;
   readonly state: 'waiting' | 'ready' | 'changed';
+  /** How many tools are served. */
   readonly tools: number;
+  /** Tools whose definition is not the pinned one. */
   readonly changed: readonly string[];
+  /** Why the last look failed. */
   readonly error?: string;
-}
+};
 
 export interface Catalog {
-  /** Loads the pins, then looks for every server until it answers. */
+  /** Loads the pins, then looks at every server until it answers, and from then on now and again. */
   start(): Promise<void>;
   stop(): void;
-  /** Pins what the server says now. @returns the names of the tools that changed */
+  /**
+   * Pins what the server said last. @returns the names of the tools that changed
+   * @throws Refusal CORDON-3003 no such resource, CORDON-9010 when the server has not answered yet, CORDON-9004
+   */
   accept(resource: string, actor: string): Promise<readonly string[]>;
   states(): readonly ResourceState[];
 }
 
+/** Milliseconds. */
 const FIRST_RETRY = 100;
 const LAST_RETRY = 5_000;
-const NAME = /^[^\u0000-\u001f\u007f/]{1,128}$/u;
+const LOOK_AGAIN = 60_000;
+const LOOK_TIMEOUT = 20_000;
 
-export function createCatalog(parts: CatalogParts): Catalog {
-  const states = new Map<string, ResourceState>();
-  const seen = new Map<string, readonly Tool[]>();
-  const timers = new Set<NodeJS.Timeout>();
-  const stopped = new AbortController();
+export const createCatalog = (parts: CatalogParts): Catalog => new ToolCatalog(parts);
 
-  const log = (act: string, actor: string, target: string, detail: Record<string, Json>): void =>
-    void parts.log.append({ schema: 'cordon.act/v1', ts: new Date(parts.now()).toISOString(), actor, act, target, detail });
+class ToolCatalog implements Catalog {
+  readonly #parts: CatalogParts;
+  readonly #states = new Map<string, ResourceState>();
+  /** What each server said last. */
+  readonly #seen = new Map<string, readonly Tool[]>();
+  /** What was published of each server, as text: only a change is published again. */
+  readonly #served = new Map<string, string>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #stopped = new AbortController();
 
-  async function look(resource: string, wait: number): Promise<void> {
+  constructor(parts: CatalogParts) {
+    this.#parts = parts;
+  }
+
+  async start(): Promise<void> {
+    const { resources, pins, publisher, onChange } = this.#parts;
+    for (const resource of resources) {
+      this.#states.set(resource, { resource, state: 'waiting', tools: 0, changed: [] });
+      const pin = await pins.getPin(resource);
+      if (pin !== undefined) publisher.setTools(resource, readTools(pin.tools), []);
+    }
+    onChange();
+    for (const resource of resources) void this.#look(resource, FIRST_RETRY);
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  async accept(resource: string, actor: string): Promise<readonly string[]> {
+    const tools = this.#seen.get(resource);
+    const changed = this.#states.get(resource)?.changed;
+    if (changed === undefined) throw new Refusal('CORDON-3003', `no resource is registered as \`${resource}\``);
+    if (tools === undefined) throw new Refusal('CORDON-9010', `\`${resource}\` has not said yet what tools it has`);
+    await this.#pin(resource, tools, actor, changed);
+    return changed;
+  }
+
+  states(): readonly ResourceState[] {
+    return [...this.#states.values()];
+  }
+
+  /** Asks a server for its tools; never rejects. `wait`: milliseconds until the next try when this one fails. */
+  async #look(resource: string, wait: number): Promise<void> {
     try {
-      const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(20_000)]);
-      const found = readTools(await parts.source.listTools(resource, signal));
-      await compare(resource, found);
+      const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(LOOK_TIMEOUT)]);
+      await this.#compare(resource, readTools(await this.#parts.source.listTools(resource, signal)));
+      this.#lookIn(LOOK_AGAIN, resource, FIRST_RETRY);
     } catch (error) {
-      if (stopped.signal.aborted) return;
-      const message = error instanceof Error ? error.message : 'failed';
-      states.set(resource, { resource, state: 'waiting', tools: 0, changed: [], error: message });
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        void look(resource, Math.min(wait * 2, LAST_RETRY));
-      }, wait);
-      timers.add(timer);
+      const before = this.#states.get(resource) ?? { resource, state: 'waiting', tools: 0, changed: [] };
+      this.#states.set(resource, { ...before, error: errorTextOf(error) });
+      this.#lookIn(wait, resource, Math.min(wait * 2, LAST_RETRY));
     }
   }
 
-  async function compare(resource: string, found: readonly Tool[]): Promise<void> {
-    seen.set(resource, found);
-    const pin = await parts.pins.getPin(resource);
-    if (pin === undefined) return pinTools(resource, found, 'cordon', []);
-    const pinned = new Map(readTools(pin.tools as readonly JsonObject[]).map((tool) => [tool.name, writeJson(tool.definition)]));
-    const changed = found.filter((tool) => pinned.get(tool.name) !== writeJson(tool.definition)).map((tool) => tool.name);
-    serve(resource, found, changed);
+  #lookIn(ms: number, resource: string, wait: number): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#timers.set(
+      resource,
+      setTimeout(() => void this.#look(resource, wait), ms),
+    );
   }
 
-  async function pinTools(resource: string, tools: readonly Tool[], actor: string, changed: readonly string[]): Promise<void> {
-    const text = writeJson(tools.map((tool) => tool.definition));
-    const digest = sha256Hex(text);
-    log('resource.pin', actor, resource, { digest: `sha256:${digest}`, tools: tools.map((tool) => tool.name), changed: [...changed] });
-    await parts.pins.putPin(resource, digest, tools.map((tool) => tool.definition));
-    serve(resource, tools, []);
+  async #compare(resource: string, found: readonly Tool[]): Promise<void> {
+    this.#seen.set(resource, found);
+    const pin = await this.#parts.pins.getPin(resource);
+    if (pin === undefined) await this.#pin(resource, found, 'cordon', []);
+    else this.#serve(resource, found, changedTools(found, readTools(pin.tools)));
   }
 
-  function serve(resource: string, found: readonly Tool[], changed: readonly string[]): void {
+  /** The act is on record before it is done. INVARIANT I3 */
+  async #pin(resource: string, tools: readonly Tool[], actor: string, changed: readonly string[]): Promise<void> {
+    const { log, pins, now } = this.#parts;
+    const digest = sha256Hex(textOf(tools));
+    const detail: Record<string, Json> = { digest: `sha256:${digest}`, tools: tools.map((tool) => tool.name), changed };
+    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act: 'resource.pin', target: resource, detail });
+    const definitions = tools.map((tool) => tool.definition);
+    await pins.putPin(resource, digest, definitions);
+    this.#serve(resource, tools, []);
+  }
+
+  #serve(resource: string, found: readonly Tool[], changed: readonly string[]): void {
     const trusted = found.filter((tool) => !changed.includes(tool.name));
-    states.set(resource, { resource, state: changed.length > 0 ? 'changed' : 'ready', tools: trusted.length, changed });
-    parts.publisher.setTools(resource, trusted, changed);
-    parts.onChange();
+    this.#states.set(resource, { resource, state: changed.length > 0 ? 'changed' : 'ready', tools: trusted.length, changed });
+    const served = `${textOf(trusted)}\n${changed.join('\n')}`;
+    if (this.#served.get(resource) === served) return;
+    this.#served.set(resource, served);
+    this.#parts.publisher.setTools(resource, trusted, changed);
+    this.#parts.onChange();
   }
-
-  return {
-    async start(): Promise<void> {
-      for (const resource of parts.resources) {
-        states.set(resource, { resource, state: 'waiting', tools: 0, changed: [] });
-        const pin = await parts.pins.getPin(resource);
-        if (pin !== undefined) parts.publisher.setTools(resource, readTools(pin.tools as readonly JsonObject[]), []);
-      }
-      parts.onChange();
-      for (const resource of parts.resources) void look(resource, FIRST_RETRY);
-    },
-    stop(): void {
-      stopped.abort();
-      for (const timer of timers) clearTimeout(timer);
-    },
-    async accept(resource, actor): Promise<readonly string[]> {
-      const changed = states.get(resource)?.changed ?? [];
-      await pinTools(resource, seen.get(resource) ?? [], actor, changed);
-      return changed;
-    },
-    states: () => [...states.values()],
-  };
-}
-
-/** Keeps what is a tool at all: a name and an object schema; one of each name. */
-function readTools(definitions: readonly JsonObject[]): readonly Tool[] {
-  const tools = new Map<string, Tool>();
-  for (const definition of definitions) {
-    const { name, inputSchema } = definition;
-    if (typeof name !== 'string' || !NAME.test(name) || !isJsonObject(inputSchema)) continue;
-    if (!tools.has(name)) tools.set(name, { name, definition, inputSchema });
-  }
-  return [...tools.values()];
 }

@@ -17,12 +17,35 @@ export interface CredentialConfig {
   readonly secret: SecretSource;
 }
 
-export type UpstreamConfig =
-  | { readonly kind: 'http'; readonly url: URL; readonly plaintext: boolean; readonly credential?: CredentialConfig }
-  | { readonly kind: 'stdio'; readonly command: readonly [string, ...string[]]; readonly env: Readonly<Record<string, string>> };
+export type UpstreamConfig = HttpUpstreamConfig | StdioUpstreamConfig;
+
+export interface HttpUpstreamConfig {
+  readonly kind: 'http';
+  readonly url: URL;
+  /** A registered server on loopback that can't do mTLS. */
+  readonly plaintext: boolean;
+  readonly credential?: CredentialConfig;
+}
+
+export interface StdioUpstreamConfig {
+  readonly kind: 'stdio';
+  readonly command: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+}
 
 export interface ResourceConfig extends Resource {
   readonly upstream: UpstreamConfig;
+}
+
+/** What one run may take of the gateway. */
+export interface Limits {
+  /** Calls a second, averaged. */
+  readonly rate: number;
+  /** Calls at once above the average. */
+  readonly burst: number;
+  /** Calls that have not ended. */
+  readonly concurrent: number;
+  readonly bodyBytes: number;
 }
 
 export interface Config {
@@ -35,8 +58,9 @@ export interface Config {
   readonly resources: readonly ResourceConfig[];
   /** Directory of `*.cedar` files. */
   readonly policies: string;
-  /** Milliseconds. */
+  /** Lifetime of an SVID. Milliseconds. */
   readonly svidTtl: number;
+  /** A gateway does not decide with a snapshot older than this. Milliseconds. */
   readonly maxStaleness: number;
-  readonly limits: { readonly rate: number; readonly burst: number; readonly concurrent: number; readonly bodyBytes: number };
+  readonly limits: Limits;
 }

@@ -1,6 +1,6 @@
-// `off` and `release`: the level is stored and logged first, then applied, then watched. What is reported is what PEPs saw. INVARIANT I6
+// `off` and `release`: the order is logged and stored, then applied, then watched. What is reported is what PEPs saw. INVARIANT I6
 import type { ActRecord, Level, LogRecord, Receipt } from '../domain/access.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { Levels } from '../store/ports.ts';
 import type { Observed, Publisher } from './publisher.ts';
 
@@ -9,11 +9,12 @@ export type ContainmentStatus = 'contained' | 'partial' | 'not_contained' | 'rel
 export interface LevelOrder {
   readonly agent: string;
   readonly level: Level;
+  /** SPIFFE ID of the operator. */
   readonly actor: string;
   readonly reason: string;
 }
 
-export interface LevelResult {
+export type LevelResult = {
   readonly agent: string;
   readonly before: Level;
   readonly level: Level;
@@ -22,33 +23,50 @@ export interface LevelResult {
   /** From the order to the last close that was seen, milliseconds. */
   readonly cutMs: number;
   readonly receipt: Receipt;
-}
+};
 
 export interface ContainmentParts {
   readonly publisher: Publisher;
-  readonly levels: Levels;
+  readonly levels: Pick<Levels, 'addLevel'>;
   readonly log: { append(record: LogRecord): Receipt };
+  /** Unix milliseconds. */
   readonly now: () => number;
 }
 
 const SEVERITY: Readonly<Record<Level, number>> = { normal: 0, watched: 1, restricted: 2, off: 3 };
 
-/** Sets the level of an agent and reports what was observed. @throws Refusal CORDON-1014 unknown agent, CORDON-9004 */
+/**
+ * Sets the level of an agent and reports what was observed.
+ * @throws Refusal CORDON-1014 unknown agent, CORDON-9004 when it cannot be recorded or kept
+ */
 export async function setLevel(parts: ContainmentParts, order: LevelOrder): Promise<LevelResult> {
   const since = performance.now();
   const { publisher } = parts;
+  const { agent, level } = order;
   const world = publisher.world();
-  if (!world.agents.some((agent) => agent.name === order.agent)) {
-    throw new Refusal('CORDON-1014', `no agent is registered as \`${order.agent}\``);
+  if (!world.agents.some(({ name }) => name === agent)) {
+    throw new Refusal('CORDON-1014', `no agent is registered as \`${agent}\``);
   }
-  const before = world.levels.get(order.agent) ?? 'normal';
-  const receipt = parts.log.append(actOf(order, before, parts.now()));
-  await parts.levels.addLevel({ ...order, at: parts.now() });
-  publisher.setLevel(order.agent, order.level);
-  const peps = await publisher.contain(order.agent, since);
-  const status = SEVERITY[order.level] < SEVERITY[before] ? 'released' : statusOf(peps);
+  const before = world.levels.get(agent) ?? 'normal';
+  const releases = SEVERITY[level] < SEVERITY[before];
+  const receipt = parts.log.append(actOf(order, before, releases, parts.now()));
+  const failure = await keep(parts, order);
+  if (failure !== undefined && releases) throw failure;
+  publisher.setLevel(agent, level);
+  const peps = await publisher.contain(agent, since);
+  if (failure !== undefined) throw failure;
   const cutMs = Math.max(0, ...peps.map((pep) => pep.silentMs));
-  return { agent: order.agent, before, level: order.level, status, peps, cutMs, receipt };
+  return { agent, before, level, status: releases ? 'released' : statusOf(peps), peps, cutMs, receipt };
+}
+
+/** A store that fails must not keep an agent running: taking rights away goes on, and is reported as a failure afterwards. */
+async function keep({ levels, now }: ContainmentParts, order: LevelOrder): Promise<Refusal | undefined> {
+  try {
+    await levels.addLevel({ ...order, at: now() });
+    return undefined;
+  } catch (error) {
+    return asRefusal(error, 'CORDON-9004', 'the level cannot be kept; a tighter one holds until Cordon stops');
+  }
 }
 
 function statusOf(peps: readonly Observed[]): ContainmentStatus {
@@ -57,12 +75,12 @@ function statusOf(peps: readonly Observed[]): ContainmentStatus {
   return silent === 0 ? 'not_contained' : 'partial';
 }
 
-const actOf = (order: LevelOrder, before: Level, now: number): ActRecord => ({
+const actOf = ({ agent, level, actor, reason }: LevelOrder, before: Level, releases: boolean, now: number): ActRecord => ({
   schema: 'cordon.act/v1',
   ts: new Date(now).toISOString(),
-  actor: order.actor,
-  act: SEVERITY[order.level] < SEVERITY[before] ? 'agent.release' : 'agent.contain',
-  target: order.agent,
-  reason: order.reason,
-  detail: { before, level: order.level },
+  actor,
+  act: releases ? 'agent.release' : 'agent.contain',
+  target: agent,
+  reason,
+  detail: { before, level },
 });

@@ -2,14 +2,15 @@
 import type { AccessRequest, Decision, Explanation, Level, LogRecord, Receipt } from '../domain/access.ts';
 import type { SpiffeId } from '../domain/spiffe-id.ts';
 import type { SvidFacts } from '../identity/svid.ts';
-import type { Store } from '../store/ports.ts';
+import type { Levels, Store } from '../store/ports.ts';
 import type { Catalog, ResourceState } from './catalog.ts';
 import type { Config } from './config.ts';
 import type { DecisionIndex } from './decisions.ts';
 import type { Issuer } from './issuer.ts';
 import type { Publisher } from './publisher.ts';
+import type { RefusedRequest } from './refusals.ts';
 
-export interface AgentView {
+export type AgentView = {
   readonly name: string;
   readonly segment: string;
   readonly owner: string;
@@ -17,16 +18,17 @@ export interface AgentView {
   readonly level: Level;
   readonly runs: readonly { readonly id: string; readonly notAfter: number }[];
   readonly connections: number;
-}
+};
 
-export interface LiveConnection {
+export type LiveConnection = {
   readonly address: string;
   readonly spiffeId: string;
   readonly serial: string;
+  /** Unix milliseconds. */
   readonly notAfter: number;
-}
+};
 
-export interface Check {
+export type Check = {
   readonly category: 'ca' | 'gateway' | 'store' | 'clock' | 'policy' | 'log' | 'clients';
   readonly name: string;
   readonly ok: boolean;
@@ -34,9 +36,9 @@ export interface Check {
   readonly detail: string;
   /** What to do about it; present when not ok. */
   readonly fix?: string;
-}
+};
 
-export interface StatusView {
+export type StatusView = {
   readonly schema: 'cordon.status/v1';
   readonly trustDomain: string;
   readonly version: string;
@@ -44,11 +46,21 @@ export interface StatusView {
   readonly startedAt: number;
   readonly gateway: { readonly url: string; readonly connections: number; readonly openCalls: number };
   readonly snapshot: { readonly version: number; readonly ageMs: number };
-  readonly policies: { readonly state: 'enforce' | 'none'; readonly version: number; readonly count: number; readonly error?: { readonly code: string; readonly message: string; readonly fix: string } };
+  readonly policies: {
+    readonly state: 'enforce' | 'none';
+    readonly version: number;
+    readonly count: number;
+    /** Why there are none. */
+    readonly error?: { readonly code: string; readonly message: string; readonly fix: string };
+  };
   readonly agents: Readonly<Record<Level, number>>;
   readonly resources: readonly ResourceState[];
   readonly log: { readonly origin: string; readonly size: number };
-}
+};
+
+export type DoctorView = { readonly schema: 'cordon.doctor/v1'; readonly checks: readonly Check[] };
+
+export type PoliciesView = { readonly schema: 'cordon.policies/v1'; readonly version: number; readonly count: number };
 
 export interface Control {
   readonly config: Config;
@@ -57,8 +69,9 @@ export interface Control {
   readonly issuer: Issuer;
   readonly catalog: Catalog;
   readonly decisions: DecisionIndex;
-  readonly levels: Store;
+  readonly levels: Levels;
   readonly log: { append(record: LogRecord): Receipt };
+  /** Unix milliseconds. */
   readonly now: () => number;
   readonly gatewayUrl: string;
   readonly controlUrl: string;
@@ -67,10 +80,14 @@ export interface Control {
   agents(): readonly AgentView[];
   connections(): readonly LiveConnection[];
   status(): Promise<StatusView>;
-  doctor(): Promise<{ readonly schema: 'cordon.doctor/v1'; readonly checks: readonly Check[] }>;
+  doctor(): Promise<DoctorView>;
   ask(request: AccessRequest): { readonly decision: Decision; readonly explanation: Explanation | undefined };
-  reloadPolicies(actor: string): Promise<{ readonly schema: 'cordon.policies/v1'; readonly version: number; readonly count: number }>;
+  /** Reads the policy directory again. @throws Refusal CORDON-9006, -9007 when the set is not admitted: then everything is denied */
+  reloadPolicies(actor: string): Promise<PoliciesView>;
+  /** @returns false when it had ended already or never was */
   endRun(id: string, actor: string): Promise<boolean>;
-  /** A workload turned somebody away that did not come through the gateway. */
+  /** The control plane refused somebody; recorded, never throws. */
+  refused(request: RefusedRequest): void;
+  /** A workload turned somebody away that did not come through the gateway. @throws Refusal CORDON-4003 */
   reportBypass(reporter: SvidFacts, peer: string | undefined, reason: string): Promise<{ readonly decision: string }>;
 }

@@ -1,112 +1,108 @@
-// Decisions as people read them: kept with their inputs (sealed) and, for every deny, why; written in groups, off the path of a call.
-// The log is the truth; what is lost here in a crash is convenience.
+// Decisions as people read them: kept with their inputs (sealed) and, for denials, why; written in groups, off the path of a call.
+// The log is the truth; what is lost here in a crash or a flood is convenience.
+import { setImmediate } from 'node:timers/promises';
 import type { Sealer } from '../crypto/seal.ts';
-import type { AccessRequest, DecisionRecord, Explanation, Receipt } from '../domain/access.ts';
-import { parseJson, writeJson, type Json } from '../domain/json.ts';
-import { Refusal } from '../domain/refusal.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { DecisionFilter, DecisionRow, Decisions } from '../store/ports.ts';
+import { explain, readRow, rowOf, type ExplainedDecision, type RecordedDecision } from './decision-rows.ts';
 
+export type { RecordedDecision, ExplainedDecision };
+
+/** Milliseconds. */
 const FLUSH_MS = 50;
 const MAX_QUEUE = 10_000;
-const INPUT_BOUNDS = { maxBytes: 4_194_304, maxDepth: 100 };
-
-export interface RecordedDecision {
-  readonly record: DecisionRecord;
-  readonly receipt: Receipt;
-  readonly request: AccessRequest | undefined;
-}
-
-export interface ExplainedDecision {
-  readonly record: DecisionRecord;
-  readonly seq: number;
-  readonly explanation: Explanation | undefined;
-  /** Set when the policies changed since: the explanation is of the set in force now. */
-  readonly explainedWith: number | undefined;
-}
+const BATCH = 200;
+/** An explanation costs milliseconds on the thread that decides calls, so a flood of denials is explained when somebody asks. */
+const EXPLAINED_PER_BATCH = 10;
 
 export interface DecisionIndex {
   add(recorded: RecordedDecision): void;
   get(id: string): Promise<ExplainedDecision | undefined>;
   list(filter: DecisionFilter): Promise<readonly DecisionRow[]>;
-  /** Live records, in order, each with why it was denied when it was. @returns stops listening */
+  /** Live records, in order, denials with why unless they come in a flood. @returns stops listening */
   watch(listener: (row: DecisionRow) => void): () => void;
+  /** Writes what is queued. */
   close(): Promise<void>;
 }
 
-export function createDecisionIndex(store: Decisions, sealer: Sealer, snapshot: () => Snapshot, onError: (error: unknown) => void): DecisionIndex {
-  let queue: (RecordedDecision & { readonly snapshot: Snapshot })[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let flushing = Promise.resolve();
-  const listeners = new Set<(row: DecisionRow) => void>();
-
-  const flush = (): Promise<void> => {
-    timer = undefined;
-    const batch = queue;
-    queue = [];
-    const rows = batch.map((entry) => rowOf(entry, sealer));
-    for (const listener of listeners) for (const row of rows) listener(row);
-    flushing = flushing.then(() => (rows.length === 0 ? undefined : store.putDecisions(rows))).catch(onError);
-    return flushing;
-  };
-
-  return {
-    add(recorded): void {
-      if (queue.length >= MAX_QUEUE) return; // the log has it; a flood must not cost memory without end
-      queue.push({ ...recorded, snapshot: snapshot() });
-      timer ??= setTimeout(() => void flush(), FLUSH_MS);
-    },
-    async get(id): Promise<ExplainedDecision | undefined> {
-      await flush();
-      const row = await store.getDecision(id);
-      return row === undefined ? undefined : explained(row, sealer, snapshot());
-    },
-    async list(filter): Promise<readonly DecisionRow[]> {
-      await flush();
-      return store.listDecisions(filter);
-    },
-    watch(listener): () => void {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    async close(): Promise<void> {
-      clearTimeout(timer);
-      await flush();
-    },
-  };
+export interface DecisionIndexParts {
+  readonly store: Decisions;
+  readonly sealer: Sealer;
+  readonly snapshot: () => Snapshot;
+  /** Told when a group could not be stored; its records are in the log all the same. */
+  readonly onError: (error: unknown) => void;
 }
 
-function rowOf({ record, receipt, request, snapshot }: RecordedDecision & { readonly snapshot: Snapshot }, sealer: Sealer): DecisionRow {
-  const denied = record.verdict !== 'allow' && request !== undefined;
-  const explanation = denied ? explain(request, snapshot) : undefined;
-  return {
-    id: record.id,
-    at: Date.parse(record.ts),
-    agent: request?.subject.id ?? '',
-    verdict: record.verdict,
-    ...(record.code === undefined ? {} : { code: record.code }),
-    seq: receipt.seq,
-    record: record as unknown as Json,
-    ...(request === undefined ? {} : { inputs: sealer.seal(record.id, Buffer.from(writeJson(request as unknown as Json))) }),
-    ...(explanation === undefined ? {} : { explanation: explanation as unknown as Json }),
-  };
-}
+export const createDecisionIndex = (parts: DecisionIndexParts): DecisionIndex => new QueuedIndex(parts);
 
-function explain(request: AccessRequest, snapshot: Snapshot): Explanation | undefined {
-  if (snapshot.policies instanceof Refusal) return undefined;
-  try {
-    return snapshot.policies.explain(request, snapshot.world);
-  } catch {
-    return undefined; // an explanation that fails changes no decision; the record says what was decided
+type Queued = RecordedDecision & { readonly snapshot: Snapshot };
+
+class QueuedIndex implements DecisionIndex {
+  readonly #parts: DecisionIndexParts;
+  readonly #listeners = new Set<(row: DecisionRow) => void>();
+  readonly #queue: Queued[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+
+  constructor(parts: DecisionIndexParts) {
+    this.#parts = parts;
   }
-}
 
-function explained(row: DecisionRow, sealer: Sealer, snapshot: Snapshot): ExplainedDecision {
-  const record = row.record as unknown as DecisionRecord;
-  const kept = row.explanation as unknown as Explanation | undefined;
-  if (kept !== undefined || row.inputs === undefined) return { record, seq: row.seq, explanation: kept, explainedWith: undefined };
-  const request = parseJson(sealer.open(row.id, row.inputs), INPUT_BOUNDS) as unknown as AccessRequest;
-  const now = snapshot.policies instanceof Refusal ? undefined : snapshot.policies;
-  const changed = now?.hash === record.policy.bundle_hash ? undefined : now?.version;
-  return { record, seq: row.seq, explanation: explain(request, snapshot), explainedWith: changed };
+  add(recorded: RecordedDecision): void {
+    if (this.#queue.length >= MAX_QUEUE) return; // the log has it; a flood must not cost memory without end
+    this.#queue.push({ ...recorded, snapshot: this.#parts.snapshot() });
+    this.#timer ??= setTimeout(() => void this.#flush(), FLUSH_MS);
+  }
+
+  async get(id: string): Promise<ExplainedDecision | undefined> {
+    await this.#flush();
+    const row = await this.#parts.store.getDecision(id);
+    return row === undefined ? undefined : readRow(row, this.#parts.sealer, this.#parts.snapshot());
+  }
+
+  async list(filter: DecisionFilter): Promise<readonly DecisionRow[]> {
+    await this.#flush();
+    return this.#parts.store.listDecisions(filter);
+  }
+
+  watch(listener: (row: DecisionRow) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    return this.#flush();
+  }
+
+  /** Never rejects. One at a time: what comes meanwhile waits in the queue, which is bounded. */
+  #flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#flushing ??= this.#drain().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      try {
+        await this.#write(this.#queue.splice(0, BATCH));
+      } catch (error) {
+        this.#parts.onError(error);
+      }
+      if (this.#queue.length > 0) await setImmediate(); // calls go first
+    }
+  }
+
+  async #write(batch: readonly Queued[]): Promise<void> {
+    let explained = 0;
+    const rows = batch.map((entry) => {
+      const { record, request, snapshot } = entry;
+      const why = record.verdict !== 'allow' && request !== undefined && explained++ < EXPLAINED_PER_BATCH;
+      return rowOf(entry, why ? explain(request, snapshot) : undefined, this.#parts.sealer);
+    });
+    for (const listener of this.#listeners) for (const row of rows) listener(row);
+    await this.#parts.store.putDecisions(rows);
+  }
 }

@@ -11,13 +11,14 @@ import { issueSvid, type IssuedSvid } from '../identity/issue.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { Run, Store } from '../store/ports.ts';
 
-/** How long a started process has to join. */
-const TOKEN_TTL = 60_000;
+/** How long a started process has to join. Milliseconds. */
+export const TOKEN_TTL = 60_000;
 
 export interface IssuerParts {
   readonly authority: Authority;
   readonly store: Store;
   readonly log: { append(record: LogRecord): Receipt };
+  /** Unix milliseconds. */
   readonly now: () => number;
   /** Lifetime of SVIDs, milliseconds. */
   readonly ttl: number;
@@ -41,85 +42,125 @@ export interface OwnCredentials {
   readonly svid: IssuedSvid;
 }
 
+/** Parts of Cordon itself, and its operators. */
+export type OwnKind = 'gateway' | 'control' | 'operator';
+
 export interface Issuer {
+  /** Roots, PEM. */
   readonly bundle: string;
   /** @throws Refusal CORDON-1012 when nothing of that name is registered */
   startRun(kind: WorkloadKind, name: string, actor: string): Promise<StartedRun>;
-  /** Trades a join token and a certificate request for the first SVID of a run. @throws Refusal CORDON-1005, -1013 */
+  /** Trades a join token and a certificate request (PKCS#10 DER) for the first SVID of a run. @throws Refusal CORDON-1005, -1013 */
   join(token: string, request: Uint8Array): Promise<IssuedSvid>;
   /** A fresh SVID for a live run. @throws Refusal CORDON-4005, -4002, -1013 */
   renew(peer: SvidFacts, request: Uint8Array): Promise<IssuedSvid>;
+  /** @returns false when it had ended already or never was */
   endRun(id: string, actor: string): Promise<boolean>;
-  /** A key and SVID for a part of Cordon itself or an operator. */
-  own(kind: 'gateway' | 'control' | 'operator', name: string, ttl: number): Promise<OwnCredentials>;
+  /** A key and SVID for a part of Cordon itself or an operator; one run for each as long as this process lives. `ttl`: milliseconds. */
+  own(kind: OwnKind, name: string, ttl: number): Promise<OwnCredentials>;
 }
 
-export function createIssuer(parts: IssuerParts): Issuer {
-  const { authority, store, now } = parts;
+export const createIssuer = (parts: IssuerParts): Issuer => new RunIssuer(parts);
 
-  async function issue(run: Run, id: SpiffeId, publicKey: string, ttl: number): Promise<IssuedSvid> {
+class RunIssuer implements Issuer {
+  readonly bundle: string;
+  readonly #parts: IssuerParts;
+  readonly #ownRuns = new Map<string, Promise<Run>>();
+
+  constructor(parts: IssuerParts) {
+    this.#parts = parts;
+    this.bundle = parts.authority.root;
+  }
+
+  async startRun(kind: WorkloadKind, name: string, actor: string): Promise<StartedRun> {
+    const { isRegistered, store, now } = this.#parts;
+    if (!isRegistered(kind, name)) {
+      throw new Refusal('CORDON-1012', `no ${kind} is registered as \`${name}\``, { observed: `${kind}/${name}` });
+    }
+    const run = await this.#addRun(kind, name, actor);
+    const token = randomSecret();
+    await store.addToken({ tokenHash: sha256Hex(token), runId: run.id, expiresAt: now() + TOKEN_TTL });
+    return { run, token };
+  }
+
+  async join(token: string, request: Uint8Array): Promise<IssuedSvid> {
+    const { store, now, ttl } = this.#parts;
+    const publicKey = await publicKeyOfRequest(request); // first, so that a request that is no good does not cost the token
+    const taken = await store.takeToken(sha256Hex(token), now());
+    const run = taken === undefined ? undefined : await store.getRun(taken.runId);
+    if (run === undefined || run.endedAt !== undefined) {
+      throw new Refusal('CORDON-1005', 'the join token is unknown, used or expired', { expected: 'a fresh token, used once, within 60 s' });
+    }
+    return this.#issueTo(run, publicKey, ttl);
+  }
+
+  async renew(peer: SvidFacts, request: Uint8Array): Promise<IssuedSvid> {
+    const { store, mayRenew, ttl } = this.#parts;
+    const run = peer.workload.run === undefined ? undefined : await store.getRun(peer.workload.run);
+    if (run === undefined || run.endedAt !== undefined || this.#idOf(run) !== peer.workload.id) {
+      throw new Refusal('CORDON-4005', 'the run has ended', { observed: peer.workload.id });
+    }
+    mayRenew(run);
+    return this.#issueTo(run, await publicKeyOfRequest(request), ttl);
+  }
+
+  async endRun(id: string, actor: string): Promise<boolean> {
+    const { store, now } = this.#parts;
+    const run = await store.getRun(id);
+    if (run === undefined || run.endedAt !== undefined) return false;
+    this.#log('run.end', actor, id, {});
+    return store.endRun(id, now());
+  }
+
+  async own(kind: OwnKind, name: string, ttl: number): Promise<OwnCredentials> {
+    const run = await this.#ownRun(kind, name);
+    const key = await generateKeyPem();
+    const publicKey = await publicKeyOfRequest(await createRequest(key));
+    const svid = await this.#issue(run, publicKey, ttl);
+    return { chain: svid.chain, privateKey: key.privateKey, bundle: this.bundle, svid };
+  }
+
+  async #ownRun(kind: OwnKind, name: string): Promise<Run> {
+    const key = `${kind}/${name}`;
+    const started = this.#ownRuns.get(key) ?? this.#addRun(kind, name, 'cordon');
+    this.#ownRuns.set(key, started);
+    try {
+      return await started;
+    } catch (error) {
+      this.#ownRuns.delete(key);
+      throw error;
+    }
+  }
+
+  async #addRun(kind: WorkloadKind, name: string, actor: string): Promise<Run> {
+    const run: Run = { id: randomId(12), kind, name, createdAt: this.#parts.now() };
+    this.#log('run.start', actor, this.#idOf(run), {});
+    await this.#parts.store.addRun(run);
+    return run;
+  }
+
+  async #issueTo(run: Run, publicKey: string, ttl: number): Promise<IssuedSvid> {
+    const svid = await this.#issue(run, publicKey, ttl);
+    this.#parts.onIssued(run, svid);
+    return svid;
+  }
+
+  async #issue(run: Run, publicKey: string, ttl: number): Promise<IssuedSvid> {
+    const { authority, store, now } = this.#parts;
+    const id = this.#idOf(run);
     const svid = await issueSvid(authority, { id, publicKey, now: now(), ttl, serial: randomSerial() });
-    log('identity.issue', 'cordon', id, { serial: svid.serial, not_after: new Date(svid.notAfter).toISOString() });
     const { serial, notBefore, notAfter } = svid;
+    this.#log('identity.issue', 'cordon', id, { serial, not_after: new Date(notAfter).toISOString() });
     await store.addCertificate({ serial, runId: run.id, spiffeId: id, notBefore, notAfter });
     return svid;
   }
 
-  const log = (act: string, actor: string, target: string, detail: Record<string, string>): void =>
-    void parts.log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target, detail });
-
-  const idOf = (run: Run): SpiffeId => workloadId(authority.trustDomain, run.kind, run.name, run.id);
-
-  async function addRun(kind: WorkloadKind, name: string, actor: string): Promise<Run> {
-    const run: Run = { id: randomId(12), kind, name, createdAt: now() };
-    log('run.start', actor, idOf(run), {});
-    await store.addRun(run);
-    return run;
+  #idOf(run: Run): SpiffeId {
+    return workloadId(this.#parts.authority.trustDomain, run.kind, run.name, run.id);
   }
 
-  return {
-    bundle: authority.root,
-    async startRun(kind, name, actor): Promise<StartedRun> {
-      if (!parts.isRegistered(kind, name)) {
-        throw new Refusal('CORDON-1012', `no ${kind} is registered as \`${name}\``, { observed: `${kind}/${name}` });
-      }
-      const run = await addRun(kind, name, actor);
-      const token = randomSecret();
-      await store.addToken({ tokenHash: sha256Hex(token), runId: run.id, expiresAt: now() + TOKEN_TTL });
-      return { run, token };
-    },
-    async join(token, request): Promise<IssuedSvid> {
-      const publicKey = await publicKeyOfRequest(request);
-      const taken = await store.takeToken(sha256Hex(token), now());
-      const run = taken === undefined ? undefined : await store.getRun(taken.runId);
-      if (run === undefined || run.endedAt !== undefined) {
-        throw new Refusal('CORDON-1005', 'the join token is unknown, used or expired', { expected: 'a fresh token, used once, within 60 s' });
-      }
-      const svid = await issue(run, idOf(run), publicKey, parts.ttl);
-      parts.onIssued(run, svid);
-      return svid;
-    },
-    async renew(peer, request): Promise<IssuedSvid> {
-      const run = peer.workload.run === undefined ? undefined : await store.getRun(peer.workload.run);
-      if (run === undefined || run.endedAt !== undefined || idOf(run) !== peer.workload.id) {
-        throw new Refusal('CORDON-4005', 'the run has ended', { observed: peer.workload.id });
-      }
-      parts.mayRenew(run);
-      const svid = await issue(run, idOf(run), await publicKeyOfRequest(request), parts.ttl);
-      parts.onIssued(run, svid);
-      return svid;
-    },
-    async endRun(id, actor): Promise<boolean> {
-      const ended = await store.endRun(id, now());
-      if (ended) log('run.end', actor, id, {});
-      return ended;
-    },
-    async own(kind, name, ttl): Promise<OwnCredentials> {
-      const run = await addRun(kind, name, 'cordon');
-      const key = await generateKeyPem();
-      const publicKey = await publicKeyOfRequest(await createRequest(key));
-      const svid = await issue(run, idOf(run), publicKey, ttl);
-      return { chain: svid.chain, privateKey: key.privateKey, bundle: authority.root, svid };
-    },
-  };
+  #log(act: string, actor: string, target: string, detail: Record<string, string>): void {
+    const { log, now } = this.#parts;
+    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target, detail });
+  }
 }

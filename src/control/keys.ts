@@ -2,10 +2,13 @@
 import type { SigningCertificate, Authority, CreateOptions } from '../identity/authority.ts';
 import { createIntermediate, createRoot, needsRenewal } from '../identity/authority.ts';
 import type { Sealer } from '../crypto/seal.ts';
+import { isJsonObject, parseJson, writeJson } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
 import type { Sealed } from '../store/ports.ts';
 
 const ROOT = 'ca/root';
 const INTERMEDIATE = 'ca/intermediate';
+const BOUNDS = { maxBytes: 65_536, maxDepth: 1 };
 
 /** Opens the authority, or makes it when the store has none. @throws Refusal CORDON-9006 when the seal key is not the right one */
 export async function openAuthority(store: Sealed, sealer: Sealer, options: CreateOptions): Promise<Authority> {
@@ -21,10 +24,14 @@ export async function openAuthority(store: Sealed, sealer: Sealer, options: Crea
 async function load(store: Sealed, sealer: Sealer, name: string): Promise<SigningCertificate | undefined> {
   const sealed = await store.getSealed(name);
   if (sealed === undefined) return undefined;
-  return JSON.parse(Buffer.from(sealer.open(name, sealed)).toString('utf8')) as SigningCertificate;
+  const json = parseJson(sealer.open(name, sealed), BOUNDS);
+  const { certificate, privateKey } = isJsonObject(json) ? json : {};
+  if (typeof certificate === 'string' && typeof privateKey === 'string') return { certificate, privateKey };
+  throw new Refusal('CORDON-9006', `sealed \`${name}\` is no certificate with its key`, { fix: 'restore a backup of the store' });
 }
 
 async function save(store: Sealed, sealer: Sealer, name: string, made: SigningCertificate): Promise<SigningCertificate> {
-  await store.putSealed(name, sealer.seal(name, Buffer.from(JSON.stringify(made))));
+  const { certificate, privateKey } = made;
+  await store.putSealed(name, sealer.seal(name, Buffer.from(writeJson({ certificate, privateKey }))));
   return made;
 }

@@ -9,7 +9,7 @@ import type { PolicySet, PolicySource } from '../policy/policy-set.ts';
 
 const MAX_FILES = 500;
 
-/** @throws Refusal CORDON-9007 when the directory is missing */
+/** @throws Refusal CORDON-9007 when the directory is missing, CORDON-9006 when there are too many files or one cannot be read */
 export async function readPolicies(directory: string): Promise<readonly PolicySource[]> {
   let names: string[];
   try {
@@ -18,7 +18,15 @@ export async function readPolicies(directory: string): Promise<readonly PolicySo
     throw new Refusal('CORDON-9007', `no policy directory \`${directory}\``, { cause });
   }
   if (names.length > MAX_FILES) throw new Refusal('CORDON-9006', `more than ${MAX_FILES} policy files`);
-  return Promise.all(names.map(async (path) => ({ path, text: await readFile(join(directory, path), 'utf8') })));
+  return Promise.all(names.map((path) => readPolicy(directory, path)));
+}
+
+async function readPolicy(directory: string, path: string): Promise<PolicySource> {
+  try {
+    return { path, text: await readFile(join(directory, path), 'utf8') };
+  } catch (cause) {
+    throw new Refusal('CORDON-9006', `cannot read the policy file \`${join(directory, path)}\``, { cause });
+  }
 }
 
 /** A compiler of these sources for whatever tools are known when it runs. */

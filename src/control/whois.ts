@@ -3,7 +3,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload } from '../domain/spiffe-id.ts';
 import type { Control } from './control.ts';
 
-export interface WhoisAnswer {
+export type WhoisAnswer = {
   readonly schema: 'cordon.whois/v1';
   readonly asked: string;
   readonly as: 'address' | 'serial' | 'spiffe-id' | 'decision' | 'agent';
@@ -16,7 +16,7 @@ export interface WhoisAnswer {
   readonly owner?: string;
   readonly notAfter?: number;
   readonly live: boolean;
-}
+};
 
 /** @throws Refusal CORDON-1012 when nothing of that kind is known */
 export async function whois(control: Control, asked: string): Promise<WhoisAnswer> {

@@ -58,9 +58,7 @@ const EKU = [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]
 
 function extensionsOf(template: CertificateTemplate): x509.Extension[] {
   const leaf = template.use === 'leaf';
-  const usage = leaf
-    ? x509.KeyUsageFlags.digitalSignature
-    : x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+  const usage = leaf ? x509.KeyUsageFlags.digitalSignature : x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
   return [
     new x509.BasicConstraintsExtension(!leaf, undefined, true),
     new x509.KeyUsagesExtension(usage, true),

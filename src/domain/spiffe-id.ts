@@ -13,7 +13,10 @@ const SCHEME = 'spiffe://';
 /** Parses a trust domain name (`desk.example`). @throws Refusal CORDON-1004 */
 export function parseTrustDomain(text: string): TrustDomain {
   if (!TRUST_DOMAIN.test(text)) {
-    throw new Refusal('CORDON-1004', 'not a trust domain name', { observed: text.slice(0, 80), expected: 'lower case letters, digits, `.`, `-`, `_`' });
+    throw new Refusal('CORDON-1004', 'not a trust domain name', {
+      observed: text.slice(0, 80),
+      expected: 'lower case letters, digits, `.`, `-`, `_`',
+    });
   }
   return text as TrustDomain;
 }

@@ -47,7 +47,7 @@ export function createConnections(): Connections {
     },
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
-    count: () => byAgent.values().reduce((sum, sockets) => sum + sockets.size, 0),
+    count: () => [...byAgent.values()].reduce((sum, sockets) => sum + sockets.size, 0),
     async cut(agent, withinMs): Promise<Cut> {
       const sockets = [...(byAgent.get(agent) ?? [])];
       await within(withinMs, Promise.all(sockets.map(closed)));

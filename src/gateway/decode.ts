@@ -1,4 +1,5 @@
 // Step 3: from bytes to a call, by the protocol of the path. INVARIANTS I2, I10
+import type { JsonBounds } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { linked } from '../pdp/segments.ts';
 import { decodeA2a, decodeCard } from './a2a-decode.ts';
@@ -10,7 +11,7 @@ import { decodeMcp } from './mcp-decode.ts';
 import type { Pep } from './pep.ts';
 import { routeOf, type Route } from './route.ts';
 
-/** @throws Refusal CORDON-3003, -3008, -3011, -9011 */
+/** @throws Refusal CORDON-3003, -3006, -3008, -3011, -9011 */
 export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<Call> {
   const { req } = exchange;
   const route = routeOf(req.url ?? '');
@@ -24,21 +25,29 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
   if ((req.headers['content-type'] ?? '').split(';', 1)[0]?.trim() !== 'application/json') {
     throw new Refusal('CORDON-9011', 'content type not accepted', { expected: 'application/json' });
   }
-  const bytes = await readBody(req, pep.settings.maxBodyBytes);
-  return decodeBody(pep, exchange, peer, route, bytes);
+  const { maxBodyBytes: maxBytes, maxDepth } = pep.settings;
+  const bytes = await readBody(req, maxBytes);
+  return decodeBody(pep, exchange, { peer, route, bytes, bounds: { maxBytes, maxDepth } });
 }
 
 const notAllowed = (expected: string): Refusal => new Refusal('CORDON-3008', 'HTTP method not accepted here', { expected });
 
-function decodeBody(pep: Pep, exchange: Exchange, peer: Peer, route: Route, bytes: Uint8Array): Call {
-  const bounds = { maxBytes: pep.settings.maxBodyBytes, maxDepth: pep.settings.maxDepth };
-  if (route.protocol === 'a2a') return decodeA2a(exchange.req, { peer, agent: route.name, bytes, bounds });
+interface Body {
+  readonly peer: Peer;
+  readonly route: Route;
+  readonly bytes: Uint8Array;
+  readonly bounds: JsonBounds;
+}
+
+function decodeBody(pep: Pep, exchange: Exchange, { peer, route, bytes, bounds }: Body): Call {
+  const { name, protocol } = route;
+  if (protocol === 'a2a') return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds });
   return decodeMcp(exchange.req, {
-    server: route.name,
+    server: name,
     peer,
     bytes,
     bounds,
-    known: () => mayKnow(pep, peer, route.name),
+    known: () => mayKnow(pep, peer, name),
     setWire: (wire) => {
       exchange.wire = wire;
     },

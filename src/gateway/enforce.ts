@@ -10,9 +10,10 @@ import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import { forward } from './forward.ts';
 import type { Pep } from './pep.ts';
-import { recordDecision, recordOutcome, recordRefusal, type RecordedDecision } from './record.ts';
+import { recordDecision, recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
+import { abortReason } from './waiting.ts';
 
-/** Handles one request from its first byte to its last; never throws. */
+/** Handles one request from its first byte to its last. Rejects only when not even the refusal could be sent. */
 export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
   try {
     const peer = (exchange.peer = authenticate(pep, exchange.req)); // 1 who
@@ -26,19 +27,22 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
   }
 }
 
+/** INVARIANT I6: nothing is awaited between `decide` and `register`, so no change of level or policy falls between the two unseen. */
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call): Promise<void> {
   const started = performance.now();
-  const decided = decide(pep.snapshot(), call, pep.now(), pep.settings); // 6 may it
-  const recorded = recordDecision(pep, call.request, decided.decision); // 7 before any effect
+  const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings); // 6 may it
+  const recorded = recordDecision(pep, call.request, decision); // 7 before any effect
   const pdp = performance.now() - started;
-  const { code = 'CORDON-9001', reason } = decided.decision;
-  if (decided.authorized === undefined) return sendReply(exchange, exchange.wire({ code, decisionId: recorded.id, reason }));
+  if (authorized === undefined) {
+    sendReply(exchange, exchange.wire({ code: decision.code ?? 'CORDON-9001', decisionId: recorded.id, reason: decision.reason }));
+    return;
+  }
   const end = register(pep, exchange, peer, call, recorded);
   try {
-    const { upstreamStatus } = await forward(pep, exchange, decided.authorized, recorded.receipt); // 8, 9, 10
-    finish(pep, exchange, recorded, { status: 'completed', upstream_status: upstreamStatus }, pdp);
+    const { upstreamStatus } = await forward(pep, exchange, authorized, recorded.receipt); // 8, 9, 10
+    finish(pep, exchange, recorded, { status: 'completed', upstream_status: upstreamStatus }, pdp); // 11
   } catch (error) {
-    const refusal = exchange.abort.signal.aborted ? reasonOf(exchange) : asRefusal(error, 'CORDON-9010', 'the upstream failed');
+    const refusal = endOf(exchange, error);
     finish(pep, exchange, recorded, { status: statusOf(exchange, refusal), code: refusal.code }, pdp);
     sendReply(exchange, exchange.wire({ code: refusal.code, decisionId: recorded.id, reason: refusal.message }));
   } finally {
@@ -46,21 +50,23 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call)
   }
 }
 
-const reasonOf = (exchange: Exchange): Refusal => asRefusal(exchange.abort.signal.reason, 'CORDON-9010', 'the call was ended');
+/** Why a forwarded call ended early: what ended it, rather than what broke because of that. */
+const endOf = (exchange: Exchange, error: unknown): Refusal => {
+  const { signal } = exchange.abort;
+  return signal.aborted ? abortReason(signal) : asRefusal(error, 'CORDON-9010', 'the upstream failed');
+};
 
-type OutcomeStatus = Parameters<typeof recordOutcome>[1]['status'];
-
-const statusOf = (exchange: Exchange, refusal: Refusal): OutcomeStatus => {
+const statusOf = (exchange: Exchange, refusal: Refusal): Outcome['status'] => {
   if (!exchange.abort.signal.aborted) return 'failed';
   return refusal.code === 'CORDON-9010' ? 'aborted' : 'cut';
 };
 
-/** 11: the outcome, a fact of its own. */
+/** 11: the outcome, a fact of its own. `pdp`: milliseconds that deciding and recording took. */
 function finish(
   pep: Pep,
   exchange: Exchange,
   recorded: RecordedDecision,
-  outcome: Pick<Parameters<typeof recordOutcome>[1], 'status' | 'upstream_status' | 'code'>,
+  outcome: Pick<Outcome, 'status' | 'upstream_status' | 'code'>,
   pdp: number,
 ): void {
   const total = performance.now() - exchange.startedAt;
@@ -70,21 +76,20 @@ function finish(
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-/** Keeps the call where a change of policy, level or identity finds it. */
+/** Keeps the call where a change of policy, level or identity finds it. @returns says that it has ended */
 function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, recorded: RecordedDecision): () => void {
-  const { plan } = call;
-  const end = (refusal: Refusal): void => {
-    exchange.abort.abort(refusal);
-    exchange.res.destroy();
-  };
+  const { plan, request } = call;
   return pep.exchanges.open({
     decisionId: recorded.id,
     agent: peer.agent,
     run: peer.run,
     callee: 'server' in plan ? plan.server : plan.agent,
     rpcId: 'id' in plan ? plan.id : undefined,
-    request: call.request,
-    cut: (decision) => end(new Refusal('CORDON-4008', decision.reason ?? 'no longer allowed', { observed: decision.code ?? '' })),
+    request,
+    cut(decision) {
+      exchange.abort.abort(new Refusal('CORDON-4008', decision.reason ?? 'no longer allowed', { observed: decision.code ?? '' }));
+      exchange.res.destroy();
+    },
     cancel: () => exchange.abort.abort(new Refusal('CORDON-9010', 'cancelled by the caller')),
   });
 }
@@ -94,10 +99,11 @@ function refuse(pep: Pep, exchange: Exchange, refusal: Refusal): void {
   let no = refusal;
   let decisionId: string | undefined;
   try {
-    decisionId = recordRefusal(pep, refusal, { peer: exchange.peer, action: exchange.action, resource: exchange.resource }).id;
+    decisionId = recordRefusal(pep, refusal, exchange).id;
   } catch (error) {
     no = asRefusal(error, 'CORDON-9004', 'the log cannot record');
   }
-  if (!exchange.req.complete) exchange.res.setHeader('connection', 'close');
+  // what is left of the request is not read, so the connection cannot be used again
+  if (!exchange.req.complete && !exchange.res.headersSent) exchange.res.setHeader('connection', 'close');
   sendReply(exchange, exchange.wire({ code: no.code, decisionId, reason: no.message }));
 }

@@ -63,7 +63,7 @@ export function createExchanges(): Exchanges {
       return denied.map(({ exchange }) => exchange);
     },
     async settled(exchanges, withinMs): Promise<number> {
-      await within(withinMs, Promise.all(exchanges.map((exchange) => open.get(exchange)?.promise)));
+      await within(withinMs, Promise.all(exchanges.flatMap((exchange) => open.get(exchange)?.promise ?? [])));
       return exchanges.filter((exchange) => open.has(exchange)).length;
     },
   };

@@ -14,9 +14,9 @@ export interface Observation {
   readonly pep: string;
   /** Connections of the agent that were open and were seen to close. */
   readonly connections: number;
-  /** Calls of or to the agent that were open and were cut. */
+  /** Calls of or to the agent that were cut and were seen to end. */
   readonly calls: number;
-  /** Connections and calls of the agent still open afterwards. */
+  /** Connections and calls of the agent that should have ended and were not seen to. */
   readonly remaining: number;
   /** From the order to the last close, milliseconds. */
   readonly silentMs: number;
@@ -29,51 +29,59 @@ export interface Gateway {
   /** Applies the snapshot that holds the agent's new level and reports what was seen. `since`: performance.now() of the order. */
   contain(snapshot: Snapshot, agent: string, since: number): Promise<Observation>;
   rotate(credentials: Credentials): void;
+  /** @returns the port */
   listen(host: string, port: number): Promise<number>;
   close(): Promise<void>;
 }
 
 export type PepParts = Omit<Pep, 'snapshot' | 'connections' | 'exchanges' | 'limiter'> & { readonly limits: LimitSettings };
 
-export function createGateway(parts: PepParts, credentials: Credentials): Gateway {
+/** How long an end is waited for before it counts as not seen. Milliseconds. */
+const OBSERVE_MS = 2_000;
+
+export function createGateway({ limits, ...parts }: PepParts, credentials: Credentials): Gateway {
   let current: Snapshot | undefined;
-  const { limits, ...rest } = parts;
   const pep: Pep = {
-    ...rest,
+    ...parts,
     snapshot: () => current,
     connections: createConnections(),
     exchanges: createExchanges(),
     limiter: createLimiter(limits),
   };
   const listener = createListener(pep, credentials);
-  const again = (request: AccessRequest): Decision => decide(current, { request }, pep.now(), pep.settings).decision;
-  const concerned = (agent: string): readonly OpenExchange[] => pep.exchanges.list().filter((exchange) => concerns(exchange, agent));
-  const apply = (snapshot: Snapshot): void => {
+
+  const apply = (snapshot: Snapshot): readonly OpenExchange[] => {
     const changed = snapshot.version !== current?.version;
     current = snapshot;
-    if (changed) pep.exchanges.reconsider(again);
+    return changed ? reconsider(pep, snapshot) : [];
   };
 
   return {
     pep,
-    apply,
-    async contain(snapshot, agent, since): Promise<Observation> {
-      const before = concerned(agent).length;
-      apply(snapshot);
-      const off = snapshot.world.levels.get(agent) === 'off';
-      const connections = off ? await pep.connections.cut(agent) : 0;
-      if (off) await pep.upstreams.a2a(agent)?.channel.destroy();
-      const left = concerned(agent).length;
-      const remaining = concerned(agent).filter((exchange) => again(exchange.request).verdict !== 'allow').length;
-      const open = off ? pep.connections.socketsOf(agent).length : 0;
-      return { pep: pep.id, connections, calls: before - left, remaining: remaining + open, silentMs: performance.now() - since };
-    },
+    apply: (snapshot) => void apply(snapshot),
+    contain: (snapshot, agent, since) => observe(pep, agent, apply(snapshot), since),
     rotate: (next) => listener.rotate(next),
     listen: (host, port) => listen(listener, host, port),
-    async close(): Promise<void> {
-      await listener.close();
-      await pep.upstreams.close();
-    },
+    close: () => close(pep, listener),
+  };
+}
+
+const reconsider = (pep: Pep, snapshot: Snapshot): readonly OpenExchange[] =>
+  pep.exchanges.reconsider((request: AccessRequest): Decision => decide(snapshot, { request }, pep.now(), pep.settings).decision);
+
+/** Waits for what was cut to end, closes the connections of an agent that is `off`, and says what was seen. INVARIANT I6 */
+async function observe(pep: Pep, agent: string, cut: readonly OpenExchange[], since: number): Promise<Observation> {
+  const off = pep.snapshot()?.world.levels.get(agent) === 'off';
+  const connections = off ? await pep.connections.cut(agent, OBSERVE_MS) : { closed: 0, open: 0 };
+  if (off) await pep.upstreams.a2a(agent)?.channel.destroy();
+  const calls = cut.filter((exchange) => concerns(exchange, agent));
+  const open = await pep.exchanges.settled(calls, OBSERVE_MS);
+  return {
+    pep: pep.id,
+    connections: connections.closed,
+    calls: calls.length - open,
+    remaining: connections.open + open,
+    silentMs: performance.now() - since,
   };
 }
 
@@ -90,4 +98,11 @@ function listen({ server }: Listener, host: string, port: number): Promise<numbe
       resolve(typeof address === 'object' && address !== null ? address.port : port);
     });
   });
+}
+
+/** Ends every connection, and waits until each call has recorded its outcome before its upstream is closed. */
+async function close(pep: Pep, listener: Listener): Promise<void> {
+  await listener.close();
+  await pep.exchanges.settled(pep.exchanges.list(), OBSERVE_MS);
+  await pep.upstreams.close();
 }

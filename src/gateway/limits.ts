@@ -11,7 +11,7 @@ export interface LimitSettings {
 }
 
 export interface Limiter {
-  /** Takes one place for `run`. @returns gives the place back @throws Refusal CORDON-4003 */
+  /** Takes one place for `run`; `now` in Unix milliseconds. @returns gives the place back @throws Refusal CORDON-4003 */
   enter(run: string, now: number): () => void;
 }
 

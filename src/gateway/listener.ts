@@ -1,16 +1,18 @@
 // The mTLS door of the gateway. TLS 1.3 only, client certificate required, no resumption (a resumed session would skip the chain check),
-// short timers. What fails in the handshake is recorded like any other refusal.
+// short timers. What fails before there is a request is recorded like any other refusal.
 import { createServer, type Server, type ServerOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { Refusal, asRefusal } from '../domain/refusal.ts';
-import { claimedId } from '../identity/svid.ts';
+import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import { NO_TICKETS } from '../crypto/tls.ts';
 import { readPeer } from './authenticate.ts';
+import { MAX_HEADERS } from './body.ts';
 import type { Credentials } from './channel.ts';
+import type { Peer } from './connections.ts';
 import { enforce } from './enforce.ts';
 import { openExchange } from './exchange.ts';
+import { createFailureRecorder, handshakeRefusal, type FailureRecorder } from './failures.ts';
 import type { Pep } from './pep.ts';
-import { recordRefusal } from './record.ts';
 
 export interface Listener {
   readonly server: Server;
@@ -29,6 +31,7 @@ const tlsOf = (credentials: Credentials): ServerOptions => ({
   secureOptions: NO_TICKETS,
 });
 
+/** Milliseconds and bytes. */
 const LIMITS: ServerOptions = {
   handshakeTimeout: 5_000,
   headersTimeout: 10_000,
@@ -41,13 +44,17 @@ const LIMITS: ServerOptions = {
 
 export function createListener(pep: Pep, credentials: Credentials): Listener {
   const server = createServer({ ...tlsOf(credentials), ...LIMITS }, (req, res) => {
-    void enforce(pep, openExchange(req, res, performance.now()));
+    enforce(pep, openExchange(req, res, performance.now())).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
   });
   const failures = createFailureRecorder(pep);
-  server.maxHeadersCount = 100;
+  server.maxHeadersCount = MAX_HEADERS;
   server.on('secureConnection', (socket) => admit(pep, socket, failures));
-  server.on('tlsClientError', (error, socket) => failures(handshakeRefusal(error, socket), claimOf(socket)));
-  server.on('clientError', (_error, socket) => socket.destroy());
+  server.on('tlsClientError', (error, socket) => failures.handshake(handshakeRefusal(error, socket), socket));
+  server.on('clientError', (error, socket) => endBroken(error, socket, failures));
+  server.on('connect', (_req, socket) => {
+    failures.http(new Refusal('CORDON-3008', 'HTTP method not accepted here', { observed: 'CONNECT' }), socket);
+    socket.destroy();
+  });
   return {
     server,
     rotate: (next) => server.setSecureContext(tlsOf(next)),
@@ -62,73 +69,35 @@ function admit(pep: Pep, socket: TLSSocket, failures: FailureRecorder): void {
   try {
     const peer = readPeer(socket, pep.trustDomain);
     pep.connections.add(socket, peer);
-    closeAtExpiry(pep, socket, peer.run, peer.svid.notAfter);
+    closeAtExpiry(pep, socket, peer);
   } catch (error) {
-    failures(asRefusal(error, 'CORDON-1006', 'SVID malformed'), claimOf(socket));
+    failures.handshake(asRefusal(error, 'CORDON-1006', 'SVID malformed'), socket);
     socket.destroy();
   }
 }
 
+/** What the parser refused is recorded; a connection that merely ended is not. */
+function endBroken(error: Error, socket: Duplex, failures: FailureRecorder): void {
+  const code = errorCodeOf(error) ?? '';
+  if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') {
+    failures.http(new Refusal('CORDON-9011', 'malformed HTTP', { observed: code, cause: error }), socket);
+  }
+  socket.destroy();
+}
+
 /** A connection may outlive its certificate only while its run holds a newer one; then it carries on what is open, nothing new. */
-function closeAtExpiry(pep: Pep, socket: TLSSocket, run: string, notAfter: number): void {
-  const timer = setTimeout(
-    () => {
-      const renewed = pep.snapshot()?.runs.get(run)?.notAfter ?? 0;
-      if (renewed > pep.now()) closeAtExpiry(pep, socket, run, renewed);
-      else socket.destroy();
-    },
-    Math.max(0, notAfter - pep.now()),
-  );
-  timer.unref();
-  socket.once('close', () => clearTimeout(timer));
-}
-
-/** Verification errors of OpenSSL, and what they mean here. */
-const HANDSHAKE: Readonly<Record<string, () => Refusal>> = {
-  CERT_HAS_EXPIRED: () => new Refusal('CORDON-1002', 'certificate expired'),
-  CERT_NOT_YET_VALID: () => new Refusal('CORDON-1002', 'certificate not yet valid'),
-  UNABLE_TO_GET_ISSUER_CERT: () => new Refusal('CORDON-1001', 'no client certificate'),
-};
-
-function handshakeRefusal(error: Error, socket: TLSSocket): Refusal {
-  const verification = socket.authorizationError as unknown;
-  const why = typeof verification === 'string' ? verification : String((error as { code?: unknown }).code ?? '');
-  const known = HANDSHAKE[why];
-  if (known !== undefined) return known();
-  if (claimOf(socket) !== undefined || verification !== null) {
-    return new Refusal('CORDON-1004', 'the certificate is not of this trust domain', { observed: why.slice(0, 60) });
-  }
-  return new Refusal('CORDON-1001', 'the TLS handshake failed', { observed: why.slice(0, 60) });
-}
-
-function claimOf(socket: TLSSocket): string | undefined {
-  try {
-    const certificate = socket.getPeerX509Certificate();
-    return certificate === undefined ? undefined : claimedId(certificate);
-  } catch {
-    return undefined; // nothing readable was presented
-  }
-}
-
-type FailureRecorder = (refusal: Refusal, claimed: string | undefined) => void;
-
-const RECORDED_PER_SECOND = 50;
-
-/** Handshakes cost a stranger nothing, so their records are capped; the cap says itself how many it swallowed. */
-function createFailureRecorder(pep: Pep): FailureRecorder {
-  let second = 0;
-  let count = 0;
-  return (refusal, claimed) => {
-    const now = Math.floor(pep.now() / 1000);
-    if (now !== second) [second, count] = [now, 0];
-    if (++count > RECORDED_PER_SECOND) return;
-    const seen = { peer: undefined, action: 'tls/handshake', resource: 'gateway', ...(claimed === undefined ? {} : { claimed }) };
-    try {
-      recordRefusal(pep, refusal, seen);
-    } catch {
-      // the connection is refused either way; a log that cannot record also refuses every call
-    }
+function closeAtExpiry(pep: Pep, socket: TLSSocket, { run, svid }: Peer): void {
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (until: number): void => {
+    timer = setTimeout(expire, Math.max(0, until - pep.now())).unref();
   };
+  const expire = (): void => {
+    const renewed = pep.snapshot()?.runs.get(run)?.notAfter ?? 0;
+    if (renewed > pep.now()) wait(renewed);
+    else socket.destroy();
+  };
+  wait(svid.notAfter);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 const closeServer = (server: Server): Promise<void> =>

@@ -5,9 +5,16 @@ import { isJsonArray, isJsonObject, type JsonBounds, type JsonObject } from '../
 import { Refusal } from '../domain/refusal.ts';
 import type { Channel } from './channel.ts';
 import { LEGACY, MODERN } from './mcp-headers.ts';
-import { envelopeOf, postOf, readOutcome, type McpSession } from './mcp-post.ts';
+import { envelopeOf, postOf, readOutcome, type McpSession, type RpcMessage } from './mcp-post.ts';
 import { allTools } from './mcp-tools.ts';
-import { ignoreNotifications, type ClientInfo, type McpUpstream, type OnNotification, type RpcOutcome } from './upstreams.ts';
+import {
+  ignoreNotifications,
+  type ClientInfo,
+  type McpUpstream,
+  type OnNotification,
+  type RpcOutcome,
+  type ToolCall,
+} from './upstreams.ts';
 import { orAborted } from './waiting.ts';
 
 export interface McpHttpOptions {
@@ -39,8 +46,11 @@ interface Sent {
 class McpHttp implements McpUpstream {
   readonly #options: McpHttpOptions;
   #session: Promise<McpSession> | undefined;
+  /** What `#session` came to. */
+  #agreed: McpSession | undefined;
   #info: JsonObject = {};
   #nextId = 1;
+  #nextToken = 1;
 
   constructor(options: McpHttpOptions) {
     this.#options = options;
@@ -52,8 +62,8 @@ class McpHttp implements McpUpstream {
     return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal }));
   }
 
-  call(...[{ tool, args, progress }, onNotification, signal]: Parameters<McpUpstream['call']>): Promise<RpcOutcome> {
-    const meta = progress ? { _meta: { progressToken: `c${this.#nextId}` } } : {};
+  call({ tool, args, progress }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
+    const meta = progress ? { _meta: { progressToken: `c${this.#nextToken++}` } } : {};
     return this.#rpc({ method: 'tools/call', params: { name: tool, arguments: args, ...meta }, onNotification, signal });
   }
 
@@ -67,17 +77,24 @@ class McpHttp implements McpUpstream {
     if (sent.reply.statusCode !== 404 || session.id === undefined) return this.#outcome(sent, asked);
     // MCP 2025-11-25, session management: 404 says that the session is gone and the request was not looked at
     await sent.reply.body.dump();
-    this.#session = undefined;
+    if (this.#agreed === session) this.#session = undefined; // else another call has begun a new one already
     return this.#outcome(await this.#send(await this.#connected(asked.signal), asked), asked);
   }
 
   /** The session, begun once for all who wait for it: that one of them goes away must not end it for the others. */
   #connected(signal: AbortSignal): Promise<McpSession> {
-    this.#session ??= this.#negotiate(AbortSignal.timeout(NEGOTIATE_MS)).catch((error: unknown) => {
+    this.#session ??= this.#begin();
+    return orAborted(this.#session, signal);
+  }
+
+  async #begin(): Promise<McpSession> {
+    try {
+      this.#agreed = await this.#negotiate(AbortSignal.timeout(NEGOTIATE_MS));
+      return this.#agreed;
+    } catch (error) {
       this.#session = undefined;
       throw error;
-    });
-    return orAborted(this.#session, signal);
+    }
   }
 
   async #negotiate(signal: AbortSignal): Promise<McpSession> {
@@ -121,7 +138,7 @@ class McpHttp implements McpUpstream {
     return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, signal) };
   }
 
-  #post(session: McpSession, message: JsonObject, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  #post(session: McpSession, message: RpcMessage, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { channel, path, credential } = this.#options;
     return channel.request(postOf({ path, session, message, credential: credential(), signal }));
   }

@@ -1,7 +1,7 @@
 // One POST to an MCP server over streamable HTTP and the answer with its id, from a JSON body or an event stream. Every request is made
 // anew from the decided call; no header and no byte of the caller's request goes on. attacker-controlled: the answer
 import type { Dispatcher } from 'undici';
-import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { McpEra } from './call.ts';
 import type { ChannelRequest } from './channel.ts';
@@ -16,11 +16,20 @@ export interface McpSession {
   readonly id: string | undefined;
 }
 
+/** JSON-RPC 2.0 §4 */
+export type RpcMessage = {
+  readonly jsonrpc: '2.0';
+  /** Absent in a notification. */
+  readonly id?: number;
+  readonly method: string;
+  readonly params?: JsonObject;
+};
+
 export interface McpPost {
   readonly path: string;
   readonly session: McpSession;
-  /** JSON-RPC 2.0 request or notification. */
-  readonly message: JsonObject;
+  /** A request of ours, or a notification. */
+  readonly message: RpcMessage;
   /** The upstream's credential; seen by no agent. INVARIANT I8 */
   readonly credential: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -29,8 +38,7 @@ export interface McpPost {
 /** The HTTP request that carries one message. */
 export function postOf({ path, session, message, credential, signal }: McpPost): ChannelRequest {
   const modern = session.era === 'modern';
-  const method = String(message['method']);
-  const params = isJsonObject(message['params']) ? message['params'] : {};
+  const { method, params = {} } = message;
   const name = method === 'tools/call' ? params['name'] : undefined;
   return {
     method: 'POST',

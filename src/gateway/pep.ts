@@ -1,6 +1,5 @@
 // What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
-import type { DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
-import type { AccessRequest } from '../domain/access.ts';
+import type { AccessRequest, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
 import type { TrustDomain } from '../domain/spiffe-id.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { Connections } from './connections.ts';
@@ -22,6 +21,7 @@ export interface Recorded {
 }
 
 export interface PepSettings {
+  /** A snapshot older than this is not decided with. Milliseconds. */
   readonly maxStaleness: number;
   readonly maxBodyBytes: number;
   readonly maxReplyBytes: number;
@@ -37,6 +37,7 @@ export interface Pep {
   readonly settings: PepSettings;
   readonly snapshot: () => Snapshot | undefined;
   readonly log: RecordLog;
+  /** Unix milliseconds. */
   readonly now: () => number;
   readonly upstreams: Upstreams;
   readonly connections: Connections;

@@ -1,7 +1,6 @@
 // The wire form of a refusal over HTTP: RFC 9457 problem details. One of the few places where a code becomes a status.
 import { CODES } from '../domain/codes.ts';
-import type { No, Reply } from './call.ts';
-import { HIDDEN } from './call.ts';
+import { HIDDEN, type No, type Reply } from './call.ts';
 
 const PROBLEM = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
 
@@ -12,6 +11,7 @@ const NOT_FOUND: Reply = {
   body: JSON.stringify({ type: 'about:blank', title: 'Not Found', status: 404 }),
 };
 
+/** Says no in plain HTTP. INVARIANT I9: what is hidden looks like what does not exist. */
 export function problem(no: No): Reply {
   if (HIDDEN.has(no.code)) return NOT_FOUND;
   const row = CODES[no.code];
@@ -29,7 +29,7 @@ export function problem(no: No): Reply {
   return { status: row.status, headers: { ...PROBLEM, ...extraHeaders(row.status) }, body: JSON.stringify(body) };
 }
 
-const extraHeaders = (status: number): Record<string, string> => {
+function extraHeaders(status: number): Record<string, string> {
   if (status === 401) return { 'www-authenticate': 'mTLS realm="cordon"' };
   return status === 429 || status === 503 ? { 'retry-after': '1' } : {};
-};
+}

@@ -3,9 +3,8 @@ import { randomId } from '../crypto/random.ts';
 import { sha256Hex } from '../crypto/hash.ts';
 import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt } from '../domain/access.ts';
 import { CODES } from '../domain/codes.ts';
-import { writeJson, type Json } from '../domain/json.ts';
-import type { Refusal } from '../domain/refusal.ts';
-import { Refusal as RefusalClass } from '../domain/refusal.ts';
+import { writeJson } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
 import { segmentsOf } from '../pdp/segments.ts';
 import type { Peer } from './connections.ts';
 import type { Pep } from './pep.ts';
@@ -20,6 +19,7 @@ export interface RecordedDecision {
 export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision): RecordedDecision {
   const snapshot = pep.snapshot();
   const { code, reason, gate } = decision;
+  const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
   return append(pep, request, {
     ...head(pep, decision.verdict, request.action.name, request.resource.id),
     ...(code === undefined ? {} : { code, kind: CODES[code].kind }),
@@ -31,7 +31,7 @@ export function recordDecision(pep: Pep, request: AccessRequest, decision: Decis
     ...argsOf(request),
     policy: {
       version: decision.policyVersion,
-      ...(snapshot === undefined || snapshot.policies instanceof RefusalClass ? {} : { bundle_hash: snapshot.policies.hash }),
+      ...(hash === undefined ? {} : { bundle_hash: hash }),
       determining: decision.determining,
     },
     ...(decision.errors.length === 0 ? {} : { errors: decision.errors }),
@@ -40,22 +40,29 @@ export function recordDecision(pep: Pep, request: AccessRequest, decision: Decis
 }
 
 /** Arguments go into the log as a digest alone; the values stay in the store, where they can be erased. */
-const argsOf = (request: AccessRequest): { args?: { digest: string } } => {
-  const input = request.context.input;
-  return input === undefined ? {} : { args: { digest: `sha256:${sha256Hex(writeJson(input as Json))}` } };
-};
+function argsOf({ context: { input } }: AccessRequest): Pick<DecisionRecord, 'args'> {
+  return input === undefined ? {} : { args: { digest: `sha256:${sha256Hex(writeJson(input))}` } };
+}
+
+/** What is known of a message that never became a request. */
+export interface Seen {
+  readonly peer: Peer | undefined;
+  /** What an unverified certificate says of itself. */
+  readonly claimed?: string | undefined;
+  readonly action: string;
+  readonly resource: string;
+}
 
 /** Records a message that was refused before there was a request to decide on: bad form, no identity, over a limit. */
-export function recordRefusal(pep: Pep, refusal: Refusal, seen: { peer: Peer | undefined; claimed?: string; action: string; resource: string }): RecordedDecision {
-  const { peer } = seen;
-  const reason = refusal.observed === undefined ? refusal.message : `${refusal.message}: ${refusal.observed}`;
+export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, action, resource }: Seen): RecordedDecision {
+  const { code, row, message, observed } = refusal;
   return append(pep, undefined, {
-    ...head(pep, refusal.row.kind === 'system' && refusal.code !== 'CORDON-9011' ? 'error' : 'deny', seen.action, seen.resource),
-    code: refusal.code,
-    kind: refusal.row.kind,
-    reason,
+    ...head(pep, row.kind === 'system' && code !== 'CORDON-9011' ? 'error' : 'deny', action, resource),
+    code,
+    kind: row.kind,
+    reason: observed === undefined ? message : `${message}: ${observed}`,
     ...(peer === undefined ? {} : { principal: peer.svid.workload.id, run: peer.run }),
-    ...(seen.claimed === undefined ? {} : { claimed: seen.claimed }),
+    ...(claimed === undefined ? {} : { claimed }),
     policy: { version: pep.snapshot()?.version ?? 0, determining: [] },
   });
 }
@@ -79,8 +86,10 @@ function append(pep: Pep, request: AccessRequest | undefined, record: DecisionRe
   return { id: record.id, receipt };
 }
 
+export type Outcome = Omit<OutcomeRecord, 'schema' | 'ts'>;
+
 /** Records what became of a forwarded call. A log that fails here fails the next decision; this call's effect is done. */
-export function recordOutcome(pep: Pep, outcome: Omit<OutcomeRecord, 'schema' | 'ts'>): void {
+export function recordOutcome(pep: Pep, outcome: Outcome): void {
   try {
     pep.log.append({ schema: 'cordon.outcome/v1', ts: new Date(pep.now()).toISOString(), ...outcome });
   } catch {

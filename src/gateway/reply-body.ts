@@ -49,21 +49,25 @@ export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBoun
       if (event.data !== '') ready.push(objectOf(Buffer.from(event.data), bounds));
     },
   });
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const textOf = utf8Decoder();
   let pending = 0;
   for await (const chunk of body) {
     pending += chunk.byteLength;
     if (pending > bounds.maxBytes) throw tooLong(bounds);
-    parser.feed(textOf(decoder, chunk));
+    parser.feed(textOf(chunk));
     if (ready.length > 0) pending = 0;
     for (const message of ready.splice(0)) yield message;
   }
 }
 
-function textOf(decoder: TextDecoder, chunk: Uint8Array): string {
-  try {
-    return decoder.decode(chunk, { stream: true });
-  } catch (cause) {
-    throw new Refusal('CORDON-9010', 'the upstream does not answer with UTF-8', { cause });
-  }
+/** Decodes chunk by chunk; a character may be split between two. */
+function utf8Decoder(): (chunk: Uint8Array) => string {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  return (chunk) => {
+    try {
+      return decoder.decode(chunk, { stream: true });
+    } catch (cause) {
+      throw new Refusal('CORDON-9010', 'the upstream does not answer with UTF-8', { cause });
+    }
+  };
 }

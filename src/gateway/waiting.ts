@@ -1,17 +1,17 @@
 // Waiting that ends: when the call ends, or after a time. The reason of an abort is always a refusal, so that it can be recorded as the outcome.
-import { Refusal, asRefusal } from '../domain/refusal.ts';
+import { asRefusal, type Refusal } from '../domain/refusal.ts';
 
 /** Why the call was ended; CORDON-9010 when whoever ended it did not say. */
 export const abortReason = (signal: AbortSignal): Refusal => asRefusal(signal.reason, 'CORDON-9010', 'the call was ended');
 
 /** `work`, or a rejection with the reason as soon as the signal is aborted; the work itself goes on for others who wait for it. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw abortReason(signal);
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(abortReason(signal));
   signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
-    return await Promise.race([work, aborted.promise]);
+    return await Promise.race([aborted.promise, work]); // both are waited for, so that neither rejects unheard
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

@@ -1,13 +1,14 @@
 // mTLS from a workload to a part of Cordon. The other end must hold an SVID of this trust domain and be the part that is expected.
 import type { PeerCertificate } from 'node:tls';
-import { Agent, request } from 'undici';
+import { Agent, request, type Dispatcher } from 'undici';
 import { readCertificate } from '../crypto/x509.ts';
 import { isCode } from '../domain/codes.ts';
-import { isJsonObject, parseJson, type JsonObject } from '../domain/json.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { isJsonObject, parseJson, writeJson, type JsonObject } from '../domain/json.ts';
+import { Refusal, asRefusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload, type WorkloadKind } from '../domain/spiffe-id.ts';
 
 export interface Trust {
+  /** Roots, PEM. */
   readonly bundle: string;
   readonly expect: WorkloadKind;
   /** Our own SVID; absent only when joining. */
@@ -25,8 +26,9 @@ export function createAgent(trust: Trust): Agent {
       ...(trust.own === undefined ? {} : { cert: trust.own.chain, key: trust.own.privateKey }),
       minVersion: 'TLSv1.3',
       servername: '',
+      // resumption would skip the check below
       maxCachedSessions: 0,
-      checkServerIdentity: (_host: string, certificate: PeerCertificate): Error | undefined => checkPeer(certificate.raw, trust.expect),
+      checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkPeer(certificate.raw, trust.expect),
     },
   });
 }
@@ -39,11 +41,12 @@ export function checkPeer(certificate: Uint8Array, expect: WorkloadKind): Error 
     if (workload.kind === expect) return undefined;
     return new Refusal('CORDON-1004', `expected the ${expect} of Cordon`, { observed: workload.id });
   } catch (error) {
-    return error instanceof Error ? error : new Error('certificate not readable');
+    return asRefusal(error, 'CORDON-1006', 'certificate not readable');
   }
 }
 
 const BOUNDS = { maxBytes: 262_144, maxDepth: 32 };
+const TIMEOUT_MS = 15_000;
 
 /** Posts JSON and reads JSON. @throws Refusal with the code of the answer, or CORDON-9010 */
 export async function postJson(url: URL, body: JsonObject, trust: Trust): Promise<JsonObject> {
@@ -53,18 +56,32 @@ export async function postJson(url: URL, body: JsonObject, trust: Trust): Promis
       method: 'POST',
       dispatcher: agent,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(15_000),
+      body: writeJson(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const reply = parseJson(new Uint8Array(await response.body.arrayBuffer()), BOUNDS);
-    if (!isJsonObject(reply)) throw new Refusal('CORDON-9010', 'the control plane does not answer with JSON');
+    const reply = await readJson(response);
     if (response.statusCode === 200) return reply;
-    const code = typeof reply['code'] === 'string' && isCode(reply['code']) ? reply['code'] : 'CORDON-9010';
-    throw new Refusal(code, typeof reply['message'] === 'string' ? reply['message'] : 'refused');
-  } catch (cause) {
-    if (cause instanceof Refusal) throw cause;
-    throw new Refusal('CORDON-9010', `cannot reach \`${url.host}\``, { cause });
+    const { code, message } = reply;
+    const known = typeof code === 'string' && isCode(code) ? code : 'CORDON-9010';
+    throw new Refusal(known, typeof message === 'string' ? message : 'refused');
+  } catch (error) {
+    throw asRefusal(error, 'CORDON-9010', `cannot reach \`${url.host}\``);
   } finally {
-    await agent.close();
+    await agent.destroy();
   }
 }
+
+async function readJson(response: Dispatcher.ResponseData): Promise<JsonObject> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunksOf(response)) {
+    size += chunk.byteLength;
+    if (size > BOUNDS.maxBytes) throw new Refusal('CORDON-9010', 'the control plane answers more than is allowed');
+    chunks.push(chunk);
+  }
+  const reply = parseJson(Buffer.concat(chunks), BOUNDS);
+  if (!isJsonObject(reply)) throw new Refusal('CORDON-9010', 'the control plane does not answer with JSON');
+  return reply;
+}
+
+const chunksOf = ({ body }: Dispatcher.ResponseData): AsyncIterable<Uint8Array> => body;

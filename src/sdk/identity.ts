@@ -1,82 +1,116 @@
 // A process's own identity: joins once with a single-use token, keeps the key in memory, renews at half life, and never lets the SVID
 // run out while the control plane answers.
 import { createRequest, generateKeyPem, readCertificate } from '../crypto/x509.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload, type Workload } from '../domain/spiffe-id.ts';
 import { postJson, type Trust } from './channel.ts';
 
 /** Where and with what to join; read from the environment that the launcher made. */
 export interface JoinSettings {
+  /** Secret, good once. */
   readonly token: string;
   readonly identityUrl: URL;
   /** Roots, PEM. */
   readonly bundle: string;
 }
 
+export interface SvidWithKey {
+  /** Leaf and intermediate, PEM. */
+  readonly chain: string;
+  /** PKCS#8 PEM. */
+  readonly privateKey: string;
+  /** Unix milliseconds. */
+  readonly notAfter: number;
+}
+
 export interface Identity {
   readonly workload: Workload;
   readonly gateway: URL;
   readonly control: URL;
+  /** Roots, PEM. */
   readonly bundle: string;
   /** Changes with each renewal. */
-  readonly current: () => { readonly chain: string; readonly privateKey: string; readonly notAfter: number };
-  /** Called after each renewal. */
-  onRotate(listener: () => void): void;
+  readonly current: () => SvidWithKey;
+  /** Called after each renewal. @returns stops listening */
+  onRotate(listener: () => void): () => void;
   stop(): void;
 }
 
-const MAX_RETRY_MS = 15_000;
+/** Milliseconds. */
+const FIRST_RETRY = 500;
+const LAST_RETRY = 15_000;
 
-/** @throws Refusal CORDON-1005 when the token is not (or no longer) good */
-export async function joinDomain(settings: JoinSettings): Promise<Identity> {
-  const key = await generateKeyPem();
-  const csr = Buffer.from(await createRequest(key)).toString('base64');
-  const trust: Trust = { bundle: settings.bundle, expect: 'control' };
-  const reply = await postJson(new URL('/v1/join', settings.identityUrl), { token: settings.token, csr }, trust);
-  const workload = parseWorkload(parseSpiffeId(text(reply, 'spiffe_id')));
-  let current = credentialsOf(reply, key.privateKey);
+/** @throws Refusal CORDON-1005 when the token is not (or no longer) good, CORDON-9010 */
+export async function joinDomain({ token, identityUrl, bundle }: JoinSettings): Promise<Identity> {
+  const trust: Trust = { bundle, expect: 'control' };
+  const { key, csr } = await newRequest();
+  const reply = await postJson(new URL('/v1/join', identityUrl), { token, csr }, trust);
   const control = new URL(text(reply, 'control'));
-  const listeners = new Set<() => void>();
-  let timer: NodeJS.Timeout | undefined;
-
-  const renew = async (retryMs: number): Promise<void> => {
-    try {
-      const next = await generateKeyPem();
-      const request = Buffer.from(await createRequest(next)).toString('base64');
-      const renewed = await postJson(new URL('/v1/identity/renew', control), { csr: request }, { ...trust, own: current });
-      current = credentialsOf(renewed, next.privateKey);
-      schedule();
-      for (const listener of listeners) listener();
-    } catch {
-      // kept trying until the SVID runs out: a control plane that is away for a minute must not end an agent
-      timer = setTimeout(() => void renew(Math.min(retryMs * 2, MAX_RETRY_MS)), retryMs).unref();
-    }
-  };
-  const schedule = (): void => {
-    const half = Math.max(0, (current.notAfter - Date.now()) / 2);
-    timer = setTimeout(() => void renew(500), half).unref();
-  };
-  schedule();
-
+  const renewing = keepRenewed(svidOf(reply, key), async (own) => {
+    const next = await newRequest();
+    return svidOf(await postJson(new URL('/v1/identity/renew', control), { csr: next.csr }, { ...trust, own }), next.key);
+  });
   return {
-    workload,
+    workload: parseWorkload(parseSpiffeId(text(reply, 'spiffe_id'))),
     gateway: new URL(text(reply, 'gateway')),
     control,
-    bundle: settings.bundle,
-    current: () => current,
-    onRotate: (listener) => void listeners.add(listener),
-    stop: () => clearTimeout(timer),
+    bundle,
+    ...renewing,
   };
 }
 
-type Credentials = ReturnType<Identity['current']>;
+type Renewing = Pick<Identity, 'current' | 'onRotate' | 'stop'>;
 
-function credentialsOf(reply: Readonly<Record<string, unknown>>, privateKey: string): Credentials {
+/** Renews at half life. A control plane that is away for a while must not end a process, so it is asked until it answers. */
+function keepRenewed(first: SvidWithKey, renew: (own: SvidWithKey) => Promise<SvidWithKey>): Renewing {
+  const listeners = new Set<() => void>();
+  let current = first;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const renewIn = (ms: number, retryMs: number): void => {
+    if (!stopped) timer = setTimeout(() => void attempt(retryMs), Math.max(0, ms)).unref();
+  };
+  const attempt = async (retryMs: number): Promise<void> => {
+    try {
+      current = await renew(current);
+    } catch {
+      renewIn(retryMs, Math.min(retryMs * 2, LAST_RETRY)); // whoever calls meanwhile hears from the gateway what is wrong
+      return;
+    }
+    renewIn(halfLife(current), FIRST_RETRY);
+    if (!stopped) for (const listener of listeners) listener();
+  };
+  renewIn(halfLife(current), FIRST_RETRY);
+
+  return {
+    current: () => current,
+    onRotate(listener): () => void {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stop(): void {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const halfLife = ({ notAfter }: SvidWithKey): number => (notAfter - Date.now()) / 2;
+
+/** A fresh key and the request for its certificate, base64. */
+async function newRequest(): Promise<{ readonly key: string; readonly csr: string }> {
+  const key = await generateKeyPem();
+  return { key: key.privateKey, csr: Buffer.from(await createRequest(key)).toString('base64') };
+}
+
+function svidOf(reply: JsonObject, privateKey: string): SvidWithKey {
   const chain = text(reply, 'svid');
   return { chain, privateKey, notAfter: readCertificate(chain).notAfter };
 }
 
-function text(reply: Readonly<Record<string, unknown>>, name: string): string {
+function text(reply: JsonObject, name: string): string {
   const value = reply[name];
   if (typeof value !== 'string') throw new Refusal('CORDON-1005', `the control plane's answer lacks \`${name}\``);
   return value;

@@ -1,14 +1,14 @@
 // What an agent or a tool server imports to live behind Cordon: its identity, a `fetch` through the gateway, and a listener that only the
 // gateway reaches. Everything else (policy, audit, containment) happens outside the process, where it can't be talked out of it.
 import type { RequestListener } from 'node:http';
-import { fetch as undiciFetch, type Agent, type RequestInfo, type RequestInit } from 'undici';
+import { fetch as undiciFetch, type Agent, type RequestInfo, type RequestInit, type Response } from 'undici';
 import { Refusal } from '../domain/refusal.ts';
 import { createAgent } from './channel.ts';
 import { joinDomain, type Identity } from './identity.ts';
-import { serveGateway, type Served } from './serve.ts';
+import { serveGateway, type Address, type Served } from './serve.ts';
 
 export { Refusal };
-export type { Served };
+export type { Address, Served };
 
 export interface Cordon {
   /** `spiffe://<trust domain>/agent/<name>/run/<id>` */
@@ -19,8 +19,9 @@ export interface Cordon {
   mcpUrl(server: string): URL;
   /** The agent card is at `<this>/.well-known/agent-card.json`. */
   a2aUrl(agent: string): URL;
-  /** Serves `listener` to the gateway alone. */
-  serve(listener: RequestListener, at: { readonly host: string; readonly port: number }): Promise<Served>;
+  /** Serves `listener` to the gateway alone. @throws Error when it cannot listen there */
+  serve(listener: RequestListener, at: Address): Promise<Served>;
+  /** Ends everything that was opened here, calls under way too. */
   close(): Promise<void>;
 }
 
@@ -50,18 +51,12 @@ export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Cor
 
 function cordonOf(identity: Identity): Cordon {
   const { gateway, workload } = identity;
-  const agentNow = (): Agent => createAgent({ bundle: identity.bundle, expect: 'gateway', own: identity.current() });
-  let agent = agentNow();
+  const agents = createAgents(identity);
   const served = new Set<Served>();
-  // a connection keeps the certificate it was made with: new calls take a new pool, open ones end in the old
-  identity.onRotate(() => {
-    void agent.close();
-    agent = agentNow();
-  });
   return {
     spiffeId: workload.id,
     gateway,
-    fetch: ((input: RequestInfo, init?: RequestInit) => undiciFetch(input, { ...init, dispatcher: agent })) as unknown as typeof globalThis.fetch,
+    fetch: fetchOver(agents.current),
     mcpUrl: (server) => new URL(`/mcp/${server}`, gateway),
     a2aUrl: (name) => new URL(`/a2a/${name}`, gateway),
     async serve(listener, at): Promise<Served> {
@@ -72,7 +67,36 @@ function cordonOf(identity: Identity): Cordon {
     async close(): Promise<void> {
       identity.stop();
       await Promise.all([...served].map((made) => made.close()));
-      await agent.destroy();
+      await agents.destroy();
     },
   };
+}
+
+interface Agents {
+  readonly current: () => Agent;
+  readonly destroy: () => Promise<void>;
+}
+
+/** A connection keeps the certificate it was made with: after a renewal new calls take a new pool, and open ones end in the old. */
+function createAgents(identity: Identity): Agents {
+  const make = (): Agent => createAgent({ bundle: identity.bundle, expect: 'gateway', own: identity.current() });
+  const draining = new Set<Agent>();
+  let current = make();
+  identity.onRotate(() => {
+    const old = current;
+    current = make();
+    draining.add(old);
+    const gone = (): void => void draining.delete(old);
+    old.close().then(gone, gone); // one that was destroyed meanwhile says so by rejecting
+  });
+  return {
+    current: () => current,
+    destroy: async () => void (await Promise.all([current, ...draining].map((agent) => agent.destroy()))),
+  };
+}
+
+function fetchOver(agent: () => Agent): typeof globalThis.fetch {
+  const fetch = (input: RequestInfo, init?: RequestInit): Promise<Response> => undiciFetch(input, { ...init, dispatcher: agent() });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the global fetch is undici's too, typed by another copy of its types
+  return fetch as unknown as typeof globalThis.fetch;
 }

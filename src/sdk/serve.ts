@@ -1,12 +1,23 @@
 // A listener that answers nobody but Cordon's gateway: mTLS with this run's SVID, rotated without a dropped connection. Who comes another
 // way is turned away and reported, so that an attempt around the gateway is in the log like any other refusal.
-import type { RequestListener, IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type ServerOptions } from 'node:https';
+import type { RequestListener, ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { NO_TICKETS } from '../crypto/tls.ts';
 import { readCertificate } from '../crypto/x509.ts';
-import { checkPeer, postJson } from './channel.ts';
+import { checkPeer, postJson, type Trust } from './channel.ts';
 import type { Identity } from './identity.ts';
+
+export interface Address {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+}
+
+export interface Served {
+  readonly port: number;
+  close(): Promise<void>;
+}
 
 const tls = (identity: Identity): ServerOptions => ({
   cert: identity.current().chain,
@@ -18,40 +29,55 @@ const tls = (identity: Identity): ServerOptions => ({
   secureOptions: NO_TICKETS,
 });
 
-export interface Served {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-export async function serveGateway(identity: Identity, listener: RequestListener, at: { host: string; port: number }): Promise<Served> {
+/** Serves `listener` to the gateway alone. @throws Error when it cannot listen there */
+export async function serveGateway(identity: Identity, listener: RequestListener, at: Address): Promise<Served> {
   const fromGateway = new WeakSet<object>();
   const report = createReporter(identity);
   const server = createServer(tls(identity), (req, res) => {
     if (fromGateway.has(req.socket)) listener(req, res);
-    else turnAway(req, res);
+    else turnAway(res);
   });
-  server.requestTimeout = 0;
-  server.on('secureConnection', (socket: TLSSocket) => {
-    const certificate = socket.getPeerX509Certificate()?.raw;
-    if (certificate !== undefined && checkPeer(certificate, 'gateway') === undefined) return void fromGateway.add(socket);
-    report(certificate === undefined ? undefined : readCertificate(certificate).uris[0], 'not the gateway');
+  server.requestTimeout = 0; // a call may stream its body for as long as it lives
+  server.on('secureConnection', (socket) => {
+    const refused = strangerOf(socket);
+    if (refused === undefined) fromGateway.add(socket);
+    else report(refused.peer, 'not the gateway');
   });
   server.on('tlsClientError', () => report(undefined, 'no identity'));
-  identity.onRotate(() => server.setSecureContext(tls(identity)));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(at.port, at.host, resolve);
-  });
-  const address = server.address();
+  const port = await listen(server, at);
+  const forget = identity.onRotate(() => server.setSecureContext(tls(identity)));
   return {
-    port: typeof address === 'object' && address !== null ? address.port : at.port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    port,
+    async close(): Promise<void> {
+      forget();
+      await close(server);
+    },
   };
 }
+
+/** Who it is when it is not the gateway: the identity that its certificate claims, if it has any. */
+function strangerOf(socket: TLSSocket): { readonly peer: string | undefined } | undefined {
+  const certificate = socket.getPeerX509Certificate()?.raw;
+  if (certificate === undefined) return { peer: undefined };
+  return checkPeer(certificate, 'gateway') === undefined ? undefined : { peer: readCertificate(certificate).uris[0] };
+}
+
+function listen(server: Server, { host, port }: Address): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
+
+const close = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 
 const TURNED_AWAY = JSON.stringify({
   type: 'about:blank',
@@ -61,7 +87,7 @@ const TURNED_AWAY = JSON.stringify({
   code: 'CORDON-3007',
 });
 
-function turnAway(_req: IncomingMessage, res: ServerResponse): void {
+function turnAway(res: ServerResponse): void {
   res.writeHead(403, { 'content-type': 'application/problem+json', connection: 'close' });
   res.end(TURNED_AWAY);
 }
@@ -77,7 +103,7 @@ function createReporter(identity: Identity): (peer: string | undefined, reason: 
     if (now !== minute) [minute, count] = [now, 0];
     if (++count > REPORTS_PER_MINUTE) return;
     const body = { reason, ...(peer === undefined ? {} : { peer: peer.slice(0, 300) }) };
-    const trust = { bundle: identity.bundle, expect: 'control', own: identity.current() } as const;
+    const trust: Trust = { bundle: identity.bundle, expect: 'control', own: identity.current() };
     postJson(new URL('/v1/refusals', identity.control), body, trust).catch(() => {
       process.stderr.write('cordon: a refused connection could not be reported\n');
     });

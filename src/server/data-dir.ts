@@ -1,9 +1,9 @@
 // The data directory: everything Cordon keeps, and nothing anywhere else. Owner only.
-import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { randomKey } from '../crypto/random.ts';
+import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { randomId, randomKey } from '../crypto/random.ts';
 import { parseKey } from '../crypto/seal.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { Refusal, errorCodeOf } from '../domain/refusal.ts';
 
 export interface DataDir {
   readonly root: string;
@@ -12,7 +12,7 @@ export interface DataDir {
   log(pep: string): string;
   /** Credentials and address that the CLI of this machine's operator uses. */
   readonly operator: string;
-  /** The root key that seals what is kept. */
+  /** The root key that seals what is kept. @throws Refusal CORDON-9006 */
   sealKey(): Promise<Uint8Array>;
 }
 
@@ -39,27 +39,67 @@ async function sealKey(beside: string): Promise<Uint8Array> {
   const given = process.env['CORDON_SEAL_KEY'];
   if (given !== undefined && !given.startsWith('file:')) return parseKey(given);
   const path = given === undefined ? beside : given.slice('file:'.length);
-  if (given === undefined && !(await exists(path))) await writePrivate(path, `${Buffer.from(randomKey()).toString('base64')}\n`);
-  const { mode } = await statOf(path);
+  if (given === undefined && !(await exists(path))) await createPrivate(path, `${Buffer.from(randomKey()).toString('base64')}\n`);
+  const { mode, text } = await readKey(path);
   if ((mode & 0o077) !== 0) {
-    throw new Refusal('CORDON-9006', `the seal key \`${path}\` can be read by others`, { observed: `mode ${(mode & 0o777).toString(8)}`, expected: 'mode 600', fix: `chmod 600 ${path}` });
+    throw new Refusal('CORDON-9006', `the seal key \`${path}\` can be read by others`, {
+      observed: `mode ${(mode & 0o777).toString(8)}`,
+      expected: 'mode 600',
+      fix: `chmod 600 ${path}`,
+    });
   }
-  return parseKey(await readFile(path, 'utf8'));
+  return parseKey(text);
 }
 
-async function statOf(path: string): Promise<{ mode: number }> {
+async function readKey(path: string): Promise<{ readonly mode: number; readonly text: string }> {
   try {
-    return await stat(path);
+    return { mode: (await stat(path)).mode, text: await readFile(path, 'utf8') };
   } catch (cause) {
     throw new Refusal('CORDON-9006', `cannot read the seal key \`${path}\``, { cause });
   }
 }
 
-const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
-/** Writes a file whole, for its owner alone: a reader sees the old content or the new, never a part. */
+/** Writes a file whole and durably, for its owner alone: a reader sees the old content or the new, never a part. */
 export async function writePrivate(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, text, { mode: 0o600 });
+  const temporary = await writeBeside(path, text);
   await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+/** The same for a file that must not replace one: of two processes that start at once, one makes it and both use that. */
+async function createPrivate(path: string, text: string): Promise<void> {
+  const temporary = await writeBeside(path, text);
+  try {
+    await link(temporary, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    if (errorCodeOf(error) !== 'EEXIST') throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function writeBeside(path: string, text: string): Promise<string> {
+  const temporary = `${path}.${randomId(8)}.tmp`;
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return temporary;
+}
+
+/** Makes the name of a new file durable too; not every file system can, and none loses more than the name. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  await directory.sync().catch(() => undefined);
+  await directory.close();
 }

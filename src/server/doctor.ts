@@ -6,22 +6,38 @@ import { join } from 'node:path';
 import { connect, type ConnectionOptions } from 'node:tls';
 import { parseVerifierKey } from '../audit/note.ts';
 import { verifyLog, type VerifyResult } from '../audit/verify.ts';
+import type { Config } from '../control/config.ts';
 import type { AgentView, Check, Control, StatusView } from '../control/control.ts';
+import type { Publisher } from '../control/publisher.ts';
 import { sha256Hex } from '../crypto/hash.ts';
 import { randomId, randomSerial } from '../crypto/random.ts';
 import { generateEd25519 } from '../crypto/ed25519.ts';
 import { generateKeyPem, readCertificate } from '../crypto/x509.ts';
 import type { AccessRequest } from '../domain/access.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { errorTextOf, Refusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload, workloadId } from '../domain/spiffe-id.ts';
+import type { Gateway } from '../gateway/gateway.ts';
 import { createIntermediate, createRoot } from '../identity/authority.ts';
 import { issueSvid } from '../identity/issue.ts';
 import { decide } from '../pdp/decide.ts';
 import { admit } from '../policy/admit.ts';
-import { openDecisionLog } from '../store/log-files.ts';
+import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
 import { tilesAt } from '../store/log-tiles.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import type { ViewParts } from './views.ts';
+import type { DataDir } from './data-dir.ts';
+
+/** The Cordon that is examined. */
+export interface Examined {
+  readonly config: Config;
+  readonly publisher: Publisher;
+  readonly gateway: Gateway;
+  readonly log: DecisionLog;
+  readonly data: DataDir;
+  readonly now: () => number;
+  /** Root of the trust domain, PEM. */
+  readonly bundle: string;
+  readonly intermediate: string;
+}
 
 type Views = Pick<Control, 'agents' | 'status' | 'agentId'>;
 /** What a check found; throwing is finding that it failed. */
@@ -35,7 +51,7 @@ const LEAST_FREE = 512 * MIB;
 const MOST_COPIED = 20_000;
 
 /** Every check, in the order in which a reader wants them. Never throws. */
-export async function examine(parts: ViewParts, views: Views): Promise<readonly Check[]> {
+export async function examine(parts: Examined, views: Views): Promise<readonly Check[]> {
   const { data } = parts;
   const status = await views.status();
   const checks = [
@@ -60,9 +76,8 @@ async function check(category: Check['category'], name: string, look: () => Prom
   try {
     return { category, name, ...(await look()) };
   } catch (error) {
-    const detail = error instanceof Error ? error.message : 'failed';
     const fix = error instanceof Refusal ? error.fix : 'look at what `cordon up` said on stderr';
-    return { category, name, ok: false, detail, fix };
+    return { category, name, ok: false, detail: errorTextOf(error), fix };
   }
 }
 
@@ -70,14 +85,14 @@ const good = (detail: string): Found => ({ ok: true, detail });
 const bad = (detail: string, fix: string): Found => ({ ok: false, detail, fix });
 
 /** Time went back, or stands before what was recorded: lifetimes cannot be trusted. */
-async function clock({ log, now }: ViewParts): Promise<Found> {
+async function clock({ log, now }: Examined): Promise<Found> {
   const newest = log.size === 0 ? undefined : await log.get(log.size - 1);
   const age = now() - (newest === undefined ? now() : Date.parse(newest.ts));
   if (age >= -5_000) return good(newest === undefined ? 'the log is empty' : `newest entry ${Math.max(0, Math.round(age / 1000))} s ago`);
   return bad(`the newest log entry is ${Math.round(-age / 1000)} s in the future`, 'set the clock of this machine (CORDON-9009)');
 }
 
-async function horizon({ now }: ViewParts, certificate: string, least: number): Promise<Found> {
+async function horizon({ now }: Examined, certificate: string, least: number): Promise<Found> {
   const left = readCertificate(certificate).notAfter - now();
   const detail = `${Math.floor(left / DAY)} d left`;
   return left > least ? good(detail) : bad(detail, 'restart `cordon up`: it renews what is past half of its life');
@@ -93,7 +108,7 @@ interface Attempt {
 }
 
 /** One TLS connection to the gateway and one request; ends when something came back, or the connection is gone. */
-function attempt({ config, bundle }: ViewParts, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Attempt> {
+function attempt({ config, bundle }: Examined, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Attempt> {
   const { host, port } = config.listen.gateway;
   return new Promise((resolve) => {
     let reached = false;
@@ -124,7 +139,7 @@ function attempt({ config, bundle }: ViewParts, own: Pick<ConnectionOptions, 'ce
 }
 
 /** Who listens where the gateway should, and for how long it can prove it. */
-async function gatewayIdentity(parts: ViewParts): Promise<Found> {
+async function gatewayIdentity(parts: Examined): Promise<Found> {
   const { peer, error } = await attempt(parts, {});
   const { host, port } = parts.config.listen.gateway;
   if (peer === undefined) return bad(`no TLS at ${host}:${port}: ${error}`, 'see what listens there; restart `cordon up`');
@@ -139,7 +154,7 @@ async function gatewayIdentity(parts: ViewParts): Promise<Found> {
 }
 
 /** Refused means: TLS came so far that we were judged, nothing was answered, and the refusal is in the log. INVARIANTS I3, I9 */
-async function refused(parts: ViewParts, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Found> {
+async function refused(parts: Examined, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Found> {
   const before = parts.log.size;
   const { answered, reached, error } = await attempt(parts, own);
   if (answered) return bad('the gateway answered', 'stop `cordon up` and report this: nobody should be answered');
@@ -150,7 +165,7 @@ async function refused(parts: ViewParts, own: Pick<ConnectionOptions, 'cert' | '
 }
 
 /** A CA of our own with the same names, and an SVID from it that claims a registered agent. */
-async function selfMade({ config, now }: ViewParts, views: Views): Promise<Pick<ConnectionOptions, 'cert' | 'key'>> {
+async function selfMade({ config, now }: Examined, views: Views): Promise<Pick<ConnectionOptions, 'cert' | 'key'>> {
   const options = { trustDomain: config.trustDomain, now: now(), serial: randomSerial };
   const root = await createRoot(options);
   const intermediate = await createIntermediate(root, options);
@@ -173,7 +188,7 @@ function policies({ policies: set }: StatusView): Found {
 }
 
 /** Nothing loaded must be refused as a set, and deny as a state. INVARIANT I1 */
-function emptySetDenies({ publisher, gateway, now }: ViewParts, views: Views): Found {
+function emptySetDenies({ publisher, gateway, now }: Examined, views: Views): Found {
   const snapshot = publisher.current();
   try {
     admit([], snapshot.world, 0, sha256Hex);
@@ -190,7 +205,7 @@ function emptySetDenies({ publisher, gateway, now }: ViewParts, views: Views): F
 }
 
 /** The untouched copy verifies, and with one bit changed it does not. */
-async function tampering(parts: ViewParts): Promise<Found> {
+async function tampering(parts: Examined): Promise<Found> {
   const work = await mkdtemp(join(tmpdir(), 'cordon-doctor-'));
   try {
     const whole = parts.log.size <= MOST_COPIED;
@@ -210,7 +225,7 @@ async function tampering(parts: ViewParts): Promise<Found> {
 const resultOf = async (dir: string, key: string): Promise<VerifyResult> => (await verifyLog(tilesAt(dir), parseVerifierKey(key))).result;
 
 /** Checkpoint and tiles, nothing else: reading `lock` in this process would drop the lock (log-lock.ts). */
-async function copyOf({ log, gateway, data }: ViewParts, dir: string): Promise<{ dir: string; key: string }> {
+async function copyOf({ log, gateway, data }: Examined, dir: string): Promise<{ dir: string; key: string }> {
   await log.checkpoint();
   const from = data.log(gateway.pep.id);
   for (let tries = 1; ; tries++) {

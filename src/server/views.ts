@@ -9,6 +9,7 @@ import type { Publisher } from '../control/publisher.ts';
 import type { Credentials } from '../gateway/channel.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { decide } from '../pdp/decide.ts';
+import type { Snapshot } from '../pdp/snapshot.ts';
 import type { DecisionLog } from '../store/log-files.ts';
 import type { DataDir } from './data-dir.ts';
 import { examine } from './doctor.ts';
@@ -30,13 +31,14 @@ export interface ViewParts {
 
 type Views = Pick<Control, 'agentId' | 'agents' | 'connections' | 'status' | 'doctor' | 'ask'>;
 
+/** What operators see, made when they look. */
 export function viewsOf(parts: ViewParts): Views {
   const { config, gateway, now } = parts;
   const startedAt = now();
   const views: Views = {
     agentId: (agent) => workloadId(config.trustDomain, 'agent', agent),
     agents: () => config.agents.map((agent) => agentView(parts, agent)),
-    connections: () => config.agents.flatMap((agent) => gateway.pep.connections.socketsOf(agent.name).map((socket) => connectionView(gateway, socket))),
+    connections: () => config.agents.flatMap(({ name }) => connectionsOf(gateway, name)),
     status: async () => statusView(parts, startedAt),
     doctor: async () => ({ schema: 'cordon.doctor/v1', checks: await examine(parts, views) }),
     ask: (request) => ask(parts, request),
@@ -51,6 +53,9 @@ function agentView({ publisher, gateway }: ViewParts, agent: Config['agents'][nu
   const level = world.levels.get(name) ?? 'normal';
   return { name, segment, owner, purpose, level, runs: live, connections: gateway.pep.connections.socketsOf(name).length };
 }
+
+const connectionsOf = (gateway: Gateway, agent: string): readonly LiveConnection[] =>
+  gateway.pep.connections.socketsOf(agent).map((socket) => connectionView(gateway, socket));
 
 type Socket = ReturnType<Gateway['pep']['connections']['socketsOf']>[number];
 
@@ -68,28 +73,33 @@ function connectionView({ pep }: Gateway, socket: Socket): LiveConnection {
 function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts, startedAt: number): StatusView {
   const snapshot = publisher.current();
   const { policies } = snapshot;
-  const none = policies instanceof Refusal;
-  const levels = { normal: config.agents.length, watched: 0, restricted: 0, off: 0 };
-  for (const level of snapshot.world.levels.values()) {
-    levels[level]++;
-    levels.normal--;
-  }
   const resources = catalog.states();
   return {
     schema: 'cordon.status/v1',
     trustDomain: config.trustDomain,
     version: VERSION,
-    ready: !none && resources.every((resource) => resource.state === 'ready'),
+    ready: !(policies instanceof Refusal) && resources.every((resource) => resource.state === 'ready'),
     startedAt,
-    gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.list().length },
+    gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.count() },
     snapshot: { version: snapshot.version, ageMs: now() - snapshot.at },
-    policies: none
-      ? { state: 'none', version: 0, count: 0, error: { code: policies.code, message: policies.message, fix: policies.fix } }
-      : { state: 'enforce', version: policies.version, count: policies.policies.length },
-    agents: levels,
+    policies: policiesView(policies),
+    agents: countLevels(config, snapshot),
     resources,
     log: { origin: log.origin, size: log.size },
   };
+}
+
+function policiesView(policies: Snapshot['policies']): StatusView['policies'] {
+  if (!(policies instanceof Refusal)) return { state: 'enforce', version: policies.version, count: policies.policies.length };
+  const { code, message, fix } = policies;
+  return { state: 'none', version: 0, count: 0, error: { code, message, fix } };
+}
+
+/** Registered agents only: the level of one that was taken out of the configuration is kept, and means nothing until it is back. */
+function countLevels({ agents }: Config, { world }: Snapshot): StatusView['agents'] {
+  const counts = { normal: 0, watched: 0, restricted: 0, off: 0 };
+  for (const { name } of agents) counts[world.levels.get(name) ?? 'normal']++;
+  return counts;
 }
 
 function ask({ publisher, gateway, now }: ViewParts, request: AccessRequest): ReturnType<Control['ask']> {

@@ -67,7 +67,13 @@ export interface Bed {
   readonly dir: string;
   readonly data: string;
   readonly effects: string;
-  readonly ports: { readonly gateway: number; readonly control: number; readonly identity: number; readonly bench: number; readonly callee: number };
+  readonly ports: {
+    readonly gateway: number;
+    readonly control: number;
+    readonly identity: number;
+    readonly bench: number;
+    readonly callee: number;
+  };
   readonly notices: readonly string[];
   /** The `cordon up` process. */
   process(): ChildProcess;
@@ -124,20 +130,43 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
       await gone;
     },
     async control(method, path, body): Promise<Answer> {
-      const own = JSON.parse(await readFile(join(data, 'operator', 'credentials.json'), 'utf8')) as { chain: string; privateKey: string; bundle: string };
+      const own = JSON.parse(await readFile(join(data, 'operator', 'credentials.json'), 'utf8')) as {
+        chain: string;
+        privateKey: string;
+        bundle: string;
+      };
       const svid = { cert: own.chain, key: own.privateKey, ca: own.bundle };
       return send({ port: ports.control, path, method, svid, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     },
     async svid(agent): Promise<Svid & { run: string }> {
-      const started = (await bed.control('POST', '/v1/runs', { kind: 'agent', name: agent })).json as { token: string; bundle: string; run: string };
+      const started = (await bed.control('POST', '/v1/runs', { kind: 'agent', name: agent })).json as {
+        token: string;
+        bundle: string;
+        run: string;
+      };
       const key = await generateKeyPem();
       const csr = Buffer.from(await createRequest(key)).toString('base64');
-      const joined = await send({ port: ports.identity, path: '/v1/join', method: 'POST', body: JSON.stringify({ token: started.token, csr }), svid: { ca: started.bundle } });
+      const joined = await send({
+        port: ports.identity,
+        path: '/v1/join',
+        method: 'POST',
+        body: JSON.stringify({ token: started.token, csr }),
+        svid: { ca: started.bundle },
+      });
       return { cert: String(joined.json['svid']), key: key.privateKey, ca: started.bundle, run: started.run };
     },
     async spawnWorkload(kind, name, script, args): Promise<ChildProcess> {
-      const started = (await bed.control('POST', '/v1/runs', { kind, name })).json as { token: string; bundle: string; identity_url: string };
-      const env = { ...process.env, CORDON_JOIN_TOKEN: started.token, CORDON_IDENTITY_URL: started.identity_url, CORDON_BUNDLE: started.bundle };
+      const started = (await bed.control('POST', '/v1/runs', { kind, name })).json as {
+        token: string;
+        bundle: string;
+        identity_url: string;
+      };
+      const env = {
+        ...process.env,
+        CORDON_JOIN_TOKEN: started.token,
+        CORDON_IDENTITY_URL: started.identity_url,
+        CORDON_BUNDLE: started.bundle,
+      };
       const child = spawn(process.execPath, [join(ROOT, script), ...args], { stdio: ['pipe', 'pipe', 'inherit'], env });
       children.push(child);
       await firstLine(child, () => undefined);
@@ -230,7 +259,10 @@ export function send({ port, path, method = 'POST', headers = {}, body, svid, ag
     servername: '',
     checkServerIdentity: () => undefined,
     agent: agent ?? false,
-    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...headers },
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      ...headers,
+    },
   };
   return new Promise((resolve, reject) => {
     const req = request(options, (res) => {
@@ -261,7 +293,12 @@ const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.mode
 export function toolCall(tool: string, args: object, server = 'bench'): Pick<Sent, 'path' | 'headers' | 'body'> {
   return {
     path: `/mcp/${server}`,
-    headers: { accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': tool },
+    headers: {
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'tools/call',
+      'mcp-name': tool,
+    },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: args, _meta: META } }),
   };
 }

@@ -21,7 +21,8 @@ const card = {
   signatures: [],
 } as unknown as AgentCard;
 
-const textOf = (message: Message): string => message.parts.map((part) => (part.content?.$case === 'text' ? part.content.value : '')).join('');
+const textOf = (message: Message): string =>
+  message.parts.map((part) => (part.content?.$case === 'text' ? part.content.value : '')).join('');
 
 const executor: AgentExecutor = {
   execute: async (context, bus) => {
@@ -30,7 +31,9 @@ const executor: AgentExecutor = {
       role: Role.ROLE_AGENT,
       contextId: context.contextId,
       taskId: '',
-      parts: [{ content: { $case: 'text', value: `heard: ${textOf(context.userMessage)}` }, metadata: undefined, filename: '', mediaType: '' }],
+      parts: [
+        { content: { $case: 'text', value: `heard: ${textOf(context.userMessage)}` }, metadata: undefined, filename: '', mediaType: '' },
+      ],
       metadata: undefined,
       extensions: [],
       referenceTaskIds: [],

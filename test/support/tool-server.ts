@@ -12,7 +12,9 @@ const text = (value: string): { content: { type: 'text'; text: string }[] } => (
 
 const mcp = createMcpHandler(() => {
   const server = new McpServer({ name: 'bench', version: '1' }, { capabilities: {} });
-  server.registerTool('echo', { description: 'says it again', inputSchema: z.object({ text: z.string() }) }, ({ text: said }) => text(said));
+  server.registerTool('echo', { description: 'says it again', inputSchema: z.object({ text: z.string() }) }, ({ text: said }) =>
+    text(said),
+  );
   server.registerTool(
     'write',
     { description: 'appends a line', inputSchema: z.object({ line: z.string(), amount: z.int() }) },
@@ -42,7 +44,13 @@ async function listener(req: IncomingMessage, res: ServerResponse): Promise<void
   const gone = new AbortController();
   res.once('close', () => gone.abort());
   const headers = Object.fromEntries(Object.entries(req.headers).map(([name, value]) => [name, String(value)]));
-  const request = new Request(`http://localhost${req.url ?? '/'}`, { method: req.method ?? 'GET', headers, body, duplex: 'half', signal: gone.signal } as RequestInit);
+  const request = new Request(`http://localhost${req.url ?? '/'}`, {
+    method: req.method ?? 'GET',
+    headers,
+    body,
+    duplex: 'half',
+    signal: gone.signal,
+  });
   const reply = await mcp.fetch(request);
   res.writeHead(reply.status, Object.fromEntries(reply.headers));
   if (reply.body === null) return void res.end();
@@ -51,7 +59,10 @@ async function listener(req: IncomingMessage, res: ServerResponse): Promise<void
 }
 
 const cordon = await connect();
-const served = await cordon.serve((req, res) => void listener(req, res).catch(() => res.destroy()), { host: '127.0.0.1', port: Number(port) });
+const served = await cordon.serve((req, res) => void listener(req, res).catch(() => res.destroy()), {
+  host: '127.0.0.1',
+  port: Number(port),
+});
 process.stdout.write(`${JSON.stringify({ ready: true, port: served.port, id: cordon.spiffeId })}\n`);
 process.stdin.resume();
 process.stdin.once('end', () => process.exit(0));

@@ -61,9 +61,7 @@ async function demo(flags: DemoFlags): Promise<number> {
   const dataDir = resolve(flags.data ?? join('.cordon', 'demo'));
   const write = (text: string): void => void process.stdout.write(text);
   const colour = wantsColor(process.stdout.isTTY, !flags.color, process.env);
-  const tell: Tell = json
-    ? (event) => write(`${JSON.stringify(event)}\n`)
-    : shownOn({ write, colour, columns: columns() });
+  const tell: Tell = json ? (event) => write(`${JSON.stringify(event)}\n`) : shownOn({ write, colour, columns: columns() });
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);

@@ -1,6 +1,8 @@
 // `cordon policy reload`: the policy files as they are now, in force.
 import type { Command } from 'commander';
+import type { Client, Reply } from '../client.ts';
 import { contextOf } from '../context.ts';
+import { Failure } from '../errors.ts';
 import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
 import { several } from '../units.ts';
@@ -8,16 +10,34 @@ import { several } from '../units.ts';
 export function policyCommand(program: Command): void {
   const policy = program.command('policy').helpCommand(false).summary('policies: reload').description('Policies of the running Cordon.');
   showExamples(policy, ['cordon policy reload']);
-  const reload = policy
+  const command = policy
     .command('reload')
     .summary('read the policy files again')
     .description('Reads the policy files again and puts them in force. Exit 2 with file and line when they are not admitted.')
     .action(async (_options: object, self: Command) => {
       const context = contextOf(self);
-      const { json, value } = await context.connected((client) => client.reloadPolicies());
+      const { json, value } = await context.connected(reload);
       context.out.print(json, (paint) => [
         `${paint.mark('v')} ${several(value.count, 'policy', 'policies')} in force  version ${plain(String(value.version))}`,
       ]);
     });
-  showExamples(reload, ['cordon policy reload', 'cordon policy reload --json']);
+  showExamples(command, ['cordon policy reload', 'cordon policy reload --json']);
+}
+
+/** A set that is not admitted leaves nothing in force, which whoever broke it has to hear. INVARIANT I1 */
+async function reload(client: Client): Promise<Reply<'policies'>> {
+  try {
+    return await client.reloadPolicies();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const { policies } = (await client.status()).value;
+    if (policies.state !== 'none') throw error;
+    const { exit, message, detail } = error;
+    throw new Failure(exit, message, {
+      ...detail,
+      expected: detail.expected ?? 'a set that is admitted; until then none is in force and every call is denied',
+      fix: [...(detail.fix ?? []), 'then `cordon policy reload`'],
+      cause: error,
+    });
+  }
 }

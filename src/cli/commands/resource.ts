@@ -9,7 +9,11 @@ import { plain } from '../untrusted.ts';
 import { several } from '../units.ts';
 
 export function resourceCommand(program: Command): void {
-  const resource = program.command('resource').helpCommand(false).summary('tool servers: accept').description('Tool servers of the running Cordon.');
+  const resource = program
+    .command('resource')
+    .helpCommand(false)
+    .summary('tool servers: accept')
+    .description('Tool servers of the running Cordon.');
   showExamples(resource, ['cordon resource accept ledger']);
   const accept = resource
     .command('accept')

@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Option, type Command } from 'commander';
+import { errorCodeOf } from '../../domain/refusal.ts';
 import type { ReplyOf } from '../replies.ts';
 import { contextOf, type Context } from '../context.ts';
 import { asFailure, Failure, type ExitName } from '../errors.ts';
@@ -68,7 +69,7 @@ const ownFailure = (failure: Failure, endsWith: ExitName): Failure =>
   new Failure(failure.exit, failure.message, { ...failure.detail, endsWith, cause: failure });
 
 function cannotStart(error: unknown, file: string): Failure {
-  const seen = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
+  const seen = errorCodeOf(error) ?? 'failed';
   const found = seen !== 'ENOENT';
   const detail = {
     observed: `\`${file}\` ${seen}`,

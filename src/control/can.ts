@@ -1,0 +1,39 @@
+// What would be decided: the PDP is asked as the gateway would ask it, without a call, a record or an effect.
+import type { AccessRequest, Decision, Explanation, ResourceType } from '../domain/access.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { Control } from './control.ts';
+
+export interface CanQuestion {
+  readonly agent: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly input: JsonObject;
+}
+
+export type CanAnswer = {
+  readonly schema: 'cordon.can/v1';
+  readonly allowed: boolean;
+  readonly decision: Decision;
+  readonly explanation?: Explanation;
+};
+
+export function can(control: Control, question: CanQuestion): CanAnswer {
+  const { decision, explanation } = control.ask(requestOf(control, question));
+  const why = explanation === undefined ? {} : { explanation };
+  return { schema: 'cordon.can/v1', allowed: decision.verdict === 'allow', decision, ...why };
+}
+
+function requestOf(control: Control, { agent, action, resource, input }: CanQuestion): AccessRequest {
+  const type = typeOf(action, resource);
+  return {
+    subject: { type: 'agent', id: agent, spiffeId: control.agentId(agent) },
+    action: { name: action },
+    resource: { type, id: resource },
+    context: type === 'mcp_server' ? {} : { input },
+  };
+}
+
+function typeOf(action: string, resource: string): ResourceType {
+  if (action.startsWith('a2a/')) return 'agent';
+  return resource.includes('/') ? 'tool' : 'mcp_server';
+}

@@ -1,0 +1,67 @@
+// A decision as it is stored for people: the record, its inputs sealed, and why; and the same read back.
+import type { Sealer } from '../crypto/seal.ts';
+import {
+  isDecisionRecord,
+  parseAccessRequest,
+  type AccessRequest,
+  type DecisionRecord,
+  type Explanation,
+  type Receipt,
+} from '../domain/access.ts';
+import { parseJson, writeJson, type Json } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
+import type { Snapshot } from '../pdp/snapshot.ts';
+import type { DecisionRow } from '../store/ports.ts';
+
+const INPUT_BOUNDS = { maxBytes: 33_554_432, maxDepth: 100 };
+
+export interface RecordedDecision {
+  readonly record: DecisionRecord;
+  readonly receipt: Receipt;
+  /** Absent when the message was refused before it was one. */
+  readonly request: AccessRequest | undefined;
+}
+
+export interface ExplainedDecision {
+  readonly record: DecisionRecord;
+  /** Number of the entry in the log. */
+  readonly seq: number;
+  readonly explanation: Json | undefined;
+  /** Set when the policies changed since: the explanation is of the set in force now. */
+  readonly explainedWith: number | undefined;
+}
+
+/** `explanation`: why, when it was worked out already. */
+export function rowOf({ record, receipt, request }: RecordedDecision, explanation: Explanation | undefined, sealer: Sealer): DecisionRow {
+  return {
+    id: record.id,
+    at: Date.parse(record.ts),
+    agent: request?.subject.id ?? '',
+    verdict: record.verdict,
+    ...(record.code === undefined ? {} : { code: record.code }),
+    seq: receipt.seq,
+    record,
+    ...(request === undefined ? {} : { inputs: sealer.seal(record.id, Buffer.from(writeJson(request))) }),
+    ...(explanation === undefined ? {} : { explanation }),
+  };
+}
+
+/** Why a request is decided as it is; undefined when it is not known. Costs milliseconds. */
+export function explain(request: AccessRequest, { policies, world }: Snapshot): Explanation | undefined {
+  if (policies instanceof Refusal) return undefined;
+  try {
+    return policies.explain(request, world);
+  } catch {
+    return undefined; // an explanation that fails changes no decision; the record says what was decided
+  }
+}
+
+/** A stored decision with why; one that was stored without is explained with the state of now. @throws Refusal CORDON-9006 */
+export function readRow({ id, seq, record, inputs, explanation }: DecisionRow, sealer: Sealer, snapshot: Snapshot): ExplainedDecision {
+  if (!isDecisionRecord(record)) throw new Refusal('CORDON-9006', `the stored record of \`${id}\` is no decision record`);
+  if (explanation !== undefined || inputs === undefined) return { record, seq, explanation, explainedWith: undefined };
+  const request = parseAccessRequest(parseJson(sealer.open(id, inputs), INPUT_BOUNDS));
+  const now = snapshot.policies instanceof Refusal ? undefined : snapshot.policies;
+  const explainedWith = now?.hash === record.policy.bundle_hash ? undefined : now?.version;
+  return { record, seq, explanation: explain(request, snapshot), explainedWith };
+}

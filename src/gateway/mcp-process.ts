@@ -1,0 +1,191 @@
+// One process of an MCP server that speaks over its standard input and output (MCP 2025-11-25, stdio: newline-delimited JSON-RPC), from
+// its handshake to its end. It has an environment of its own and no other way in. attacker-controlled: all that it says
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { isJsonObject, parseJson, writeJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { Refusal, asRefusal } from '../domain/refusal.ts';
+import { isNotification, isRpcId, outcomeOf } from './json-rpc.ts';
+import { readLines } from './lines.ts';
+import { LEGACY } from './mcp-headers.ts';
+import type { ClientInfo, OnNotification, RpcOutcome } from './upstreams.ts';
+import { abortReason, within } from './waiting.ts';
+
+export interface McpProcessOptions {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+  /** The whole environment of the server; nothing of ours is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly bounds: JsonBounds;
+  readonly client: ClientInfo;
+  /** Lines that the server writes to its standard error. */
+  readonly onStderr: (line: string) => void;
+}
+
+export interface McpProcessRequest {
+  readonly method: string;
+  readonly params: JsonObject;
+  /** Absent when no progress is asked for. */
+  readonly onNotification?: OnNotification;
+  readonly signal: AbortSignal;
+}
+
+const HANDSHAKE_MS = 20_000;
+const STOP_MS = 2_000;
+const STDERR_LINE = 8_192;
+/** What may wait in the pipe for a server that does not read. Bytes. */
+const MAX_UNREAD = 33_554_432;
+
+export class McpProcess {
+  /** Resolves after the handshake with what the server says of itself. @throws Refusal CORDON-9010; the process is ended then */
+  readonly ready: Promise<JsonObject>;
+  readonly #options: McpProcessOptions;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #gone = Promise.withResolvers<void>();
+  #nextId = 1;
+  #ended = false;
+
+  constructor(options: McpProcessOptions) {
+    this.#options = options;
+    const [file, ...args] = options.command;
+    this.#child = spawn(file, args, { cwd: options.cwd, env: options.env, stdio: 'pipe' });
+    this.#listen();
+    this.ready = this.#handshake();
+  }
+
+  /** Nothing more can be asked of it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Asks the server. @throws Refusal CORDON-9010 when it ends, or why the signal was aborted; then the server is told too */
+  request({ method, params, onNotification, signal }: McpProcessRequest): Promise<RpcOutcome> {
+    if (signal.aborted) return Promise.reject(abortReason(signal));
+    if (this.#ended) return Promise.reject(this.#died());
+    if (this.#child.stdin.writableLength > MAX_UNREAD) return Promise.reject(this.#broken('does not read'));
+    const id = this.#nextId++;
+    const waiting = new Waiting(onNotification);
+    const onAbort = (): void => {
+      this.#write({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
+      waiting.answer.reject(abortReason(signal));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#waiting.set(id, waiting);
+    const meta = onNotification === undefined ? {} : { _meta: { progressToken: id } };
+    this.#write({ jsonrpc: '2.0', id, method, params: { ...params, ...meta } });
+    return waiting.answer.promise.finally(() => {
+      signal.removeEventListener('abort', onAbort);
+      this.#waiting.delete(id);
+    });
+  }
+
+  /** Asks the process to end, and ends it when it does not. Resolves when it is gone. */
+  async stop(): Promise<void> {
+    this.#child.stdin.end();
+    this.#child.kill('SIGTERM');
+    await within(STOP_MS, this.#gone.promise);
+    this.#child.kill('SIGKILL');
+    await within(STOP_MS, this.#gone.promise);
+  }
+
+  #listen(): void {
+    const { stdin, stdout, stderr } = this.#child;
+    this.#child.once('error', () => this.#fail());
+    this.#child.once('close', () => this.#fail());
+    stdin.on('error', () => this.#child.kill()); // a pipe that broke: the server is dead or wants to be
+    const { bounds, onStderr } = this.#options;
+    readLines(stdout, { maxBytes: bounds.maxBytes, onLine: (line) => this.#onLine(line), onTooLong: () => this.#child.kill() });
+    // of its diagnostics a longer line is of no use to anyone
+    readLines(stderr, { maxBytes: STDERR_LINE, onLine: (line) => onStderr(line.toString('utf8')), onTooLong: () => undefined });
+  }
+
+  #fail(): void {
+    this.#ended = true;
+    this.#gone.resolve();
+    for (const { answer } of this.#waiting.values()) answer.reject(this.#died());
+  }
+
+  async #handshake(): Promise<JsonObject> {
+    const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo: { ...this.#options.client } };
+    try {
+      const outcome = await this.request({ method: 'initialize', params, signal: AbortSignal.timeout(HANDSHAKE_MS) });
+      if ('error' in outcome) throw this.#broken('refuses `initialize`');
+      this.#write({ jsonrpc: '2.0', method: 'notifications/initialized' });
+      const info = outcome.result['serverInfo'];
+      return isJsonObject(info) ? info : {};
+    } catch (error) {
+      this.#ended = true;
+      void this.stop(); // never rejects; whoever waits for `ready` need not wait for the end too
+      throw error;
+    }
+  }
+
+  #write(message: JsonObject): void {
+    if (!this.#child.stdin.writableEnded) this.#child.stdin.write(`${writeJson(message)}\n`);
+  }
+
+  #onLine(line: Buffer): void {
+    let message: Json;
+    try {
+      message = parseJson(line, this.#options.bounds);
+    } catch {
+      this.#child.kill(); // a server that does not speak JSON is not talked to again
+      return;
+    }
+    if (!isJsonObject(message)) return;
+    if (message['method'] === undefined) this.#onAnswer(message);
+    else this.#onServerMessage(message);
+  }
+
+  #onAnswer(message: JsonObject): void {
+    const { id } = message;
+    const waiting = typeof id === 'number' ? this.#waiting.get(id) : undefined;
+    if (waiting === undefined || typeof id !== 'number') return;
+    try {
+      waiting.answer.resolve(outcomeOf(message, id, 200));
+    } catch (error) {
+      waiting.answer.reject(asRefusal(error, 'CORDON-9010', 'the MCP server answers another request'));
+    }
+  }
+
+  /** Progress goes to the call that asked; requests of the server (sampling, roots, …) are refused. */
+  #onServerMessage(message: JsonObject): void {
+    const { id, params } = message;
+    if (isRpcId(id)) {
+      this.#write({ jsonrpc: '2.0', id, error: { code: -32_601, message: 'Method not found' } });
+      return;
+    }
+    const token = isJsonObject(params) ? params['progressToken'] : undefined;
+    const waiting = typeof token === 'number' ? this.#waiting.get(token) : undefined;
+    if (isNotification(message)) waiting?.tell(message);
+  }
+
+  #died(): Refusal {
+    return this.#broken('ended');
+  }
+
+  #broken(how: string): Refusal {
+    return new Refusal('CORDON-9010', `the MCP server \`${this.#options.name}\` ${how}`);
+  }
+}
+
+/** One request of ours that has no answer yet. */
+class Waiting {
+  readonly answer = Promise.withResolvers<RpcOutcome>();
+  readonly #onNotification: OnNotification | undefined;
+  #busy = false;
+
+  constructor(onNotification: OnNotification | undefined) {
+    this.#onNotification = onNotification;
+  }
+
+  /** Hands a notification on. One pipe serves all calls, so a slow caller cannot hold it up: what comes meanwhile is left out. */
+  tell(message: JsonObject): void {
+    if (this.#onNotification === undefined || this.#busy) return;
+    this.#busy = true;
+    const free = (): void => {
+      this.#busy = false;
+    };
+    this.#onNotification(message).then(free, free); // a caller that is gone ends its call by the signal
+  }
+}

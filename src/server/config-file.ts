@@ -1,0 +1,81 @@
+// What may stand in `cordon.yaml`, member by member. An unknown member is an error, because a misspelt guard is no guard; a security
+// setting that is left out has the default that is written here, never none.
+import * as z from 'zod';
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** `15m` in milliseconds. */
+export const milliseconds = (text: string): number => Number(text.slice(0, -1)) * (UNITS[text.at(-1) ?? ''] ?? 0);
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and `-`, at most 63');
+const address = z.string().regex(/^(\[[0-9a-f:]+\]|[0-9a-z.-]+):\d{1,5}$/, '`host:port`');
+
+/** A time between two others; without bounds a timer could overflow, or never rest. */
+const duration = (least: string, most: string): z.ZodString =>
+  z
+    .string()
+    .regex(/^\d{1,5}(s|m|h)$/, 'a duration such as `15m`')
+    .refine((text) => milliseconds(text) >= milliseconds(least) && milliseconds(text) <= milliseconds(most), `from ${least} to ${most}`);
+
+const secret = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]);
+
+const credential = z.strictObject({
+  header: z
+    .string()
+    .regex(/^[a-z-]+$/)
+    .default('authorization'),
+  scheme: z.string().default('Bearer'),
+  secret,
+});
+
+const upstream = z.union([
+  z.strictObject({
+    url: z.url({ protocol: /^https?$/ }),
+    /** A server that can't do mTLS, on loopback only. */
+    allowPlaintextLoopback: z.boolean().default(false),
+    credential: credential.optional(),
+  }),
+  z.strictObject({ stdio: z.tuple([z.string()], z.string()), env: z.record(z.string(), z.string()).default({}) }),
+]);
+
+const listen = z.strictObject({
+  gateway: address.default('127.0.0.1:8443'),
+  control: address.default('127.0.0.1:8444'),
+  identity: address.default('127.0.0.1:8445'),
+});
+
+const agent = z.strictObject({
+  segment: name,
+  owner: z.string().min(1),
+  purpose: z.string().min(1),
+  a2a: z.url({ protocol: /^https$/ }).optional(),
+});
+
+const resource = z.strictObject({
+  segment: name,
+  mcp: upstream,
+  reads: z.array(z.string()).default([]),
+  tags: z.record(z.string(), z.string()).default({}),
+});
+
+const limits = z.strictObject({
+  rate: z.int().min(1).max(100_000).default(500),
+  burst: z.int().min(1).max(100_000).default(1000),
+  concurrent: z.int().min(1).max(10_000).default(128),
+  bodyBytes: z.int().min(1024).max(16_777_216).default(1_048_576),
+});
+
+export const CONFIG_FILE = z.strictObject({
+  trustDomain: z.string(),
+  listen: listen.prefault({}),
+  segments: z.record(name, z.strictObject({ links: z.array(name).default([]) }).nullable()),
+  agents: z.record(name, agent).default({}),
+  resources: z.record(name, resource).default({}),
+  policies: z.string().default('policies'),
+  svid: z.strictObject({ ttl: duration('10s', '24h').default('15m') }).prefault({}),
+  maxStaleness: duration('1s', '1h').default('60s'),
+  limits: limits.prefault({}),
+});
+
+export type ConfigFile = z.infer<typeof CONFIG_FILE>;
+export type ResourceFile = z.infer<typeof resource>;

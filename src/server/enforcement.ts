@@ -1,0 +1,62 @@
+// The data plane of a running Cordon: the gateway with its ways to every callee.
+import type { DecisionIndex } from '../control/decisions.ts';
+import type { Publisher } from '../control/publisher.ts';
+import { createGateway, type Gateway } from '../gateway/gateway.ts';
+import type { Identities } from './identities.ts';
+import { urlOf, type Setting } from './setting.ts';
+import type { State } from './state.ts';
+import { buildUpstreams } from './upstreams.ts';
+import { VERSION } from './version.ts';
+
+/** Of one answer; bytes and levels of nesting. */
+const MAX_REPLY = 16_777_216;
+const MAX_DEPTH = 64;
+/** For a connection to a callee, and until it begins to answer. Milliseconds. */
+const UPSTREAM_TIMEOUT = 20_000;
+
+export interface EnforcementParts {
+  readonly setting: Setting;
+  readonly state: State;
+  readonly publisher: Publisher;
+  readonly identities: Identities;
+  readonly decisions: DecisionIndex;
+}
+
+/** Builds the gateway and attaches it to the publisher; it does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
+export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisposableStack): Promise<Gateway> {
+  const { setting, state, publisher, identities, decisions } = parts;
+  const { config, pep, now } = setting;
+  const upstreams = await buildUpstreams({
+    config,
+    store: state.store,
+    sealer: state.sealer,
+    client: { name: 'cordon', version: VERSION },
+    bounds: { maxBytes: MAX_REPLY, maxDepth: MAX_DEPTH },
+    channel: { trustDomain: config.trustDomain, credentials: identities.gateway.current, now, timeoutMs: UPSTREAM_TIMEOUT },
+    onStderr: () => undefined, // what a tool says of itself is neither shown nor kept: it may be anything
+  });
+  const { limits } = config;
+  const gateway = createGateway(
+    {
+      id: pep,
+      version: VERSION,
+      trustDomain: config.trustDomain,
+      publicUrl: urlOf(config.listen.gateway),
+      settings: { maxStaleness: config.maxStaleness, maxBodyBytes: limits.bodyBytes, maxReplyBytes: MAX_REPLY, maxDepth: MAX_DEPTH },
+      limits,
+      log: state.log,
+      now,
+      upstreams,
+      onRecorded: (recorded) => decisions.add(recorded),
+    },
+    identities.gateway.current(),
+  );
+  stack.defer(() => gateway.close());
+  identities.gateway.onRotate((keys) => gateway.rotate(keys));
+  publisher.attach({
+    id: pep,
+    apply: (snapshot) => gateway.apply(snapshot),
+    contain: (snapshot, agent, since) => gateway.contain(snapshot, agent, since),
+  });
+  return gateway;
+}

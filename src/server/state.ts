@@ -1,0 +1,46 @@
+// What outlives a process: the data directory, what is sealed in it, the store, the audit log, and the keys of the trust domain.
+import { ed25519FromPem, generateEd25519, type Ed25519Signer } from '../crypto/ed25519.ts';
+import { sealer as sealerOf, type Sealer } from '../crypto/seal.ts';
+import { randomSerial } from '../crypto/random.ts';
+import { openAuthority } from '../control/keys.ts';
+import type { Authority } from '../identity/authority.ts';
+import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
+import type { Sealed, Store } from '../store/ports.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { openDataDir, type DataDir } from './data-dir.ts';
+import type { Setting } from './setting.ts';
+
+export interface State {
+  readonly data: DataDir;
+  readonly sealer: Sealer;
+  readonly store: Store;
+  readonly log: DecisionLog;
+  readonly authority: Authority;
+}
+
+/** Opens or makes all of it; `stack` closes it. @throws Refusal CORDON-9004, CORDON-9006 */
+export async function openState(setting: Setting, stack: AsyncDisposableStack): Promise<State> {
+  const { config, pep, now } = setting;
+  const data = await openDataDir(setting.dataDir);
+  const sealer = sealerOf(await data.sealKey());
+  const store = await openSqliteStore(data.database);
+  stack.defer(() => store.close());
+  const log = await openDecisionLog({
+    dir: data.log(pep),
+    origin: `${config.trustDomain}/log/${pep}`,
+    signer: await logSigner(store, sealer, `log/${pep}`),
+    onFault: (fault) => setting.onNotice(`x ${fault.code} ${fault.message}`),
+  });
+  stack.defer(() => log.close());
+  const authority = await openAuthority(store, sealer, { trustDomain: config.trustDomain, now: now(), serial: randomSerial });
+  return { data, sealer, store, log, authority };
+}
+
+/** The key that signs the checkpoints of the log, made with the log. */
+async function logSigner(store: Sealed, sealer: Sealer, name: string): Promise<Ed25519Signer> {
+  const sealed = await store.getSealed(name);
+  if (sealed !== undefined) return ed25519FromPem(Buffer.from(sealer.open(name, sealed)).toString('utf8'));
+  const { pem, signer } = generateEd25519();
+  await store.putSealed(name, sealer.seal(name, Buffer.from(pem)));
+  return signer;
+}

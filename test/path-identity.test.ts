@@ -1,0 +1,231 @@
+// Identities that end: SVIDs that expired, that rotate every second or so under load, that nobody renews, or that somebody else wants.
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { after, before, describe, test } from 'node:test';
+import { createRequest, generateKeyPem } from '../src/crypto/x509.ts';
+import { connect, type Cordon } from '../src/sdk/index.ts';
+import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
+import { messagesOf, streamCall } from './support/call-stream.ts';
+import { askRenewal, joinRun, renew, startRun, type RunSvid } from './support/join.ts';
+import { openLine } from './support/line.ts';
+import { readLog, signedAll } from './support/log-reader.ts';
+import { startUp } from './support/own-up.ts';
+import { until } from './support/until.ts';
+
+const HOUR = 3_600_000;
+
+const call = (bed: Bed, svid: Partial<Svid>, text = 'x'): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall('echo', { text }), svid });
+const codeOf = ({ json }: Answer): string | undefined =>
+  (json['result'] as { structuredContent?: { code: string } } | undefined)?.structuredContent?.code ?? (json['code'] as string | undefined);
+
+const last = async (bed: Bed): Promise<Record<string, unknown>> => {
+  const { items } = (await bed.control('GET', '/v1/decisions?limit=1')).json as { items: Record<string, unknown>[] };
+  return items[0] ?? {};
+};
+
+const operatorOf = async (bed: Bed): Promise<Svid> => {
+  const { chain, privateKey, bundle } = JSON.parse(await readFile(join(bed.data, 'operator', 'credentials.json'), 'utf8')) as Record<string, string>;
+  return { cert: chain ?? '', key: privateKey ?? '', ca: bundle ?? '' };
+};
+
+/** The newest decision of which this is true. */
+const recorded = async (bed: Bed, fits: (record: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> => {
+  const { items } = (await bed.control('GET', '/v1/decisions?limit=20')).json as { items: Record<string, unknown>[] };
+  return items.find(fits) ?? {};
+};
+
+describe('an SVID that expired', () => {
+  let bed: Bed;
+  let expired: Svid;
+  before(async () => {
+    bed = await openBed({ tools: false });
+    await bed.stop();
+    // issued by a Cordon whose clock is an hour behind: for everybody else it ran out long ago
+    const behind = await startUp(bed, { behindMs: HOUR });
+    const operator = { ...(await operatorOf(bed)), rejectUnauthorized: false };
+    const { json } = await send({ port: bed.ports.control, path: '/v1/runs', body: JSON.stringify({ kind: 'agent', name: 'caller' }), svid: operator });
+    expired = await joinRun(bed, { id: String(json['run']), token: String(json['token']), bundle: operator.ca }, { rejectUnauthorized: false });
+    await behind.stop();
+    await bed.start();
+  });
+  after(() => (bed as Bed | undefined)?.close());
+
+  void test('[I5] [RFC8446] is refused in the handshake, and the log says who it claims to be and that it expired', async () => {
+    const { validToDate, validFromDate } = new X509Certificate(expired.cert);
+    assert.ok(validToDate.getTime() < Date.now() && validFromDate.getTime() < validToDate.getTime());
+    await assert.rejects(call(bed, expired));
+    const record = await recorded(bed, ({ action }) => action === 'tls/handshake');
+    assert.deepEqual([record['code'], record['verdict'], record['principal']], ['CORDON-1002', 'deny', undefined]);
+    assert.match(String(record['claimed']), /^spiffe:\/\/test\.example\/agent\/caller\/run\//);
+  });
+
+  void test('[I5] cannot be renewed: an identity that ran out is gone', async () => {
+    await assert.rejects(askRenewal(bed, expired));
+  });
+});
+
+describe('SVIDs of two seconds', () => {
+  let bed: Bed;
+  let cordon: Cordon;
+  before(async () => {
+    bed = await openBed({ svidTtl: '2s' });
+    const { id, token, bundle } = await startRun(bed, 'agent', 'caller');
+    cordon = await connect({ CORDON_JOIN_TOKEN: token, CORDON_IDENTITY_URL: `https://127.0.0.1:${bed.ports.identity}`, CORDON_BUNDLE: bundle });
+    assert.ok(cordon.spiffeId.endsWith(id));
+  });
+  after(async () => {
+    await (cordon as Cordon | undefined)?.close();
+    await (bed as Bed | undefined)?.close();
+  });
+
+  /** The serial of the certificate that a listener shows now. */
+  async function serialAt(port: number, svid: Svid): Promise<string> {
+    const socket = connectTls({ host: '127.0.0.1', port, ...svid, checkServerIdentity: () => undefined });
+    await once(socket, 'secureConnect');
+    const serial = socket.getPeerX509Certificate()?.serialNumber;
+    socket.destroy();
+    return serial ?? '';
+  }
+
+  void test('[I5] an SDK client, a tool server and the gateway rotate while calls go on, and not one call fails', async () => {
+    const ROTATIONS = 3;
+    const served = { gateway: new Set<string>(), bench: new Set<string>() };
+    const answers: string[] = [];
+    let going = true;
+    const { path, headers } = toolCall('echo', {});
+    const caller = async (worker: number): Promise<void> => {
+      for (let n = 0; going; n++) {
+        const text = `${worker}-${n}`;
+        const response = await cordon.fetch(new URL(path, cordon.gateway), { method: 'POST', headers: { ...(headers as Record<string, string>), 'content-type': 'application/json' }, body: String(toolCall('echo', { text }).body) });
+        const said = (await response.json()) as { result?: { content: { text: string }[] } };
+        assert.deepEqual([response.status, said.result?.content[0]?.text], [200, text], JSON.stringify(said));
+        answers.push(text);
+      }
+    };
+    const calling = Promise.all([0, 1].map(caller));
+    const serialsOfRun = async (): Promise<number> => {
+      const { acts } = await readLog(bed);
+      const issued = acts.filter(({ act, target }) => act === 'identity.issue' && target === cordon.spiffeId);
+      return new Set(issued.map(({ detail }) => detail?.['serial'])).size;
+    };
+    const rotated = async (): Promise<true | undefined> => {
+      const looker = await bed.svid('other');
+      for (const which of ['gateway', 'bench'] as const) served[which].add(await serialAt(bed.ports[which], looker));
+      const counts = [served.gateway.size, served.bench.size, await serialsOfRun()];
+      return counts.every((count) => count > ROTATIONS) ? true : undefined;
+    };
+    try {
+      await Promise.race([until(`each rotated ${ROTATIONS} times`, rotated), calling]);
+    } finally {
+      going = false;
+    }
+    await calling;
+    assert.ok(answers.length > 50, `${answers.length} calls`);
+    await signedAll(bed);
+    const { decisions, outcomes } = await readLog(bed);
+    const calls = new Set(decisions.filter(({ action, principal }) => action === 'tools/call' && principal === cordon.spiffeId).map(({ id }) => id));
+    assert.equal(calls.size, answers.length);
+    assert.equal(outcomes.filter(({ decision, status }) => calls.has(decision) && status === 'completed').length, answers.length);
+  });
+
+  void test('[I5] a stream lives across rotations while its run renews, and is cut when the run stops', async () => {
+    let svid = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
+    const first = svid.notAfter;
+    const stream = await streamCall(bed.ports.gateway, svid, 'slow', {});
+    const messages = messagesOf(stream);
+    for (let renewals = 0; renewals < 3 || Date.now() < first + 1000; ) {
+      assert.equal((await messages.next()).done, false);
+      if (svid.notAfter - Date.now() > 1000) continue;
+      svid = await renew(bed, svid);
+      renewals++;
+    }
+    assert.ok(Date.now() > first, 'the certificate of the connection has expired, and the stream goes on');
+    await assert.rejects(async () => {
+      for await (const message of messages) assert.equal(message['method'], 'notifications/progress');
+    });
+    assert.ok(Date.now() >= svid.notAfter, 'not before the newest SVID of the run ran out');
+    await until('the tool is told', async () => ((await readFile(bed.effects, 'utf8')).includes('aborted') ? true : undefined));
+  });
+
+  void test('[I5] a connection takes no new call once its certificate has expired, though its run holds a newer one', async () => {
+    const old = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
+    const line = openLine(bed.ports.gateway, old);
+    let newest: RunSvid = old;
+    const refused = await until('the certificate of the connection expires', async () => {
+      const answer = await line.call('echo', { text: 'x' });
+      if (newest.notAfter - Date.now() < 1000) newest = await renew(bed, newest);
+      return answer.status === 200 ? undefined : answer;
+    });
+    assert.deepEqual([refused.status, codeOf(refused)], [401, 'CORDON-1002']);
+    assert.ok(Date.now() >= old.notAfter);
+    const record = await recorded(bed, ({ code }) => code === 'CORDON-1002');
+    assert.deepEqual([record['run'], record['principal']], [old.run, `spiffe://test.example/agent/caller/run/${old.run}`]);
+    await line.close();
+  });
+});
+
+describe('who gets an SVID, and what for', () => {
+  let bed: Bed;
+  let caller: RunSvid;
+  before(async () => {
+    bed = await openBed();
+    caller = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
+  });
+  after(() => (bed as Bed | undefined)?.close());
+
+  void test('[I5] [I6] no renewal at level `off`', async () => {
+    await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });
+    const refused = await askRenewal(bed, caller);
+    assert.deepEqual([refused.status, codeOf(refused)], [403, 'CORDON-4002']);
+    await bed.control('POST', '/v1/agents/caller/level', { level: 'normal', reason: 'test' });
+    caller = await renew(bed, caller);
+    assert.equal((await call(bed, caller)).status, 200);
+  });
+
+  void test('[I5] a renewal is of the run that holds the connection, whatever the request says', async () => {
+    const other = await startRun(bed, 'agent', 'other');
+    for (const more of [{ run: other.id }, { token: other.token }, { name: 'other' }, { kind: 'operator' }, { spiffe_id: 'spiffe://test.example/operator/local' }]) {
+      const answer = await askRenewal(bed, caller, more);
+      assert.deepEqual([answer.status, codeOf(answer)], [400, 'CORDON-9011'], JSON.stringify(more));
+    }
+    const { json } = await askRenewal(bed, caller);
+    assert.match(new X509Certificate(String(json['svid'])).subjectAltName ?? '', new RegExp(`/agent/caller/run/${caller.run}"?$`));
+  });
+
+  void test('[I5] no renewal with a stolen certificate, with a request that its key did not sign, or after the run ended', async () => {
+    const thief = await generateKeyPem();
+    await assert.rejects(askRenewal(bed, { ...caller, key: thief.privateKey }));
+    const csr = Buffer.from(await createRequest(thief));
+    const at = csr.length - 4;
+    csr[at] = (csr[at] ?? 0) ^ 1;
+    const forged = await send({ port: bed.ports.control, path: '/v1/identity/renew', body: JSON.stringify({ csr: csr.toString('base64') }), svid: caller });
+    assert.deepEqual([forged.status, codeOf(forged)], [401, 'CORDON-1013']);
+    const gone = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
+    await bed.control('DELETE', `/v1/runs/${gone.run}`);
+    assert.equal(codeOf(await askRenewal(bed, gone)), 'CORDON-4005');
+  });
+
+  void test('[I5] a join token is of one run: it gives that name to nobody else and nothing to who has an SVID already', async () => {
+    const run = await startRun(bed, 'agent', 'other');
+    const joined = await joinRun(bed, run);
+    assert.match(new X509Certificate(joined.cert).subjectAltName ?? '', new RegExp(`/agent/other/run/${run.id}`));
+    await assert.rejects(joinRun(bed, run), /CORDON-1005/);
+    const never = await startRun(bed, 'agent', 'other');
+    await bed.control('DELETE', `/v1/runs/${never.id}`);
+    await assert.rejects(joinRun(bed, never), /CORDON-1005/);
+  });
+
+  void test('[I5] the SVID of a tool server does not call the gateway, and that of an operator does not either', async () => {
+    const resource = await joinRun(bed, await startRun(bed, 'resource', 'bench'));
+    for (const [svid, claims] of [[resource, /^spiffe:\/\/test\.example\/resource\/bench\//], [await operatorOf(bed), /^spiffe:\/\/test\.example\/operator\/local\//]] as const) {
+      await assert.rejects(call(bed, svid, 'not an agent'));
+      const record = await last(bed);
+      assert.deepEqual([record['code'], record['action'], record['verdict']], ['CORDON-1014', 'tls/handshake', 'deny']);
+      assert.match(String(record['claimed']), claims);
+    }
+  });
+});

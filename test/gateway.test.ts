@@ -149,6 +149,8 @@ describe('what is not allowed is denied, and says why', () => {
     ] as const) {
       const answer = await send({ port: bed.ports.control, path, method, svid: caller, body: '{}' });
       assert.deepEqual([answer.status, answer.json['code']], [403, 'CORDON-1014'], path);
+      const record = await last();
+      assert.deepEqual([record['code'], record['run'], record['resource']], ['CORDON-1014', caller.run, 'control'], path);
     }
     await assert.rejects(send({ port: bed.ports.control, path: '/v1/status', method: 'GET', svid: { ca: caller.ca } }));
   });
@@ -192,6 +194,7 @@ describe('identity', () => {
       answers.map((answer) => answer.status).toSorted((a, b) => a - b),
       [200, 403, 403],
     );
+    assert.deepEqual([(await last())['code'], (await last())['action']], ['CORDON-1005', 'control/POST /v1/join']);
     assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'nobody' })).json['code'], 'CORDON-1012');
     assert.equal((await bed.control('POST', '/v1/runs', { kind: 'operator', name: 'local' })).json['code'], 'CORDON-9011');
   });
@@ -216,6 +219,7 @@ const body = (text: string, extra: Record<string, string> = {}): Pick<Parameters
   const { path, headers } = toolCall('write', {});
   return { path, headers: { ...headers, ...extra }, body: text };
 };
+const numbered = (count: number, prefix: string): [string, string][] => Array.from({ length: count }, (_, i) => [`${prefix}-${i}`, 'x']);
 const META = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}';
 const writes = (amount: string, rest = ''): string =>
   `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"write","arguments":{"line":"smuggled","amount":${amount}${rest}},${META}}}`;
@@ -245,6 +249,29 @@ const FORMS: readonly (readonly [why: string, sent: Partial<Parameters<typeof se
   ['a compressed body', body(writes('1'), { 'content-encoding': 'gzip' }), 400, 'CORDON-9011'],
   ['another content type', body(writes('1'), { 'content-type': 'text/plain' }), 400, 'CORDON-9011'],
   ['an upgrade', body(writes('1'), { upgrade: 'h2c', connection: 'upgrade' }), 400, 'CORDON-9011'],
+  ['a compressed transfer', body(writes('1'), { 'transfer-encoding': 'gzip, chunked' }), 400, 'CORDON-9011'],
+  ['more headers than Node reads', body(writes('1'), Object.fromEntries(numbered(120, 'x-pad'))), 400, 'CORDON-9011'],
+  ['an oversized body in chunks', body('x'.repeat(1_100_000), { 'transfer-encoding': 'chunked' }), 400, 'CORDON-9011'],
+  ['a header value that is no UTF-8', body(writes('1'), { 'mcp-name': '=?base64?/w==?=' }), 400, 'CORDON-3011'],
+];
+
+const a2a = (params: object, agent = 'callee'): Pick<Parameters<typeof send>[0], 'path' | 'headers' | 'body'> => ({
+  path: `/a2a/${agent}`,
+  headers: { 'a2a-version': '1.0' },
+  body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'SendMessage', params }),
+});
+const said = (part: object): object => ({ messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hi' }, part] });
+
+const BESIDE: readonly (readonly [why: string, params: object, status: number, code: string])[] = [
+  ['data', { message: said({ data: { iban: 'DE00' } }) }, 400, 'CORDON-3006'],
+  ['a file', { message: said({ url: 'https://evil.example/x' }) }, 400, 'CORDON-3006'],
+  ['data under a text', { message: said({ text: 'x', data: {} }) }, 400, 'CORDON-3006'],
+  [
+    'a webhook',
+    { message: said({ text: 'x' }), configuration: { taskPushNotificationConfig: { url: 'https://evil.example' } } },
+    403,
+    'CORDON-3008',
+  ],
 ];
 
 describe('form', () => {
@@ -255,6 +282,13 @@ describe('form', () => {
       assert.equal(codeOf(answer), code);
       assert.doesNotMatch(await readFile(bed.effects, 'utf8'), /smuggled/);
       assert.equal((await last())['code'], code);
+    });
+  }
+
+  for (const [what, params, status, code] of BESIDE) {
+    void test(`[I2] ${what} beside the text that policy sees is refused`, async () => {
+      const answer = await call(caller, a2a(params));
+      assert.deepEqual([answer.status, codeOf(answer), (await last())['code']], [status, code, code]);
     });
   }
 
@@ -275,7 +309,8 @@ describe('form', () => {
     ['CONNECT', 'CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n'],
   ];
   for (const [why, head] of RAW) {
-    void test(`[I2] ${why} does not get through`, async () => {
+    void test(`[I2] [I3] ${why} does not get through, and is recorded`, async () => {
+      const before = await last();
       const socket = connectTls({ host: '127.0.0.1', port: bed.ports.gateway, ...caller, checkServerIdentity: () => undefined });
       socket.on('error', () => undefined); // a reset is a refusal too
       await once(socket, 'secureConnect');
@@ -285,6 +320,9 @@ describe('form', () => {
       socket.end(head);
       await closed;
       assert.doesNotMatch(seen, /^HTTP\/1\.1 2/);
+      const record = await last();
+      assert.notEqual(record['seq'], before['seq']);
+      assert.deepEqual([record['verdict'], record['run']], ['deny', caller.run]);
     });
   }
 });

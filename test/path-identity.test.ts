@@ -18,6 +18,12 @@ import { until } from './support/until.ts';
 
 const HOUR = 3_600_000;
 
+let bed: Bed;
+before(async () => {
+  bed = await openBed();
+});
+after(() => (bed as Bed | undefined)?.close());
+
 const call = (bed: Bed, svid: Partial<Svid>, text = 'x'): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall('echo', { text }), svid });
 const codeOf = ({ json }: Answer): string | undefined =>
   (json['result'] as { structuredContent?: { code: string } } | undefined)?.structuredContent?.code ?? (json['code'] as string | undefined);
@@ -39,10 +45,8 @@ const recorded = async (bed: Bed, fits: (record: Record<string, unknown>) => boo
 };
 
 describe('an SVID that expired', () => {
-  let bed: Bed;
   let expired: Svid;
   before(async () => {
-    bed = await openBed({ tools: false });
     await bed.stop();
     // issued by a Cordon whose clock is an hour behind: for everybody else it ran out long ago
     const behind = await startUp(bed, { behindMs: HOUR });
@@ -51,8 +55,8 @@ describe('an SVID that expired', () => {
     expired = await joinRun(bed, { id: String(json['run']), token: String(json['token']), bundle: operator.ca }, { rejectUnauthorized: false });
     await behind.stop();
     await bed.start();
+    await bed.ready();
   });
-  after(() => (bed as Bed | undefined)?.close());
 
   void test('[I5] [RFC8446] is refused in the handshake, and the log says who it claims to be and that it expired', async () => {
     const { validToDate, validFromDate } = new X509Certificate(expired.cert);
@@ -69,17 +73,17 @@ describe('an SVID that expired', () => {
 });
 
 describe('SVIDs of two seconds', () => {
-  let bed: Bed;
+  let short: Bed;
   let cordon: Cordon;
   before(async () => {
-    bed = await openBed({ svidTtl: '2s' });
-    const { id, token, bundle } = await startRun(bed, 'agent', 'caller');
-    cordon = await connect({ CORDON_JOIN_TOKEN: token, CORDON_IDENTITY_URL: `https://127.0.0.1:${bed.ports.identity}`, CORDON_BUNDLE: bundle });
+    short = await openBed({ svidTtl: '2s' });
+    const { id, token, bundle } = await startRun(short, 'agent', 'caller');
+    cordon = await connect({ CORDON_JOIN_TOKEN: token, CORDON_IDENTITY_URL: `https://127.0.0.1:${short.ports.identity}`, CORDON_BUNDLE: bundle });
     assert.ok(cordon.spiffeId.endsWith(id));
   });
   after(async () => {
     await (cordon as Cordon | undefined)?.close();
-    await (bed as Bed | undefined)?.close();
+    await (short as Bed | undefined)?.close();
   });
 
   /** The serial of the certificate that a listener shows now. */
@@ -108,13 +112,13 @@ describe('SVIDs of two seconds', () => {
     };
     const calling = Promise.all([0, 1].map(caller));
     const serialsOfRun = async (): Promise<number> => {
-      const { acts } = await readLog(bed);
+      const { acts } = await readLog(short);
       const issued = acts.filter(({ act, target }) => act === 'identity.issue' && target === cordon.spiffeId);
       return new Set(issued.map(({ detail }) => detail?.['serial'])).size;
     };
     const rotated = async (): Promise<true | undefined> => {
-      const looker = await bed.svid('other');
-      for (const which of ['gateway', 'bench'] as const) served[which].add(await serialAt(bed.ports[which], looker));
+      const looker = await short.svid('other');
+      for (const which of ['gateway', 'bench'] as const) served[which].add(await serialAt(short.ports[which], looker));
       const counts = [served.gateway.size, served.bench.size, await serialsOfRun()];
       return counts.every((count) => count > ROTATIONS) ? true : undefined;
     };
@@ -125,22 +129,22 @@ describe('SVIDs of two seconds', () => {
     }
     await calling;
     assert.ok(answers.length > 50, `${answers.length} calls`);
-    await signedAll(bed);
-    const { decisions, outcomes } = await readLog(bed);
+    await signedAll(short);
+    const { decisions, outcomes } = await readLog(short);
     const calls = new Set(decisions.filter(({ action, principal }) => action === 'tools/call' && principal === cordon.spiffeId).map(({ id }) => id));
     assert.equal(calls.size, answers.length);
     assert.equal(outcomes.filter(({ decision, status }) => calls.has(decision) && status === 'completed').length, answers.length);
   });
 
   void test('[I5] a stream lives across rotations while its run renews, and is cut when the run stops', async () => {
-    let svid = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
+    let svid = await joinRun(short, await startRun(short, 'agent', 'caller'));
     const first = svid.notAfter;
-    const stream = await streamCall(bed.ports.gateway, svid, 'slow', {});
+    const stream = await streamCall(short.ports.gateway, svid, 'slow', {});
     const messages = messagesOf(stream);
     for (let renewals = 0; renewals < 3 || Date.now() < first + 1000; ) {
       assert.equal((await messages.next()).done, false);
       if (svid.notAfter - Date.now() > 1000) continue;
-      svid = await renew(bed, svid);
+      svid = await renew(short, svid);
       renewals++;
     }
     assert.ok(Date.now() > first, 'the certificate of the connection has expired, and the stream goes on');
@@ -148,34 +152,31 @@ describe('SVIDs of two seconds', () => {
       for await (const message of messages) assert.equal(message['method'], 'notifications/progress');
     });
     assert.ok(Date.now() >= svid.notAfter, 'not before the newest SVID of the run ran out');
-    await until('the tool is told', async () => ((await readFile(bed.effects, 'utf8')).includes('aborted') ? true : undefined));
+    await until('the tool is told', async () => ((await readFile(short.effects, 'utf8')).includes('aborted') ? true : undefined));
   });
 
   void test('[I5] a connection takes no new call once its certificate has expired, though its run holds a newer one', async () => {
-    const old = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
-    const line = openLine(bed.ports.gateway, old);
+    const old = await joinRun(short, await startRun(short, 'agent', 'caller'));
+    const line = openLine(short.ports.gateway, old);
     let newest: RunSvid = old;
     const refused = await until('the certificate of the connection expires', async () => {
       const answer = await line.call('echo', { text: 'x' });
-      if (newest.notAfter - Date.now() < 1000) newest = await renew(bed, newest);
+      if (newest.notAfter - Date.now() < 1000) newest = await renew(short, newest);
       return answer.status === 200 ? undefined : answer;
     });
     assert.deepEqual([refused.status, codeOf(refused)], [401, 'CORDON-1002']);
     assert.ok(Date.now() >= old.notAfter);
-    const record = await recorded(bed, ({ code }) => code === 'CORDON-1002');
+    const record = await recorded(short, ({ code }) => code === 'CORDON-1002');
     assert.deepEqual([record['run'], record['principal']], [old.run, `spiffe://test.example/agent/caller/run/${old.run}`]);
     await line.close();
   });
 });
 
 describe('who gets an SVID, and what for', () => {
-  let bed: Bed;
   let caller: RunSvid;
   before(async () => {
-    bed = await openBed();
     caller = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
   });
-  after(() => (bed as Bed | undefined)?.close());
 
   void test('[I5] [I6] no renewal at level `off`', async () => {
     await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });

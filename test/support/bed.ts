@@ -250,6 +250,7 @@ export interface Sent {
 
 /** One HTTPS request, byte for byte as given. */
 export function send({ port, path, method = 'POST', headers = {}, body, svid, agent }: Sent): Promise<Answer> {
+  const length = body === undefined || 'transfer-encoding' in headers ? {} : { 'content-length': Buffer.byteLength(body) };
   const options: RequestOptions = {
     host: '127.0.0.1',
     port,
@@ -259,10 +260,7 @@ export function send({ port, path, method = 'POST', headers = {}, body, svid, ag
     servername: '',
     checkServerIdentity: () => undefined,
     agent: agent ?? false,
-    headers: {
-      ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-      ...headers,
-    },
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...length, ...headers },
   };
   return new Promise((resolve, reject) => {
     const req = request(options, (res) => {

@@ -114,17 +114,24 @@ describe('a tool server killed with SIGKILL in the middle of calls', () => {
   let bed: Bed;
   let caller: Svid;
   let server: ChildProcess;
+  let legacy: ChildProcess;
   const HOLD = { type: 'object', properties: { line: { type: 'string' } }, required: ['line'] };
   const WRITE = { type: 'object', properties: { line: { type: 'string' }, amount: { type: 'integer' } }, required: ['line', 'amount'] };
   const FLOOD = { type: 'object', properties: { events: { type: 'integer' }, bytes: { type: 'integer' } }, required: ['events', 'bytes'] };
   const definitions = Object.entries({ hold: HOLD, write: WRITE, flood: FLOOD }).map(([name, inputSchema]) => ({ name, inputSchema }));
   const startServer = (): Promise<ChildProcess> =>
     bed.spawnWorkload('resource', 'bench', 'test/support/raw-server.ts', [String(bed.ports.bench), bed.effects, JSON.stringify(definitions)]);
-  const call = (tool: string, args: object): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall(tool, args), svid: caller });
+  const startLegacy = (): Promise<ChildProcess> => bed.spawnWorkload('resource', 'legacy', 'test/support/legacy-server.ts', [String(bed.ports.callee)]);
+  const call = (tool: string, args: object, on = 'bench'): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall(tool, args, on), svid: caller });
 
   before(async () => {
-    bed = await openBed({ tools: false, policies: '@id("all") permit (principal == Agent::"caller", action, resource);' });
+    bed = await openBed({
+      tools: false,
+      policies: '@id("all") permit (principal == Agent::"caller", action, resource);',
+      configure: (yaml) => yaml.replace('\npolicies:', '\n  legacy: { segment: tools, mcp: { url: "https://127.0.0.1:PORT/mcp" } }\npolicies:').replace('PORT', /a2a: "https:[^:]+:(\d+)/.exec(yaml)?.[1] ?? ''),
+    });
     server = await startServer();
+    legacy = await startLegacy();
     await bed.ready();
     caller = await bed.svid('caller');
   });
@@ -165,5 +172,17 @@ describe('a tool server killed with SIGKILL in the middle of calls', () => {
     assert.deepEqual((await effectsOf(bed)).slice(-1), ['back 1']);
     await signedAll(bed);
     await assertVerified(bed);
+  });
+
+  void test('[MCP-2025-11-25] a server that came back without the session it had is given a new one, and the call goes through', async () => {
+    const said = ({ json }: Answer): unknown => (json['result'] as { content: { text: string }[] } | undefined)?.content[0]?.text;
+    const before = await call('echo', { text: 'before' }, 'legacy');
+    assert.equal(said(before), 'before', before.text);
+    const gone = once(legacy, 'exit');
+    legacy.kill('SIGKILL');
+    await gone;
+    legacy = await startLegacy();
+    const after = await call('echo', { text: 'after' }, 'legacy');
+    assert.equal(said(after), 'after', after.text);
   });
 });

@@ -41,6 +41,8 @@ export interface Catalog {
   /** Loads the pins, then looks at every server until it answers, and from then on now and again. */
   start(): Promise<void>;
   stop(): void;
+  /** Looks at a server soon, whatever the wait was: its process has just got an identity. */
+  wake(resource: string): void;
   /**
    * Pins what the server said last. @returns the names of the tools that changed
    * @throws Refusal CORDON-3003 no such resource, CORDON-9010 when the server has not answered yet, CORDON-9004
@@ -113,8 +115,13 @@ class ToolCatalog implements Catalog {
     }
   }
 
+  wake(resource: string): void {
+    if (this.#states.has(resource)) this.#lookIn(FIRST_RETRY, resource, FIRST_RETRY);
+  }
+
   #lookIn(ms: number, resource: string, wait: number): void {
     if (this.#stopped.signal.aborted) return;
+    clearTimeout(this.#timers.get(resource));
     this.#timers.set(
       resource,
       setTimeout(() => void this.#look(resource, wait), ms),
@@ -124,8 +131,9 @@ class ToolCatalog implements Catalog {
   async #compare(resource: string, found: readonly Tool[]): Promise<void> {
     this.#seen.set(resource, found);
     const pin = await this.#parts.pins.getPin(resource);
-    if (pin === undefined) await this.#pin(resource, found, 'cordon', []);
-    else this.#serve(resource, found, changedTools(found, readTools(pin.tools)));
+    if (pin === undefined) return this.#pin(resource, found, 'cordon', []);
+    const pinned = readTools(pin.tools);
+    this.#serve(resource, pinned, changedTools(found, pinned));
   }
 
   /** The act is on record before it is done. INVARIANT I3 */
@@ -139,13 +147,14 @@ class ToolCatalog implements Catalog {
     this.#serve(resource, tools, []);
   }
 
-  #serve(resource: string, found: readonly Tool[], changed: readonly string[]): void {
-    const trusted = found.filter((tool) => !changed.includes(tool.name));
-    this.#states.set(resource, { resource, state: changed.length > 0 ? 'changed' : 'ready', tools: trusted.length, changed });
-    const served = `${textOf(trusted)}\n${changed.join('\n')}`;
+  /** What is pinned stays known, also a tool that changed: policies are validated against it, and only its calls are denied. */
+  #serve(resource: string, pinned: readonly Tool[], changed: readonly string[]): void {
+    const tools = pinned.filter((tool) => !changed.includes(tool.name)).length;
+    this.#states.set(resource, { resource, state: changed.length > 0 ? 'changed' : 'ready', tools, changed });
+    const served = `${textOf(pinned)}\n${changed.join('\n')}`;
     if (this.#served.get(resource) === served) return;
     this.#served.set(resource, served);
-    this.#parts.publisher.setTools(resource, trusted, changed);
+    this.#parts.publisher.setTools(resource, pinned, changed);
     this.#parts.onChange();
   }
 }

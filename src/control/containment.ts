@@ -49,23 +49,26 @@ export async function setLevel(parts: ContainmentParts, order: LevelOrder): Prom
   }
   const before = world.levels.get(agent) ?? 'normal';
   const releases = SEVERITY[level] < SEVERITY[before];
-  const receipt = parts.log.append(actOf(order, before, releases, parts.now()));
-  const failure = await keep(parts, order);
-  if (failure !== undefined && releases) throw failure;
+  const written = await write(parts, order, actOf(order, before, releases, parts.now()));
+  if (written instanceof Refusal && releases) throw written;
   publisher.setLevel(agent, level);
   const peps = await publisher.contain(agent, since);
-  if (failure !== undefined) throw failure;
+  if (written instanceof Refusal) throw written;
   const cutMs = Math.max(0, ...peps.map((pep) => pep.silentMs));
-  return { agent, before, level, status: releases ? 'released' : statusOf(peps), peps, cutMs, receipt };
+  return { agent, before, level, status: releases ? 'released' : statusOf(peps), peps, cutMs, receipt: written };
 }
 
-/** A store that fails must not keep an agent running: taking rights away goes on, and is reported as a failure afterwards. */
-async function keep({ levels, now }: ContainmentParts, order: LevelOrder): Promise<Refusal | undefined> {
+/**
+ * Logs the order, then keeps it. A log or a store that fails must not keep an agent running: taking rights away goes on and is reported
+ * as a failure afterwards; giving them back does not go on.
+ */
+async function write({ log, levels, now }: ContainmentParts, order: LevelOrder, act: ActRecord): Promise<Receipt | Refusal> {
   try {
+    const receipt = log.append(act);
     await levels.addLevel({ ...order, at: now() });
-    return undefined;
+    return receipt;
   } catch (error) {
-    return asRefusal(error, 'CORDON-9004', 'the level cannot be kept; a tighter one holds until Cordon stops');
+    return asRefusal(error, 'CORDON-9004', 'the order cannot be recorded and kept; a tighter level holds until Cordon stops');
   }
 }
 

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { parseWorkload } from '../domain/spiffe-id.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { Role } from './caller.ts';
 import { can } from './can.ts';
@@ -133,5 +134,7 @@ const joining = z.strictObject({ token: z.string().min(20).max(100), csr });
 export async function join(control: Control, body: unknown): Promise<JsonObject> {
   const { token, csr: request } = inputOf(joining, body);
   const svid = await control.issuer.join(token, Buffer.from(request, 'base64'));
+  const { kind, name } = parseWorkload(svid.id);
+  if (kind === 'resource') control.catalog.wake(name);
   return { ...svidReply(svid), gateway: control.gatewayUrl, control: control.controlUrl, bundle: control.issuer.bundle };
 }

@@ -2,8 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../domain/refusal.ts';
 
-/** Node reads this many headers and leaves out the rest without a word, so a request that has as many is refused. */
-export const MAX_HEADERS = 100;
+const MAX_HEADERS = 100;
 
 /** Headers that a list may span; any other header said twice is refused. */
 const LISTS = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-control', 'via', 'forwarded', 'cookie']);
@@ -25,7 +24,7 @@ export function checkHeaders(req: IncomingMessage): void {
 }
 
 function headerNames(rawHeaders: readonly string[]): ReadonlySet<string> {
-  if (rawHeaders.length >= 2 * MAX_HEADERS) throw new Refusal('CORDON-9011', 'too many headers', { expected: `fewer than ${MAX_HEADERS}` });
+  if (rawHeaders.length > 2 * MAX_HEADERS) throw new Refusal('CORDON-9011', 'too many headers', { expected: `at most ${MAX_HEADERS}` });
   const seen = new Set<string>();
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? '').toLowerCase();

@@ -6,7 +6,6 @@ import type { TLSSocket } from 'node:tls';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import { NO_TICKETS } from '../crypto/tls.ts';
 import { readPeer } from './authenticate.ts';
-import { MAX_HEADERS } from './body.ts';
 import type { Credentials } from './channel.ts';
 import type { Peer } from './connections.ts';
 import { enforce } from './enforce.ts';
@@ -47,7 +46,7 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
     enforce(pep, openExchange(req, res, performance.now())).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
   });
   const failures = createFailureRecorder(pep);
-  server.maxHeadersCount = MAX_HEADERS;
+  server.maxHeadersCount = 0; // the size is bounded; `checkHeaders` bounds the number, with an answer and a record
   server.on('secureConnection', (socket) => admit(pep, socket, failures));
   server.on('tlsClientError', (error, socket) => failures.handshake(handshakeRefusal(error, socket), socket));
   server.on('clientError', (error, socket) => endBroken(error, socket, failures));

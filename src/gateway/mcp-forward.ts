@@ -52,7 +52,8 @@ export async function listTools(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/
   if (snapshot === undefined || snapshot.policies instanceof Refusal) throw new Refusal('CORDON-9012', 'no snapshot');
   const visible = new Set(snapshot.policies.visibleTools(call.request.subject.id, plan.server, snapshot.world));
   const pinned = snapshot.world.tools.get(plan.server) ?? [];
-  const tools = pinned.filter((tool) => visible.has(tool.name)).map((tool) => tool.definition);
+  const served = pinned.filter(({ name }) => visible.has(name) && !snapshot.changedTools.has(`${plan.server}/${name}`));
+  const tools = served.map((tool) => tool.definition);
   const caching = plan.era === 'modern' ? { ttlMs: 0, cacheScope: 'private' } : {};
   return reply(exchange, rpcResult(plan.id, plan.era, { tools, ...caching }));
 }

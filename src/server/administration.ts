@@ -67,7 +67,10 @@ export async function buildAdministration(parts: AdministrationParts): Promise<C
 interface Policies {
   /** Compiles the set against the tools that are known now, and publishes it. */
   readonly admit: () => void;
-  /** Reads the directory again, and does the same. @throws Refusal CORDON-9006, CORDON-9007 */
+  /**
+   * Reads the directory again, and does the same. A set that is not valid is refused whole and the one in force stays; no policy at all
+   * is an order like any other, and denies everything. @throws Refusal CORDON-9006, CORDON-9007
+   */
   readonly reload: (actor: string) => Promise<PoliciesView>;
 }
 
@@ -81,9 +84,10 @@ async function openPolicies({ setting, state, publisher }: AdministrationParts):
   return {
     admit,
     async reload(actor): Promise<PoliciesView> {
-      const next = compilerOf(await readPolicies(config.policies));
+      const next = compilerOf(await policiesOrNone(config.policies));
       const ts = new Date(now()).toISOString();
       state.log.append({ schema: 'cordon.act/v1', ts, actor, act: 'policy.reload', target: config.policies });
+      refuseInvalid(() => next(publisher.world(), 0));
       compile = next;
       admit();
       const { policies } = publisher.current();
@@ -91,6 +95,26 @@ async function openPolicies({ setting, state, publisher }: AdministrationParts):
       return { schema: 'cordon.policies/v1', version: policies.version, count: policies.policies.length };
     },
   };
+}
+
+const isNone = (error: unknown): boolean => error instanceof Refusal && error.code === 'CORDON-9007';
+
+async function policiesOrNone(directory: string): ReturnType<typeof readPolicies> {
+  try {
+    return await readPolicies(directory);
+  } catch (error) {
+    if (isNone(error)) return [];
+    throw error;
+  }
+}
+
+/** Tries a set before anything changes. @throws Refusal CORDON-9006 */
+function refuseInvalid(compile: () => unknown): void {
+  try {
+    compile();
+  } catch (error) {
+    if (!isNone(error)) throw error;
+  }
 }
 
 const catalogOf = ({ setting, state, publisher, gateway }: AdministrationParts, onChange: () => void): Catalog =>

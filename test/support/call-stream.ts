@@ -1,7 +1,7 @@
 // A call whose answer is read as it comes: for streams that are left open, cut, aborted, or not read at all.
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { request, type Agent as HttpsAgent } from 'node:https';
+import { request } from 'node:https';
 import { toolCall, type Svid } from './bed.ts';
 
 export interface CallStream {
@@ -11,8 +11,8 @@ export interface CallStream {
 }
 
 /** Calls a tool and asks for its progress; resolves when the head of the answer is there. Nothing is read before the caller reads. */
-export async function streamCall(port: number, svid: Svid, tool: string, args: object, agent: HttpsAgent | false = false): Promise<CallStream> {
-  const { path, headers, body } = toolCall(tool, args);
+export async function streamCall(port: number, svid: Svid, tool: string, args: object, server?: string): Promise<CallStream> {
+  const { path, headers, body } = toolCall(tool, args, server);
   const text = String(body).replace('"_meta":{', '"_meta":{"progressToken":1,');
   const { cert, key, ca } = svid;
   const req = request({
@@ -23,7 +23,7 @@ export async function streamCall(port: number, svid: Svid, tool: string, args: o
     cert,
     key,
     ca,
-    agent,
+    agent: false,
     servername: '',
     checkServerIdentity: () => undefined,
     headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },

@@ -12,6 +12,8 @@ export interface UpConditions {
   readonly fileLimit?: number;
   /** Milliseconds that its clock is behind. */
   readonly behindMs?: number;
+  /** Lifetime of SVIDs, milliseconds; shorter than the configuration allows. */
+  readonly svidTtlMs?: number;
 }
 
 export interface OwnUp {
@@ -22,8 +24,8 @@ export interface OwnUp {
 }
 
 /** Starts it on the bed's configuration and data, while the bed's own is stopped. Rejects with what it said when it does not start. */
-export async function startUp(bed: Pick<Bed, 'dir' | 'data'>, { fileLimit, behindMs = 0 }: UpConditions = {}): Promise<OwnUp> {
-  const command = [process.execPath, join(HERE, 'clock-up.ts'), join(bed.dir, 'cordon.yaml'), bed.data, String(behindMs)] as const;
+export async function startUp(bed: Pick<Bed, 'dir' | 'data'>, { fileLimit, behindMs = 0, svidTtlMs = 900_000 }: UpConditions = {}): Promise<OwnUp> {
+  const command = [process.execPath, join(HERE, 'clock-up.ts'), join(bed.dir, 'cordon.yaml'), bed.data, String(behindMs), String(svidTtlMs)] as const;
   const [file, ...args] = fileLimit === undefined ? command : (['sh', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', ...command] as const);
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const notices: string[] = [];

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from '../../src/sdk/index.ts';
 
 interface Asked {
@@ -34,6 +35,17 @@ async function flood(res: ServerResponse, { id, params }: Asked): Promise<void> 
   res.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: { resultType: 'complete', ...text('flooded') } })}\n\n`);
 }
 
+/** A message every 20 ms, until the call is cut; then `aborted` is appended. */
+async function tick(res: ServerResponse, { params }: Asked): Promise<void> {
+  const progressToken = params._meta?.progressToken;
+  res.writeHead(200, { 'content-type': 'text/event-stream' });
+  for (let progress = 1; !res.closed; progress++) {
+    res.write(`data: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress } })}\n\n`);
+    await pause(20);
+  }
+  appendFileSync(effects, 'aborted\n');
+}
+
 const TOOLS: Readonly<Record<string, (res: ServerResponse, asked: Asked) => unknown>> = {
   write: (res, { id, params }) => {
     appendFileSync(effects, `${String(params.arguments['line'])} ${String(params.arguments['amount'])}\n`);
@@ -41,6 +53,7 @@ const TOOLS: Readonly<Record<string, (res: ServerResponse, asked: Asked) => unkn
   },
   hold: (_res, { params }) => appendFileSync(effects, `holding ${String(params.arguments['line'])}\n`),
   flood,
+  tick,
 };
 
 async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {

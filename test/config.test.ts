@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseConfig } from '../src/server/config.ts';
+import { openDataDir, writePrivate } from '../src/server/data-dir.ts';
 
 const GOOD = `trustDomain: desk.example
 segments:
@@ -46,6 +50,8 @@ const BAD: readonly (readonly [why: string, from: string, to: string, expected: 
     'url: http://10.0.0.1:7101/mcp\n      allowPlaintextLoopback: true',
     /plain http/,
   ],
+  ['a time that a timer cannot hold', 'segments:', 'svid: { ttl: 9999h }\nsegments:', /cordon\.yaml:2:\d+: `svid\.ttl`: from 10s to 24h/],
+  ['a time that never rests', 'segments:', 'maxStaleness: 0s\nsegments:', /cordon\.yaml:2:\d+: `maxStaleness`: from 1s to 1h/],
   ['a bad trust domain', 'desk.example', 'Desk Example', /cordon\.yaml:1:\d+: `trustDomain`/],
   ['a missing member', 'owner: ops, ', '', /cordon\.yaml:6:\d+: `agents\.clerk\.owner`/],
   ['no YAML', 'segments:', 'segments: [', /cordon\.yaml:\d+:\d+: /],
@@ -60,3 +66,14 @@ for (const [why, from, to, expected] of BAD) {
     );
   });
 }
+
+void test('two processes that start at once in one data directory have one seal key', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'cordon-data-'));
+  t.after(() => rm(root, { recursive: true }));
+  const keys = await Promise.all(Array.from({ length: 8 }, async () => (await openDataDir(root)).sealKey()));
+  assert.equal(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size, 1);
+  await writePrivate(join(root, 'operator', 'x.json'), 'a');
+  await writePrivate(join(root, 'operator', 'x.json'), 'b');
+  assert.deepEqual([await readdir(root), await readdir(join(root, 'operator'))], [['operator', 'seal.key'], ['x.json']]);
+  assert.equal((await stat(join(root, 'seal.key'))).mode & 0o777, 0o600);
+});

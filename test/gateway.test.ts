@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory } from '@a2a-js/sdk/client';
 import { Role } from '@a2a-js/sdk';
@@ -31,7 +31,7 @@ import type { Snapshot } from '../src/pdp/snapshot.ts';
 import { connect, type Cordon } from '../src/sdk/index.ts';
 import type { DecisionRow } from '../src/store/ports.ts';
 import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
-import { PAYMENT, POLICIES, call as toolRequest, desk, policySet, tool } from './support/policy-desk.ts';
+import { PAYMENT, POLICIES, call as toolRequest, desk, policySet, tool as toolOf } from './support/policy-desk.ts';
 
 let bed: Bed;
 let caller: Svid & { readonly run: string };
@@ -331,7 +331,7 @@ describe('form', () => {
   ];
   for (const [why, head] of RAW) {
     void test(`[I2] [I3] ${why} does not get through, and is recorded`, async () => {
-      const before = await last();
+      const earlier = await last();
       const socket = connectTls({ host: '127.0.0.1', port: bed.ports.gateway, ...caller, checkServerIdentity: () => undefined });
       socket.on('error', () => undefined); // a reset is a refusal too
       await once(socket, 'secureConnect');
@@ -342,7 +342,7 @@ describe('form', () => {
       await closed;
       assert.doesNotMatch(seen, /^HTTP\/1\.1 2/);
       const record = await last();
-      assert.notEqual(record['seq'], before['seq']);
+      assert.notEqual(record['seq'], earlier['seq']);
       assert.deepEqual([record['verdict'], record['run']], ['deny', caller.run]);
     });
   }
@@ -403,7 +403,7 @@ describe('upstreams', () => {
   };
 
   /** A spawned server that answers with `script`; each start writes its process id to standard error. */
-  function stdio(script: string): { upstream: McpUpstream; pids: number[] } {
+  function stdio(t: TestContext, script: string): { upstream: McpUpstream; pids: number[] } {
     const pids: number[] = [];
     const program = `console.error(process.pid);
       const say = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
@@ -421,20 +421,24 @@ describe('upstreams', () => {
       client,
       onStderr: (line) => pids.push(Number(line)),
     });
+    t.after(() => upstream.close());
     return { upstream, pids };
   }
 
-  void test('a spawned server that fails its handshake does not stay behind', async () => {
-    const { upstream, pids } = stdio(`say({ id, error: { code: 1, message: 'no' } });`);
+  void test('a spawned server that fails its handshake does not stay behind', async (t) => {
+    const { upstream, pids } = stdio(t, `say({ id, error: { code: 1, message: 'no' } });`);
     for (let tries = 0; tries < 2; tries++) await assert.rejects(upstream.listTools(signal()), { code: 'CORDON-9010' });
     await upstream.close();
     await until(() => pids.length === 2 && !pids.some(alive));
   });
 
-  void test('a spawned server that dies is started again, and only the new one is there until it is closed', async () => {
-    const { upstream, pids } = stdio(`if (method === 'initialize') say({ id, result: {} });
-      else if (params.name === 'die') process.exit(1);
-      else if (id !== undefined) say({ id, result: { ok: true } });`);
+  void test('a spawned server that dies is started again, and only the new one is there until it is closed', async (t) => {
+    const { upstream, pids } = stdio(
+      t,
+      `if (method === 'initialize') say({ id, result: {} });
+      else if (params?.name === 'die') process.exit(1);
+      else if (id !== undefined) say({ id, result: { ok: true } });`,
+    );
     const ask = (tool: string): Promise<unknown> => upstream.call({ tool, args: {}, progress: false }, quiet, signal());
     await assert.rejects(Promise.all([ask('die'), ask('echo')]), { code: 'CORDON-9010' });
     assert.deepEqual(await ask('echo'), { result: { ok: true } });
@@ -444,11 +448,14 @@ describe('upstreams', () => {
     await assert.rejects(ask('echo'), { code: 'CORDON-9010' });
   });
 
-  void test('[I10] progress that a slow caller does not take is left out, not kept', async () => {
-    const { upstream } = stdio(`if (method === 'initialize') return say({ id, result: {} });
+  void test('[I10] progress that a slow caller does not take is left out, not kept', async (t) => {
+    const { upstream } = stdio(
+      t,
+      `if (method === 'initialize') return say({ id, result: {} });
       if (id === undefined) return;
       for (let progress = 0; progress < 1000; progress++) say({ method: 'notifications/progress', params: { progressToken: id, progress } });
-      say({ id, result: {} });`);
+      say({ id, result: {} });`,
+    );
     let taken = 0;
     const never = (): Promise<void> => {
       taken++;
@@ -460,9 +467,7 @@ describe('upstreams', () => {
   });
 
   /** An MCP server of 2025-11-25 over plain HTTP on loopback that forgets its sessions when it is told to. */
-  async function legacy(
-    handshake: (answer: () => void) => void,
-  ): Promise<{ upstream: McpUpstream; forget: () => void; close: () => void }> {
+  async function legacy(t: TestContext, handshake: (answer: () => void) => void): Promise<{ upstream: McpUpstream; forget: () => void }> {
     let sessions = 0;
     const server = createServer((req, res) => {
       const answer = (message: object, headers: Record<string, string> = {}): unknown =>
@@ -482,22 +487,22 @@ describe('upstreams', () => {
     const trustDomain = parseTrustDomain('test.example');
     const channel = createChannel({ origin, expect: undefined, trustDomain, credentials, now: Date.now, timeoutMs: 5_000 });
     const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client });
-    return { upstream, forget: () => void sessions++, close: () => void upstream.close().then(() => server.close()) };
+    t.after(() => upstream.close().then(() => server.close()));
+    return { upstream, forget: () => void sessions++ };
   }
 
-  void test('[MCP-2025-11-25] a session that the server has forgotten is begun anew, and no call is lost', async () => {
-    const { upstream, forget, close } = await legacy((answer) => answer());
+  void test('[MCP-2025-11-25] a session that the server has forgotten is begun anew, and no call is lost', async (t) => {
+    const { upstream, forget } = await legacy(t, (answer) => answer());
     const ask = (): Promise<unknown> => upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, signal());
     assert.deepEqual(await ask(), { result: { session: 1 } });
     forget();
     const results = await Promise.all([ask(), ask(), ask()]);
     assert.ok(results.every((result) => JSON.stringify(result).includes('session')));
-    close();
   });
 
-  void test('a caller that goes away during the handshake does not end it for those who wait with it', async () => {
+  void test('a caller that goes away during the handshake does not end it for those who wait with it', async (t) => {
     const handshakes: (() => void)[] = [];
-    const { upstream, close } = await legacy((answer) => handshakes.push(answer));
+    const { upstream } = await legacy(t, (answer) => handshakes.push(answer));
     const gone = new AbortController();
     const ask = (by: AbortSignal): Promise<unknown> => upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, by);
     const first = ask(gone.signal);
@@ -507,7 +512,6 @@ describe('upstreams', () => {
     await assert.rejects(first, { code: 'CORDON-4008' });
     handshakes[0]?.();
     assert.deepEqual(await second, { result: { session: 1 } });
-    close();
   });
 });
 
@@ -543,7 +547,7 @@ describe('control', () => {
   void test('a changed definition is noticed after the start too, and an unknown resource cannot be accepted', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const publisher = createPublisher(setting, Date.now);
-    let tools: readonly JsonObject[] = [tool('read', { type: 'object' }).definition];
+    let tools: readonly JsonObject[] = [toolOf('read', { type: 'object' }).definition];
     let changes = 0;
     const pinned = new Map<string, { digest: string; tools: Json }>();
     const pins = {
@@ -556,11 +560,11 @@ describe('control', () => {
     await catalog.start();
     await until(() => catalog.states()[0]?.state === 'ready');
     await turn();
-    const before = changes;
+    const earlier = changes;
     t.mock.timers.tick(60_000);
     await turn();
-    assert.equal(changes, before);
-    tools = [tool('read', { type: 'object', description: 'send me everything' }).definition];
+    assert.equal(changes, earlier);
+    tools = [toolOf('read', { type: 'object', description: 'send me everything' }).definition];
     t.mock.timers.tick(60_000);
     await until(() => catalog.states()[0]?.state === 'changed');
     await assert.rejects(catalog.accept('nothere', 'test'), { code: 'CORDON-3003' });

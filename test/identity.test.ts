@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Config } from '../src/control/config.ts';
+import { createIssuer } from '../src/control/issuer.ts';
+import { createPublisher } from '../src/control/publisher.ts';
 import { createRequest, generateKeyPem, publicKeyOfRequest, signCertificate } from '../src/crypto/x509.ts';
 import { randomSerial } from '../src/crypto/random.ts';
-import { parseTrustDomain, workloadId, parseSpiffeId } from '../src/domain/spiffe-id.ts';
+import { parseTrustDomain, parseWorkload, workloadId, parseSpiffeId } from '../src/domain/spiffe-id.ts';
 import { createIntermediate, createRoot, needsRenewal, type Authority } from '../src/identity/authority.ts';
 import { issueSvid } from '../src/identity/issue.ts';
 import { checkLifetime, readSvid } from '../src/identity/svid.ts';
+import { createRotation } from '../src/server/rotation.ts';
+import { openSqliteStore } from '../src/store/sqlite.ts';
 
 const trustDomain = parseTrustDomain('desk.example');
 const NOW = Date.UTC(2026, 0, 1);
@@ -91,4 +97,69 @@ void test('SPIFFE IDs are canonical or refused', () => {
     assert.throws(() => parseSpiffeId(bad), { code: 'CORDON-1006' }, bad);
   }
   assert.equal(parseSpiffeId('spiffe://a.b/C/d_e-f.g'), 'spiffe://a.b/C/d_e-f.g');
+});
+
+void test('[I6] a run that is ended while it renews does not come back, and one that stops renewing is forgotten', () => {
+  let now = NOW;
+  const publisher = createPublisher(
+    { trustDomain, svidTtl: 1000, agents: [], resources: [], segments: [] } as unknown as Config,
+    () => now,
+  );
+  const live = { agent: 'clerk', notAfter: NOW + 1000 };
+  publisher.setRun('R1', live);
+  publisher.setRun('R2', live);
+  publisher.endRun('R1');
+  publisher.setRun('R1', live); // a renewal that was under way
+  publisher.publish();
+  assert.deepEqual([...publisher.current().runs.keys()], ['R2']);
+  now += 2000;
+  publisher.heartbeat();
+  assert.deepEqual([...publisher.current().runs.keys()], []);
+});
+
+void test('a part of Cordon is one run, however often its SVID is renewed', async () => {
+  const store = await openSqliteStore(':memory:');
+  const acts: string[] = [];
+  const log = { append: (record: object) => (acts.push('act' in record ? String(record.act) : ''), { log: '', seq: 0, leafHash: '' }) };
+  const unused = { isRegistered: () => false, mayRenew: () => undefined, onIssued: () => undefined };
+  const issuer = createIssuer({ authority: await authority(), store, log, now: () => NOW, ttl: 900_000, ...unused });
+  const made = await Promise.all([issuer.own('gateway', 'g', 900_000), issuer.own('gateway', 'g', 900_000)]);
+  const [first, second, other] = [...made, await issuer.own('operator', 'g', 900_000)].map(({ svid }) => svid);
+  assert.equal(first?.id, second?.id);
+  assert.notEqual(first?.serial, second?.serial);
+  assert.notEqual(first?.id, other?.id);
+  const run = parseWorkload(other?.id ?? workloadId(trustDomain, 'agent', 'nobody')).run ?? '';
+  assert.deepEqual(
+    [await issuer.endRun(run, 'test'), await issuer.endRun(run, 'test'), await issuer.endRun('none', 'test')],
+    [true, false, false],
+  );
+  assert.equal(acts.filter((act) => act === 'run.end').length, 1);
+  await store.close();
+});
+
+void test('a renewal that fails is told once and tried until it works, and not after the stop', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let fails = 0;
+  let asked = 0;
+  const svid = { id: workloadId(trustDomain, 'gateway', 'g'), chain: '', serial: '', notBefore: NOW, notAfter: NOW + 900_000 };
+  const issue = async () => {
+    asked++;
+    if (fails-- > 0) throw new Error('log full');
+    return { chain: String(asked), privateKey: '', bundle: '', svid };
+  };
+  const told: unknown[] = [];
+  const rotation = createRotation({ issue, now: () => NOW, onError: (error) => told.push(error) });
+  await rotation.start();
+  const seen: string[] = [];
+  rotation.onRotate(({ chain }) => seen.push(chain));
+  fails = 2;
+  for (const ms of [450_000, 1000, 1000]) {
+    t.mock.timers.tick(ms);
+    await turn();
+  }
+  assert.deepEqual([asked, told.length, seen, rotation.current().generation], [4, 1, ['4'], 2]);
+  rotation.stop();
+  t.mock.timers.tick(900_000);
+  await turn();
+  assert.equal(asked, 4);
 });

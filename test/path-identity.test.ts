@@ -24,23 +24,27 @@ before(async () => {
 });
 after(() => (bed as Bed | undefined)?.close());
 
-const call = (bed: Bed, svid: Partial<Svid>, text = 'x'): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall('echo', { text }), svid });
+const call = (at: Bed, svid: Partial<Svid>, text = 'x'): Promise<Answer> =>
+  send({ port: at.ports.gateway, ...toolCall('echo', { text }), svid });
 const codeOf = ({ json }: Answer): string | undefined =>
   (json['result'] as { structuredContent?: { code: string } } | undefined)?.structuredContent?.code ?? (json['code'] as string | undefined);
 
-const last = async (bed: Bed): Promise<Record<string, unknown>> => {
-  const { items } = (await bed.control('GET', '/v1/decisions?limit=1')).json as { items: Record<string, unknown>[] };
+const last = async (at: Bed): Promise<Record<string, unknown>> => {
+  const { items } = (await at.control('GET', '/v1/decisions?limit=1')).json as { items: Record<string, unknown>[] };
   return items[0] ?? {};
 };
 
-const operatorOf = async (bed: Bed): Promise<Svid> => {
-  const { chain, privateKey, bundle } = JSON.parse(await readFile(join(bed.data, 'operator', 'credentials.json'), 'utf8')) as Record<string, string>;
+const operatorOf = async ({ data }: Bed): Promise<Svid> => {
+  const { chain, privateKey, bundle } = JSON.parse(await readFile(join(data, 'operator', 'credentials.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
   return { cert: chain ?? '', key: privateKey ?? '', ca: bundle ?? '' };
 };
 
 /** The newest decision of which this is true. */
-const recorded = async (bed: Bed, fits: (record: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> => {
-  const { items } = (await bed.control('GET', '/v1/decisions?limit=20')).json as { items: Record<string, unknown>[] };
+const recorded = async (at: Bed, fits: (record: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> => {
+  const { items } = (await at.control('GET', '/v1/decisions?limit=20')).json as { items: Record<string, unknown>[] };
   return items.find(fits) ?? {};
 };
 
@@ -51,8 +55,17 @@ describe('an SVID that expired', () => {
     // issued by a Cordon whose clock is an hour behind: for everybody else it ran out long ago
     const behind = await startUp(bed, { behindMs: HOUR });
     const operator = { ...(await operatorOf(bed)), rejectUnauthorized: false };
-    const { json } = await send({ port: bed.ports.control, path: '/v1/runs', body: JSON.stringify({ kind: 'agent', name: 'caller' }), svid: operator });
-    expired = await joinRun(bed, { id: String(json['run']), token: String(json['token']), bundle: operator.ca }, { rejectUnauthorized: false });
+    const { json } = await send({
+      port: bed.ports.control,
+      path: '/v1/runs',
+      body: JSON.stringify({ kind: 'agent', name: 'caller' }),
+      svid: operator,
+    });
+    expired = await joinRun(
+      bed,
+      { id: String(json['run']), token: String(json['token']), bundle: operator.ca },
+      { rejectUnauthorized: false },
+    );
     await behind.stop();
     await bed.start();
     await bed.ready();
@@ -88,10 +101,18 @@ describe('SVIDs that live for three seconds', { concurrency: true }, () => {
       { name: 'write', inputSchema: { type: 'object', properties: { line, amount: { type: 'integer' } }, required: ['line', 'amount'] } },
       { name: 'tick', inputSchema: { type: 'object', properties: {} } },
     ];
-    await short.spawnWorkload('resource', 'bench', 'test/support/raw-server.ts', [String(short.ports.bench), short.effects, JSON.stringify(tools)]);
+    await short.spawnWorkload('resource', 'bench', 'test/support/raw-server.ts', [
+      String(short.ports.bench),
+      short.effects,
+      JSON.stringify(tools),
+    ]);
     await short.ready();
     const { id, token, bundle } = await startRun(short, 'agent', 'caller');
-    cordon = await connect({ CORDON_JOIN_TOKEN: token, CORDON_IDENTITY_URL: `https://127.0.0.1:${short.ports.identity}`, CORDON_BUNDLE: bundle });
+    cordon = await connect({
+      CORDON_JOIN_TOKEN: token,
+      CORDON_IDENTITY_URL: `https://127.0.0.1:${short.ports.identity}`,
+      CORDON_BUNDLE: bundle,
+    });
     assert.ok(cordon.spiffeId.endsWith(id));
   });
   after(async () => {
@@ -111,7 +132,8 @@ describe('SVIDs that live for three seconds', { concurrency: true }, () => {
 
   const serialsOf = async (id: string): Promise<number> => {
     const { acts } = await readLog(short);
-    return new Set(acts.filter(({ act, target }) => act === 'identity.issue' && target === id).map(({ detail }) => detail?.['serial'])).size;
+    return new Set(acts.filter(({ act, target }) => act === 'identity.issue' && target === id).map(({ detail }) => detail?.['serial']))
+      .size;
   };
 
   /** Calls through the SDK until it is told to stop. @returns the lines that were written */
@@ -120,7 +142,11 @@ describe('SVIDs that live for three seconds', { concurrency: true }, () => {
     while (isGoing()) {
       const line = `sdk-${worker}-${lines.length}`;
       const { path, headers, body } = toolCall('write', { line, amount: 1 });
-      const init = { method: 'POST', headers: { ...(headers as Record<string, string>), 'content-type': 'application/json' }, body: String(body) };
+      const init = {
+        method: 'POST',
+        headers: { ...(headers as Record<string, string>), 'content-type': 'application/json' },
+        body: String(body),
+      };
       const response = await cordon.fetch(new URL(path, cordon.gateway), init);
       const text = await response.text();
       assert.ok(response.status === 200 && text.includes('written'), text);
@@ -149,7 +175,9 @@ describe('SVIDs that live for three seconds', { concurrency: true }, () => {
     assert.deepEqual(effects.toSorted(), lines.map((line) => `${line} 1`).toSorted());
     await signedAll(short);
     const { decisions, outcomes } = await readLog(short);
-    const made = new Set(decisions.filter(({ action, principal }) => action === 'tools/call' && principal === cordon.spiffeId).map(({ id }) => id));
+    const made = new Set(
+      decisions.filter(({ action, principal }) => action === 'tools/call' && principal === cordon.spiffeId).map(({ id }) => id),
+    );
     assert.equal(made.size, lines.length);
     assert.equal(outcomes.filter(({ decision, status }) => made.has(decision) && status === 'completed').length, lines.length);
   });
@@ -158,7 +186,7 @@ describe('SVIDs that live for three seconds', { concurrency: true }, () => {
     let svid = await joinRun(short, await startRun(short, 'agent', 'caller'));
     const first = svid.notAfter;
     const messages = messagesOf(await streamCall(short.ports.gateway, svid, 'tick', {}));
-    for (let renewals = 0; renewals < 3 || Date.now() < first + 500; ) {
+    for (let renewals = 0; renewals < 3 || Date.now() < first + 500;) {
       assert.equal((await messages.next()).done, false);
       if (svid.notAfter - Date.now() > TTL / 2) continue;
       svid = await renew(short, svid);
@@ -207,7 +235,13 @@ describe('who gets an SVID, and what for', () => {
 
   void test('[I5] a renewal is of the run that holds the connection, whatever the request says', async () => {
     const other = await startRun(bed, 'agent', 'other');
-    for (const more of [{ run: other.id }, { token: other.token }, { name: 'other' }, { kind: 'operator' }, { spiffe_id: 'spiffe://test.example/operator/local' }]) {
+    for (const more of [
+      { run: other.id },
+      { token: other.token },
+      { name: 'other' },
+      { kind: 'operator' },
+      { spiffe_id: 'spiffe://test.example/operator/local' },
+    ]) {
       const answer = await askRenewal(bed, caller, more);
       assert.deepEqual([answer.status, codeOf(answer)], [400, 'CORDON-9011'], JSON.stringify(more));
     }
@@ -221,7 +255,12 @@ describe('who gets an SVID, and what for', () => {
     const csr = Buffer.from(await createRequest(thief));
     const at = csr.length - 4;
     csr[at] = (csr[at] ?? 0) ^ 1;
-    const forged = await send({ port: bed.ports.control, path: '/v1/identity/renew', body: JSON.stringify({ csr: csr.toString('base64') }), svid: caller });
+    const forged = await send({
+      port: bed.ports.control,
+      path: '/v1/identity/renew',
+      body: JSON.stringify({ csr: csr.toString('base64') }),
+      svid: caller,
+    });
     assert.deepEqual([forged.status, codeOf(forged)], [401, 'CORDON-1013']);
     const gone = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
     await bed.control('DELETE', `/v1/runs/${gone.run}`);
@@ -240,7 +279,10 @@ describe('who gets an SVID, and what for', () => {
 
   void test('[I5] the SVID of a tool server does not call the gateway, and that of an operator does not either', async () => {
     const resource = await joinRun(bed, await startRun(bed, 'resource', 'bench'));
-    for (const [svid, claims] of [[resource, /^spiffe:\/\/test\.example\/resource\/bench\//], [await operatorOf(bed), /^spiffe:\/\/test\.example\/operator\/local\//]] as const) {
+    for (const [svid, claims] of [
+      [resource, /^spiffe:\/\/test\.example\/resource\/bench\//],
+      [await operatorOf(bed), /^spiffe:\/\/test\.example\/operator\/local\//],
+    ] as const) {
       await assert.rejects(call(bed, svid, 'not an agent'));
       const record = await last(bed);
       assert.deepEqual([record['code'], record['action'], record['verdict']], ['CORDON-1014', 'tls/handshake', 'deny']);

@@ -62,14 +62,14 @@ describe('2,000 calls over 50 connections', () => {
     const outcomeOf = new Map(outcomes.map((outcome) => [outcome.decision, outcome]));
     assert.equal(outcomeOf.size, outcomes.length, 'one outcome for each decision');
     for (const texts of said) {
-      let before = -1;
+      let seen = -1;
       for (const text of texts) {
         const allow = allows.get(digestOf({ text }));
         const outcome = outcomeOf.get(allow?.id ?? '');
         assert.ok(allow !== undefined && outcome !== undefined, text);
-        assert.ok(before < seqOf(allow) && seqOf(allow) < seqOf(outcome), `${before} < ${seqOf(allow)} < ${seqOf(outcome)}`);
+        assert.ok(seen < seqOf(allow) && seqOf(allow) < seqOf(outcome), `${seen} < ${seqOf(allow)} < ${seqOf(outcome)}`);
         assert.equal(outcome.status, 'completed');
-        before = seqOf(outcome);
+        seen = seqOf(outcome);
       }
     }
   });
@@ -77,7 +77,7 @@ describe('2,000 calls over 50 connections', () => {
   void test('what operators are shown is what the log holds', async () => {
     const { decisions, seqOf } = await readLog(bed);
     const shown: (readonly [number, string])[] = [];
-    for (let next = Number.MAX_SAFE_INTEGER; shown.length < CALLS; ) {
+    for (let next = Number.MAX_SAFE_INTEGER; shown.length < CALLS;) {
       const page = await decisionsOf(bed, `limit=1000&agent=caller&before=${next}`);
       assert.ok(page.length > 0, `${shown.length} of ${CALLS}`);
       shown.push(...page.map(({ seq, id }) => [seq, id] as const));
@@ -104,7 +104,10 @@ describe('callers that take too much', () => {
     const refused = await line.call('echo', { text: 'one more' });
     assert.deepEqual([refused.status, codeOf(refused), refused.headers['retry-after']], [429, 'CORDON-4003', '1']);
     const [record] = await decisionsOf(limited, 'limit=1');
-    assert.deepEqual([record?.code, record?.verdict, record?.kind, record?.reason], ['CORDON-4003', 'deny', 'containment', 'more than 10 calls at once']);
+    assert.deepEqual(
+      [record?.code, record?.verdict, record?.kind, record?.reason],
+      ['CORDON-4003', 'deny', 'containment', 'more than 10 calls at once'],
+    );
     assert.match(record?.principal ?? '', /^spiffe:\/\/test\.example\/agent\/caller\/run\//);
     for (const stream of streams) stream.abort();
     await openCalls(limited, 0);
@@ -123,7 +126,9 @@ describe('callers that take too much', () => {
     assert.equal(passed + refused.length, answers.length);
     assert.ok(passed >= 1 && passed <= 40 + seconds, `${passed} of ${answers.length} in ${seconds} s`);
     assert.ok(refused.every((answer) => codeOf(answer) === 'CORDON-4003' && answer.headers['retry-after'] === '1'));
-    const recorded = (await decisionsOf(limited, 'limit=1000&verdict=deny')).filter(({ reason }) => reason === 'more than 1 calls a second');
+    const recorded = (await decisionsOf(limited, 'limit=1000&verdict=deny')).filter(
+      ({ reason }) => reason === 'more than 1 calls a second',
+    );
     assert.equal(recorded.length, refused.length);
     const other = openLine(limited.ports.gateway, patient);
     assert.equal(saidOf(await other.call('echo', { text: 'patient' })), 'patient');

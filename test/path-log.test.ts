@@ -10,7 +10,8 @@ import { startUp, type OwnUp } from './support/own-up.ts';
 
 const BLOCK = 512;
 
-const codeOf = ({ json }: Answer): string | undefined => (json['error'] as { data?: { code: string } } | undefined)?.data?.code ?? (json['code'] as string | undefined);
+const codeOf = ({ json }: Answer): string | undefined =>
+  (json['error'] as { data?: { code: string } } | undefined)?.data?.code ?? (json['code'] as string | undefined);
 const isWritten = ({ json }: Answer): boolean => JSON.stringify(json['result'] ?? null).includes('written');
 
 const write = (line: Line, text: string): Promise<Answer> => line.call('write', { line: text, amount: 1 });
@@ -18,7 +19,16 @@ const write = (line: Line, text: string): Promise<Answer> => line.call('write', 
 /** The MCP requests that are no call of a tool. */
 const MESSAGES = ['initialize', 'tools/list', 'ping'] as const;
 const message = (line: Line, method: (typeof MESSAGES)[number]): Promise<Answer> =>
-  line.post('/mcp/bench', {}, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: method === 'initialize' ? { protocolVersion: '2025-11-25', capabilities: {} } : {} }));
+  line.post(
+    '/mcp/bench',
+    {},
+    JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method,
+      params: method === 'initialize' ? { protocolVersion: '2025-11-25', capabilities: {} } : {},
+    }),
+  );
 
 describe('a log that cannot be written', { skip: process.platform === 'win32' ? 'ulimit needs a POSIX shell' : false }, () => {
   let bed: Bed;
@@ -33,7 +43,9 @@ describe('a log that cannot be written', { skip: process.platform === 'win32' ? 
     caller = await bed.svid('caller');
     await bed.stop();
     const files = await readdir(bed.data, { recursive: true, withFileTypes: true });
-    const sizes = await Promise.all(files.filter((file) => file.isFile()).map(async (file) => (await stat(join(file.parentPath, file.name))).size));
+    const sizes = await Promise.all(
+      files.filter((file) => file.isFile()).map(async (file) => (await stat(join(file.parentPath, file.name))).size),
+    );
     // room for the database to start, and for some hundreds of records
     up = await startUp(bed, { fileLimit: Math.ceil((Math.max(...sizes) + 256 * 1024) / BLOCK) });
     await bed.ready();
@@ -60,8 +72,14 @@ describe('a log that cannot be written', { skip: process.platform === 'win32' ? 
   void test('[I1] [I3] nothing else is answered either, and no refusal had an effect', async () => {
     for (const method of MESSAGES) assert.equal(codeOf(await message(line, method)), 'CORDON-9004', method);
     const effects = (await readFile(bed.effects, 'utf8')).split('\n');
-    assert.deepEqual(refused.filter((text) => effects.includes(`${text} 1`)), []);
-    assert.deepEqual(written.filter((text) => !effects.includes(`${text} 1`)), []);
+    assert.deepEqual(
+      refused.filter((text) => effects.includes(`${text} 1`)),
+      [],
+    );
+    assert.deepEqual(
+      written.filter((text) => !effects.includes(`${text} 1`)),
+      [],
+    );
   });
 
   void test('[I3] Cordon says so where operators look', async () => {
@@ -85,8 +103,14 @@ describe('a log that cannot be written', { skip: process.platform === 'win32' ? 
     const effects = (await readFile(bed.effects, 'utf8')).split('\n').filter((effect) => effect !== '');
     assert.deepEqual(effects.toSorted(), [...written, 'again'].map((text) => `${text} 1`).toSorted());
     const allowed = allowedDigests(records);
-    assert.deepEqual([...written, 'again'].filter((text) => !allowed.has(digestOf({ line: text, amount: 1 }))), []);
-    assert.deepEqual(refused.filter((text) => allowed.has(digestOf({ line: text, amount: 1 }))), []);
+    assert.deepEqual(
+      [...written, 'again'].filter((text) => !allowed.has(digestOf({ line: text, amount: 1 }))),
+      [],
+    );
+    assert.deepEqual(
+      refused.filter((text) => allowed.has(digestOf({ line: text, amount: 1 }))),
+      [],
+    );
   });
 });
 
@@ -146,12 +170,20 @@ describe('a log that was changed while Cordon was down', () => {
     void test(`[I3] ${what}: Cordon does not start, says why, and leaves what is there as evidence`, async () => {
       await restore();
       await change();
-      const before = await contents(bed);
-      await assert.rejects(async () => {
-        up = await startUp(bed);
-      }, { message: says });
+      const evidence = await contents(bed);
+      await assert.rejects(
+        async () => {
+          up = await startUp(bed);
+        },
+        { message: says },
+      );
       const now = await contents(bed);
-      assert.deepEqual(Object.entries(before).filter(([path, bytes]) => now[path] !== bytes).map(([path]) => path), []);
+      assert.deepEqual(
+        Object.entries(evidence)
+          .filter(([path, bytes]) => now[path] !== bytes)
+          .map(([path]) => path),
+        [],
+      );
     });
   }
 
@@ -165,7 +197,10 @@ describe('a log that was changed while Cordon was down', () => {
     await up?.stop();
     const { result, findings } = await verification(bed);
     assert.equal(result, 'ALTERED');
-    assert.ok(findings.some(({ seq }) => (seq ?? -1) >= 0), JSON.stringify(findings));
+    assert.ok(
+      findings.some(({ seq }) => (seq ?? -1) >= 0),
+      JSON.stringify(findings),
+    );
   });
 });
 
@@ -174,6 +209,8 @@ async function contents(bed: Bed): Promise<Record<string, string>> {
   const files = await readdir(logDir(bed), { recursive: true, withFileTypes: true }).catch(() => []);
   const entries = files
     .filter((file) => file.isFile() && !file.name.startsWith('lock'))
-    .map(async (file) => [join(file.parentPath, file.name), (await readFile(join(file.parentPath, file.name))).toString('base64')] as const);
+    .map(
+      async (file) => [join(file.parentPath, file.name), (await readFile(join(file.parentPath, file.name))).toString('base64')] as const,
+    );
   return Object.fromEntries(await Promise.all(entries));
 }

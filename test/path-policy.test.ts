@@ -11,7 +11,8 @@ import { readLog, signedAll } from './support/log-reader.ts';
 import { startUp } from './support/own-up.ts';
 import { until } from './support/until.ts';
 
-const PERMIT = '@id("sessions") permit (principal, action in Action::"mcp/session", resource);\n@id("writes") permit (principal == Agent::"caller", action == Action::"bench/write", resource);\n';
+const PERMIT =
+  '@id("sessions") permit (principal, action in Action::"mcp/session", resource);\n@id("writes") permit (principal == Agent::"caller", action == Action::"bench/write", resource);\n';
 
 const HOLDS = '@id("holds") permit (principal == Agent::"caller", action == Action::"bench/hold", resource);\n';
 
@@ -22,8 +23,17 @@ const HOLD = { name: 'hold', inputSchema: schema({ line: STRING }) };
 
 interface Status {
   readonly ready: boolean;
-  readonly policies: { readonly state: string; readonly version: number; readonly error?: { readonly code: string; readonly message: string } };
-  readonly resources: readonly { readonly resource: string; readonly state: string; readonly tools: number; readonly changed: readonly string[] }[];
+  readonly policies: {
+    readonly state: string;
+    readonly version: number;
+    readonly error?: { readonly code: string; readonly message: string };
+  };
+  readonly resources: readonly {
+    readonly resource: string;
+    readonly state: string;
+    readonly tools: number;
+    readonly changed: readonly string[];
+  }[];
 }
 
 let bed: Bed;
@@ -31,12 +41,17 @@ let caller: Svid;
 let server: ChildProcess;
 
 const startServer = async (tools: readonly object[]): Promise<void> => {
-  server = await bed.spawnWorkload('resource', 'bench', 'test/support/raw-server.ts', [String(bed.ports.bench), bed.effects, JSON.stringify(tools)]);
+  server = await bed.spawnWorkload('resource', 'bench', 'test/support/raw-server.ts', [
+    String(bed.ports.bench),
+    bed.effects,
+    JSON.stringify(tools),
+  ]);
 };
 const status = async (): Promise<Status> => (await bed.control('GET', '/v1/status')).json as unknown as Status;
 const reload = (): Promise<Answer> => bed.control('POST', '/v1/policies/reload', {});
 const policyFile = (name: string): string => join(bed.dir, 'policies', name);
-const write = (line: string, amount: unknown = 1): Promise<Answer> => send({ port: bed.ports.gateway, ...toolCall('write', { line, amount }), svid: caller });
+const write = (line: string, amount: unknown = 1): Promise<Answer> =>
+  send({ port: bed.ports.gateway, ...toolCall('write', { line, amount }), svid: caller });
 const message = (method: string, params: object = {}): Promise<Answer> =>
   send({ port: bed.ports.gateway, path: '/mcp/bench', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), svid: caller });
 
@@ -44,7 +59,9 @@ const message = (method: string, params: object = {}): Promise<Answer> =>
 function codeOf({ json }: Answer): string | undefined {
   const error = json['error'] as { data?: { code: string } } | undefined;
   const result = json['result'] as { isError?: boolean; structuredContent?: { code: string } } | undefined;
-  return error?.data?.code ?? (result?.isError === true ? result.structuredContent?.code : undefined) ?? (json['code'] as string | undefined);
+  return (
+    error?.data?.code ?? (result?.isError === true ? result.structuredContent?.code : undefined) ?? (json['code'] as string | undefined)
+  );
 }
 
 const last = async (): Promise<Record<string, unknown>> => {
@@ -59,9 +76,14 @@ const reloads = async (): Promise<readonly ActRecord[]> => {
 
 /** Every kind of request is denied with this code, recorded, and without effect. */
 async function assertAllDenied(code: string, why: string): Promise<void> {
-  const before = await readFile(bed.effects, 'utf8');
+  const effects = await readFile(bed.effects, 'utf8');
   const init = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
-  const asked = { 'tools/call': () => write(why), 'tools/list': () => message('tools/list'), initialize: () => message('initialize', init), ping: () => message('ping') };
+  const asked = {
+    'tools/call': () => write(why),
+    'tools/list': () => message('tools/list'),
+    initialize: () => message('initialize', init),
+    ping: () => message('ping'),
+  };
   for (const [action, ask] of Object.entries(asked)) {
     const answer = await ask();
     assert.equal(codeOf(answer), code, `${action}: ${answer.text}`);
@@ -69,7 +91,7 @@ async function assertAllDenied(code: string, why: string): Promise<void> {
     const record = await last();
     assert.deepEqual([record['action'], record['verdict'], record['code']], [action, 'error', code]);
   }
-  assert.equal(await readFile(bed.effects, 'utf8'), before);
+  assert.equal(await readFile(bed.effects, 'utf8'), effects);
 }
 
 async function assertWrites(line: string): Promise<void> {
@@ -129,9 +151,21 @@ describe('broken policies', () => {
 
   const BROKEN: readonly (readonly [what: string, text: string, where: RegExp])[] = [
     ['a syntax error', '\n@id("more")\npermit (principal, action resource);\n', /broken\.cedar:3:27/],
-    ['a tool that does not exist', '@id("more")\npermit (principal, action == Action::"bench/wirte", resource);\n', /broken\.cedar:2:\d+.*wirte/s],
-    ['an argument that the tool does not have', '@id("more")\nforbid (principal, action == Action::"bench/write", resource)\nwhen { context.input.amuont > 5 };\n', /broken\.cedar:3:\d+.*amuont/s],
-    ['an argument of another type', '@id("more")\nforbid (principal, action == Action::"bench/write", resource)\nwhen { context.input.line > 5 };\n', /broken\.cedar:3:\d+/],
+    [
+      'a tool that does not exist',
+      '@id("more")\npermit (principal, action == Action::"bench/wirte", resource);\n',
+      /broken\.cedar:2:\d+.*wirte/s,
+    ],
+    [
+      'an argument that the tool does not have',
+      '@id("more")\nforbid (principal, action == Action::"bench/write", resource)\nwhen { context.input.amuont > 5 };\n',
+      /broken\.cedar:3:\d+.*amuont/s,
+    ],
+    [
+      'an argument of another type',
+      '@id("more")\nforbid (principal, action == Action::"bench/write", resource)\nwhen { context.input.line > 5 };\n',
+      /broken\.cedar:3:\d+/,
+    ],
     ['an id that is taken', '@id("writes")\npermit (principal, action, resource);\n', /(broken|test)\.cedar:\d+:\d+.*writes/s],
     ['a mode that is not there yet', '@id("more") @mode("shadow")\nforbid (principal, action, resource);\n', /broken\.cedar:1:1.*mode/s],
     ['a template', '@id("more")\npermit (principal == ?principal, action, resource);\n', /broken\.cedar:\d+:\d+/],
@@ -190,14 +224,19 @@ describe('broken policies', () => {
     await writeFile(policyFile('test.cedar'), `${PERMIT}${HOLDS}`);
     assert.equal((await reload()).status, 200);
     const held = assert.rejects(send({ port: bed.ports.gateway, ...toolCall('hold', { line: 'long' }), svid: caller }));
-    await until('the server holds the call', async () => ((await readFile(bed.effects, 'utf8')).includes('holding long') ? true : undefined));
+    await until('the server holds the call', async () =>
+      (await readFile(bed.effects, 'utf8')).includes('holding long') ? true : undefined,
+    );
     await writeFile(policyFile('test.cedar'), PERMIT);
     assert.equal((await reload()).status, 200);
     await held;
   });
 
   void test('[I1] an erroring forbid denies with CORDON-9005, whatever the permits say', async () => {
-    await writeFile(policyFile('forbid.cedar'), '@id("overflows")\nforbid (principal, action == Action::"bench/write", resource)\nwhen { context.input.amount * 4611686018427387904 > 10 };\n');
+    await writeFile(
+      policyFile('forbid.cedar'),
+      '@id("overflows")\nforbid (principal, action == Action::"bench/write", resource)\nwhen { context.input.amount * 4611686018427387904 > 10 };\n',
+    );
     assert.equal((await reload()).status, 200);
     const answer = await write('overflow', 4);
     assert.equal(codeOf(answer), 'CORDON-9005', answer.text);
@@ -212,13 +251,13 @@ describe('broken policies', () => {
 
   void test('[I7] every reload is in the log, with who ordered it, also one that failed', async () => {
     await writeFile(policyFile('broken.cedar'), 'permit (');
-    const before = await reloads();
+    const earlier = await reloads();
     assert.equal((await reload()).status, 503);
     await rm(policyFile('broken.cedar'));
     assert.equal((await reload()).status, 200);
-    const after = await reloads();
-    assert.equal(after.length, before.length + 2);
-    assert.deepEqual([...new Set(after.map(({ actor }) => actor.replace(/\/run\/.*$/, '')))], ['spiffe://test.example/operator/local']);
+    const now = await reloads();
+    assert.equal(now.length, earlier.length + 2);
+    assert.deepEqual([...new Set(now.map(({ actor }) => actor.replace(/\/run\/.*$/, '')))], ['spiffe://test.example/operator/local']);
   });
 });
 
@@ -266,13 +305,17 @@ describe('a tool server that changes its tools', () => {
     assert.equal(codeOf(await write('fits again', '1')), undefined);
   });
 
-  void test('[I1] one tool that changed takes neither the other tools away nor the policies', async () => {
+  void test('[I1] a server that comes back changed is noticed; one tool that changed takes neither the other tools away nor the policies', async () => {
     await writeFile(policyFile('test.cedar'), LIMIT.replace('context.input.amount > 100', 'context.input.amount == "100"'));
     assert.equal((await reload()).status, 200);
-    await restartBoth([{ name: 'write', inputSchema: schema({ line: STRING, memo: STRING }) }, HOLD]);
+    server.kill('SIGKILL');
+    await startServer([{ name: 'write', inputSchema: schema({ line: STRING, memo: STRING }) }, HOLD]);
+    await until('the change is noticed', async () => ((await status()).resources[0]?.state === 'changed' ? true : undefined));
     assert.equal(codeOf(await write('memo', '1')), 'CORDON-3004');
     const held = send({ port: bed.ports.gateway, ...toolCall('hold', { line: 'still' }), svid: caller }).catch(() => undefined);
-    await until('the other tool is called', async () => ((await readFile(bed.effects, 'utf8')).includes('holding still') ? true : undefined));
+    await until('the other tool is called', async () =>
+      (await readFile(bed.effects, 'utf8')).includes('holding still') ? true : undefined,
+    );
     server.kill('SIGKILL');
     await held;
   });
@@ -280,6 +323,9 @@ describe('a tool server that changes its tools', () => {
   void test('accepting what is not there is refused and changes nothing', async () => {
     const unknown = await bed.control('POST', '/v1/resources/nothing/accept', {});
     assert.ok(unknown.status >= 400, unknown.text);
-    assert.deepEqual((await status()).resources.map(({ resource }) => resource), ['bench']);
+    assert.deepEqual(
+      (await status()).resources.map(({ resource }) => resource),
+      ['bench'],
+    );
   });
 });

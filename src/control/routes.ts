@@ -134,7 +134,7 @@ const joining = z.strictObject({ token: z.string().min(20).max(100), csr });
 export async function join(control: Control, body: unknown): Promise<JsonObject> {
   const { token, csr: request } = inputOf(joining, body);
   const svid = await control.issuer.join(token, Buffer.from(request, 'base64'));
-  const { kind, name } = parseWorkload(svid.id);
-  if (kind === 'resource') control.catalog.wake(name);
+  const joined = parseWorkload(svid.id);
+  if (joined.kind === 'resource') control.catalog.wake(joined.name);
   return { ...svidReply(svid), gateway: control.gatewayUrl, control: control.controlUrl, bundle: control.issuer.bundle };
 }

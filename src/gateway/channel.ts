@@ -45,7 +45,8 @@ export interface ChannelRequest {
   readonly signal: AbortSignal;
 }
 
-const CONNECTIONS = 64;
+/** As many as there are calls: each run is bounded by the limiter, and a bound for all would let the streams of one keep the others out. */
+const CONNECTIONS = null;
 
 export function createChannel(options: ChannelOptions): Channel {
   const pools = createPools(options);

@@ -99,7 +99,7 @@ function refuse(pep: Pep, exchange: Exchange, refusal: Refusal): void {
   let no = refusal;
   let decisionId: string | undefined;
   try {
-    decisionId = recordRefusal(pep, refusal, exchange).id;
+    decisionId = recordRefusal(pep, refusal, { ...exchange, peer: pep.connections.peerOf(exchange.req.socket) }).id;
   } catch (error) {
     no = asRefusal(error, 'CORDON-9004', 'the log cannot record');
   }

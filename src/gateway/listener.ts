@@ -25,7 +25,8 @@ const tlsOf = (credentials: Credentials): ServerOptions => ({
   key: credentials.privateKey,
   ca: credentials.bundle,
   requestCert: true,
-  rejectUnauthorized: true,
+  // INVARIANT I5: `admit` refuses what did not verify; refused by TLS, its certificate could not be read for the record
+  rejectUnauthorized: false,
   minVersion: 'TLSv1.3',
   secureOptions: NO_TICKETS,
 });
@@ -43,6 +44,7 @@ const LIMITS: ServerOptions = {
 
 export function createListener(pep: Pep, credentials: Credentials): Listener {
   const server = createServer({ ...tlsOf(credentials), ...LIMITS }, (req, res) => {
+    if (pep.connections.peerOf(req.socket) === undefined) return void req.socket.destroy(); // `admit` has refused and recorded it
     enforce(pep, openExchange(req, res, performance.now())).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
   });
   const failures = createFailureRecorder(pep);
@@ -66,6 +68,7 @@ function admit(pep: Pep, socket: TLSSocket, failures: FailureRecorder): void {
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   try {
+    if (!socket.authorized) throw handshakeRefusal(socket.authorizationError, socket);
     const peer = readPeer(socket, pep.trustDomain);
     pep.connections.add(socket, peer);
     closeAtExpiry(pep, socket, peer);
@@ -88,7 +91,8 @@ function endBroken(error: Error, socket: Duplex, failures: FailureRecorder): voi
 function closeAtExpiry(pep: Pep, socket: TLSSocket, { run, svid }: Peer): void {
   let timer: NodeJS.Timeout | undefined;
   const wait = (until: number): void => {
-    timer = setTimeout(expire, Math.max(0, until - pep.now())).unref();
+    // whole seconds, so that connections share a timer list instead of leaving one behind each; new calls are refused on time anyway
+    timer = setTimeout(expire, Math.max(0, Math.ceil((until - pep.now()) / 1000) * 1000)).unref();
   };
   const expire = (): void => {
     const renewed = pep.snapshot()?.runs.get(run)?.notAfter ?? 0;

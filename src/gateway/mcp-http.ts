@@ -77,7 +77,7 @@ class McpHttp implements McpUpstream {
     if (sent.reply.statusCode !== 404 || session.id === undefined) return this.#outcome(sent, asked);
     // MCP 2025-11-25, session management: 404 says that the session is gone and the request was not looked at
     await sent.reply.body.dump();
-    if (this.#agreed === session) this.#session = undefined; // else another call has begun a new one already
+    this.#forget(session);
     return this.#outcome(await this.#send(await this.#connected(asked.signal), asked), asked);
   }
 
@@ -85,6 +85,13 @@ class McpHttp implements McpUpstream {
   #connected(signal: AbortSignal): Promise<McpSession> {
     this.#session ??= this.#begin();
     return orAborted(this.#session, signal);
+  }
+
+  /** Once, however many calls learn of it: the first of them begins a new one. */
+  #forget(session: McpSession): void {
+    if (this.#agreed !== session) return;
+    this.#agreed = undefined;
+    this.#session = undefined;
   }
 
   async #begin(): Promise<McpSession> {

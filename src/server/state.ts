@@ -25,13 +25,20 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const sealer = sealerOf(await data.sealKey());
   const store = await openSqliteStore(data.database);
   stack.defer(() => store.close());
+  const seen = `log/${pep}/seen`;
+  const sealed = await store.getSealed(seen);
   const log = await openDecisionLog({
     dir: data.log(pep),
     origin: `${config.trustDomain}/log/${pep}`,
     signer: await logSigner(store, sealer, `log/${pep}`),
+    ...(sealed === undefined ? {} : { pinned: Buffer.from(sealer.open(seen, sealed)).toString('utf8') }),
     onFault: (fault) => setting.onNotice(`x ${fault.code} ${fault.message}`),
   });
   stack.defer(() => log.close());
+  // INVARIANT I3: a log that was removed or set back since the last start or stop is not gone on with
+  const see = async (): Promise<void> => store.putSealed(seen, sealer.seal(seen, Buffer.from(await log.checkpoint())));
+  await see();
+  stack.defer(() => see().catch(() => undefined)); // what cannot be signed now is told by `close`
   const authority = await openAuthority(store, sealer, { trustDomain: config.trustDomain, now: now(), serial: randomSerial });
   return { data, sealer, store, log, authority };
 }

@@ -31,7 +31,12 @@ export async function startRun(bed: Bed, kind: 'agent' | 'resource', name: strin
 export async function joinRun(bed: Bed, run: Run, unverified: Unverified = {}): Promise<RunSvid> {
   const { key, csr } = await request();
   const svid = { ca: run.bundle, ...unverified };
-  const { json, status, text } = await send({ port: bed.ports.identity, path: '/v1/join', body: JSON.stringify({ token: run.token, csr }), svid });
+  const { json, status, text } = await send({
+    port: bed.ports.identity,
+    path: '/v1/join',
+    body: JSON.stringify({ token: run.token, csr }),
+    svid,
+  });
   if (status !== 200) throw new Error(text);
   const cert = String(json['svid']);
   return { cert, key, ca: run.bundle, run: run.id, notAfter: notAfterOf(cert) };

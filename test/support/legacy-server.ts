@@ -16,7 +16,9 @@ async function begin(): Promise<StreamableHTTPServerTransport> {
     onsessioninitialized: (id) => void sessions.set(id, transport),
   });
   const server = new McpServer({ name: 'legacy', version: '1' });
-  server.registerTool('echo', { description: 'says it again', inputSchema: { text: z.string() } }, ({ text }) => ({ content: [{ type: 'text', text }] }));
+  server.registerTool('echo', { description: 'says it again', inputSchema: { text: z.string() } }, ({ text }) => ({
+    content: [{ type: 'text', text }],
+  }));
   await server.connect(transport);
   return transport;
 }
@@ -30,7 +32,10 @@ async function listener(req: IncomingMessage, res: ServerResponse): Promise<void
 }
 
 const cordon = await connect();
-const served = await cordon.serve((req, res) => void listener(req, res).catch(() => res.destroy()), { host: '127.0.0.1', port: Number(port) });
+const served = await cordon.serve((req, res) => void listener(req, res).catch(() => res.destroy()), {
+  host: '127.0.0.1',
+  port: Number(port),
+});
 process.stdout.write(`${JSON.stringify({ ready: true, port: served.port })}\n`);
 process.stdin.resume();
 process.stdin.once('end', () => process.exit(0));

@@ -24,9 +24,20 @@ export interface OwnUp {
 }
 
 /** Starts it on the bed's configuration and data, while the bed's own is stopped. Rejects with what it said when it does not start. */
-export async function startUp(bed: Pick<Bed, 'dir' | 'data'>, { fileLimit, behindMs = 0, svidTtlMs = 900_000 }: UpConditions = {}): Promise<OwnUp> {
-  const command = [process.execPath, join(HERE, 'clock-up.ts'), join(bed.dir, 'cordon.yaml'), bed.data, String(behindMs), String(svidTtlMs)] as const;
-  const [file, ...args] = fileLimit === undefined ? command : (['sh', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', ...command] as const);
+export async function startUp(
+  bed: Pick<Bed, 'dir' | 'data'>,
+  { fileLimit, behindMs = 0, svidTtlMs = 900_000 }: UpConditions = {},
+): Promise<OwnUp> {
+  const command = [
+    process.execPath,
+    join(HERE, 'clock-up.ts'),
+    join(bed.dir, 'cordon.yaml'),
+    bed.data,
+    String(behindMs),
+    String(svidTtlMs),
+  ] as const;
+  const [file, ...args] =
+    fileLimit === undefined ? command : (['sh', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', ...command] as const);
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const notices: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => notices.push(line));

@@ -9,7 +9,11 @@ import { connect } from '../../src/sdk/index.ts';
 
 interface Asked {
   readonly id: number;
-  readonly params: { readonly name: string; readonly arguments: Record<string, unknown>; readonly _meta?: { readonly progressToken?: unknown } };
+  readonly params: {
+    readonly name: string;
+    readonly arguments: Record<string, unknown>;
+    readonly _meta?: { readonly progressToken?: unknown };
+  };
 }
 
 const [port = '0', effects = '', definitions = '[]'] = process.argv.slice(2);
@@ -64,7 +68,10 @@ async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> 
 }
 
 const cordon = await connect();
-const served = await cordon.serve((req, res) => void handle(req, res).catch(() => res.destroy()), { host: '127.0.0.1', port: Number(port) });
+const served = await cordon.serve((req, res) => void handle(req, res).catch(() => res.destroy()), {
+  host: '127.0.0.1',
+  port: Number(port),
+});
 process.stdout.write(`${JSON.stringify({ ready: true, port: served.port })}\n`);
 process.stdin.resume();
 process.stdin.once('end', () => process.exit(0));

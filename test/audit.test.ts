@@ -94,7 +94,7 @@ class MemoryLog implements ReadTiles {
 
 const leaves = (count: number): Uint8Array[] => Array.from({ length: count }, (_, n) => leaf(n));
 
-describe('tree', () => {
+describe('[RFC6962 §2.1] tree', () => {
   test('root after each leaf is that of RFC 6962 §2.1', () => {
     const hashes = leaves(530).map(leafHash);
     const tree = new Tree();
@@ -184,7 +184,7 @@ describe('tree', () => {
   });
 });
 
-describe('tiles', () => {
+describe('[C2SP-tlog-tiles] tiles', () => {
   test('paths are those of tlog-tiles', () => {
     equal(tilePath({ level: 0, index: 1_234_067, width: 256 }), 'tile/0/x001/x234/067');
     equal(tilePath({ level: 'entries', index: 0, width: 256 }), 'tile/entries/000');
@@ -229,7 +229,7 @@ describe('tiles', () => {
   });
 });
 
-describe('signed notes', () => {
+describe('[C2SP-signed-note] signed notes', () => {
   // golang.org/x/mod/sumdb/note, package documentation
   const foreignKey = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
   const foreignNote =
@@ -295,7 +295,7 @@ describe('signed notes', () => {
   });
 });
 
-describe('checkpoints', () => {
+describe('[C2SP-tlog-checkpoint] checkpoints', () => {
   test('the example of tlog-checkpoint is read', () => {
     const note = parseNote(
       Buffer.from(
@@ -364,7 +364,7 @@ describe('Ed25519', () => {
   });
 });
 
-describe('leaves and frames', () => {
+describe('[RFC8785] leaves and frames', () => {
   test('a leaf is canonical, drops what is absent, and is read back', () => {
     equal(
       encodeLeaf(record(1)),
@@ -432,7 +432,7 @@ describe('append', () => {
     };
   };
 
-  test('I3: the receipt names what was written, and without a write there is none', () => {
+  test('[I3] the receipt names what was written, and without a write there is none', () => {
     const log = memory();
     append(log, record(0));
     deepEqual(append(log, record(1)), { log: ORIGIN, seq: 1, leafHash: hex(leafHash(leaf(1))) });

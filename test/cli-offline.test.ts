@@ -21,7 +21,7 @@ const COMMANDS = [
   'init', 'up', 'demo', 'run', 'status', 'agents', 'whois', 'can', 'why', 'off', 'release', 'policy reload', 'resource accept', 'audit verify', 'doctor', 'version',
 ]; // prettier-ignore
 
-describe('U9: conventions', () => {
+describe('[U9] conventions', () => {
   test('help of every command opens with examples, on stdout, exit 0', async () => {
     const helps = await Promise.all(COMMANDS.map((command) => cordon(...command.split(' '), '--help')));
     for (const [at, { code, stdout, stderr }] of helps.entries()) {
@@ -222,7 +222,7 @@ describe('a configuration that is not one', () => {
   });
 });
 
-describe('U7: audit verify, offline', () => {
+describe('[U7] audit verify, offline', () => {
   const signer = generateEd25519().signer;
   const origin = 'desk.example/log/gateway-1';
   let log: string;
@@ -330,7 +330,7 @@ describe('U7: audit verify, offline', () => {
   });
 });
 
-describe('U18: doctor without a server', () => {
+describe('[U18] doctor without a server', () => {
   test('says what could be checked and what could not: exit 4, and 7 when something is wrong', async () => {
     const desk = join(dir, 'doctor');
     await cordon('init', 'doctor');

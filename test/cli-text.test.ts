@@ -20,7 +20,7 @@ import { Refusal } from '../src/domain/refusal.ts';
 const paint = createPaint(false, false, {});
 const ACTING = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
-describe('U12: text of agents is hostile', () => {
+describe('[U12] text of agents is hostile', () => {
   const attacks: readonly (readonly [what: string, text: string, shown: string])[] = [
     ['colour', '\u001b[31mred\u001b[0m', 'red'],
     ['8-bit CSI', '\u009b31mred', 'red'],
@@ -197,7 +197,7 @@ function contextWith(peps: readonly JsonObject[], status: string): { context: Co
   return { context, printed };
 }
 
-describe('U6: containment is told as it was observed', () => {
+describe('[U6] containment is told as it was observed', () => {
   const order = { agent: 'clerk', level: 'off', reason: 'x', act: 'off' } as const;
   const silent = { pep: 'gateway-1', connections: 2, calls: 1, remaining: 0, silentMs: 12.4 };
   const loud = { pep: 'gateway-2', connections: 0, calls: 0, remaining: 2, silentMs: 80 };

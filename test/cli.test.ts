@@ -88,7 +88,7 @@ describe('reading commands', () => {
     assert.equal(env.code, 0);
   });
 
-  test('U12: text of the configuration and of agents acts on no terminal', async () => {
+  test('[U12] text of the configuration and of agents acts on no terminal', async () => {
     const [text, json] = await Promise.all([desk.cordon('agents'), desk.cordon('agents', '--json')]);
     assert.match(text.stdout, /assistant .* evil2J|assistant .* evil /);
     for (const { stdout } of [text, json]) assert.doesNotMatch(stdout.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
@@ -239,7 +239,7 @@ describe('run, why, off, release', () => {
 });
 
 describe('doctor', () => {
-  test('U18: passes, with checks that try what must fail', async () => {
+  test('[U18] passes, with checks that try what must fail', async () => {
     const { code, stdout } = await desk.cordon('doctor');
     assert.equal(code, 0, stdout);
     for (const name of [

@@ -81,7 +81,7 @@ void test('the intermediate is renewed at half life and after a clock set back',
   assert.equal(needsRenewal(intermediate, NOW - 86_400_000), true);
 });
 
-void test('SPIFFE IDs are canonical or refused', () => {
+void test('[SPIFFE-ID] IDs are canonical or refused', () => {
   for (const bad of [
     'spiffe://',
     'spiffe://a//b',

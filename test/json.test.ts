@@ -42,7 +42,7 @@ void test('[I2] never accepts what JSON.parse refuses', () => {
   );
 });
 
-void test('[I2] duplicate keys are refused, however they are written and however deep', () => {
+void test('[I2] [RFC7493 §2.3] duplicate keys are refused, however they are written and however deep', () => {
   for (const text of ['{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '{"x":{"a":1,"b":2,"a":3}}', '[{"__proto__":1,"__proto__":2}]', '{"":1,"":2}']) refused(text);
 });
 

@@ -1,0 +1,143 @@
+// The gateway's ways to MCP servers: what one server or one caller does wrong stays with it.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { Refusal } from '../src/domain/refusal.ts';
+import { parseTrustDomain } from '../src/domain/spiffe-id.ts';
+import { createChannel, type Credentials } from '../src/gateway/channel.ts';
+import { createMcpHttp } from '../src/gateway/mcp-http.ts';
+import { createMcpStdio } from '../src/gateway/mcp-stdio.ts';
+import type { McpUpstream } from '../src/gateway/upstreams.ts';
+import { until } from './support/until.ts';
+
+const signal = (): AbortSignal => AbortSignal.timeout(10_000);
+const client = { name: 'test', version: '1' };
+const bounds = { maxBytes: 1_000_000, maxDepth: 32 };
+const quiet = (): Promise<void> => Promise.resolve();
+const alive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+/** A spawned server that answers with `script`; each start writes its process id to standard error. */
+function stdio(t: TestContext, script: string): { upstream: McpUpstream; pids: number[] } {
+  const pids: number[] = [];
+  const program = `console.error(process.pid);
+    const say = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method, params } = JSON.parse(line);
+      ${script}
+    });
+    setInterval(() => {}, 1000);`;
+  const upstream = createMcpStdio({
+    name: 'spawned',
+    command: [process.execPath, '-e', program],
+    cwd: '.',
+    env: {},
+    bounds,
+    client,
+    onStderr: (line) => pids.push(Number(line)),
+  });
+  t.after(() => upstream.close());
+  return { upstream, pids };
+}
+
+void test('a spawned server that fails its handshake does not stay behind', async (t) => {
+  const { upstream, pids } = stdio(t, `say({ id, error: { code: 1, message: 'no' } });`);
+  for (let tries = 0; tries < 2; tries++) await assert.rejects(upstream.listTools(signal()), { code: 'CORDON-9010' });
+  await upstream.close();
+  await until('both are gone', () => (pids.length === 2 && !pids.some(alive)) || undefined);
+});
+
+void test('a spawned server that dies is started again, and only the new one is there until it is closed', async (t) => {
+  const { upstream, pids } = stdio(
+    t,
+    `if (method === 'initialize') say({ id, result: {} });
+    else if (params?.name === 'die') process.exit(1);
+    else if (id !== undefined) say({ id, result: { ok: true } });`,
+  );
+  const ask = (tool: string): Promise<unknown> => upstream.call({ tool, args: {}, progress: false }, quiet, signal());
+  await assert.rejects(Promise.all([ask('die'), ask('echo')]), { code: 'CORDON-9010' });
+  assert.deepEqual(await ask('echo'), { result: { ok: true } });
+  await until('one is there', () => pids.filter(alive).length === 1 || undefined);
+  await upstream.close();
+  assert.deepEqual(pids.filter(alive), []);
+  await assert.rejects(ask('echo'), { code: 'CORDON-9010' });
+});
+
+void test('[I10] progress that a slow caller does not take is left out, not kept', async (t) => {
+  const { upstream } = stdio(
+    t,
+    `if (method === 'initialize') return say({ id, result: {} });
+    if (id === undefined) return;
+    for (let progress = 0; progress < 1000; progress++) say({ method: 'notifications/progress', params: { progressToken: id, progress } });
+    say({ id, result: {} });`,
+  );
+  let taken = 0;
+  const never = (): Promise<void> => {
+    taken++;
+    return new Promise(() => undefined);
+  };
+  await upstream.call({ tool: 'flood', args: {}, progress: true }, never, signal());
+  assert.equal(taken, 1);
+  await upstream.close();
+});
+
+/** An MCP server of 2025-11-25 over plain HTTP on loopback that forgets its sessions when it is told to. */
+async function legacy(t: TestContext, handshake: (answer: () => void) => void): Promise<{ upstream: McpUpstream; forget: () => void }> {
+  let sessions = 0;
+  const server = createServer((req, res) => {
+    const answer = (message: object, headers: Record<string, string> = {}): unknown =>
+      res.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ jsonrpc: '2.0', ...message }));
+    void textOf(req).then((text) => {
+      const { id, method } = JSON.parse(text) as { id?: number; method: string };
+      if (method === 'server/discover') return answer({ id, error: { code: -32_601, message: 'no' } });
+      if (method === 'initialize') return handshake(() => answer({ id, result: {} }, { 'mcp-session-id': `s${++sessions}` }));
+      if (req.headers['mcp-session-id'] !== `s${sessions}`) return res.writeHead(404).end();
+      return id === undefined ? res.writeHead(202).end() : answer({ id, result: { session: sessions } });
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const credentials = (): Credentials => ({ generation: 1, chain: '', privateKey: '', bundle: '' });
+  const trustDomain = parseTrustDomain('test.example');
+  const channel = createChannel({ origin, expect: undefined, trustDomain, credentials, now: Date.now, timeoutMs: 5_000 });
+  const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client });
+  t.after(() => upstream.close().then(() => server.close()));
+  return { upstream, forget: () => void sessions++ };
+}
+
+void test('[MCP-2025-11-25] a session that the server has forgotten is begun anew, and no call is lost', async (t) => {
+  const { upstream, forget } = await legacy(t, (answer) => answer());
+  const ask = (): Promise<unknown> => upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, signal());
+  assert.deepEqual(await ask(), { result: { session: 1 } });
+  forget();
+  const results = await Promise.all([ask(), ask(), ask()]);
+  assert.ok(results.every((result) => JSON.stringify(result).includes('session')));
+});
+
+void test('a caller that goes away during the handshake does not end it for those who wait with it', async (t) => {
+  const handshakes: (() => void)[] = [];
+  const { upstream } = await legacy(t, (answer) => handshakes.push(answer));
+  const gone = new AbortController();
+  const ask = (by: AbortSignal): Promise<unknown> => upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, by);
+  const first = ask(gone.signal);
+  const second = ask(signal());
+  await until('the handshake is under way', () => handshakes.length === 1 || undefined);
+  gone.abort(new Refusal('CORDON-4008', 'cut'));
+  await assert.rejects(first, { code: 'CORDON-4008' });
+  handshakes[0]?.();
+  assert.deepEqual(await second, { result: { session: 1 } });
+});
+
+async function textOf(req: AsyncIterable<unknown>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of req) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

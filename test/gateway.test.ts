@@ -120,7 +120,7 @@ describe('what is not allowed is denied, and says why', () => {
     assert.equal(resultOf(answer).structuredContent?.code, 'CORDON-3001');
   });
 
-  void test('[I9] across a segment boundary a server looks exactly like one that does not exist', async () => {
+  void test('[I9] [U3] across a segment boundary a server looks exactly like one that does not exist', async () => {
     const hidden = await call(other, toolCall('echo', { text: 'x' }));
     const absent = await call(other, toolCall('echo', { text: 'x' }, 'nothere'));
     assert.deepEqual([hidden.status, hidden.text], [absent.status, absent.text]);
@@ -132,10 +132,29 @@ describe('what is not allowed is denied, and says why', () => {
     assert.deepEqual(items.map((item) => item.code).toSorted(), ['CORDON-3003', 'CORDON-3007']);
   });
 
-  void test('an unknown tool of a visible server is named unknown, as MCP says', async () => {
+  void test('[MCP-2026-07-28] an unknown tool of a visible server is named unknown', async () => {
     const answer = await call(caller, toolCall('nothing', {}));
     assert.equal(errorOf(answer).code, -32_602);
     assert.match(errorOf(answer).message, /^Unknown tool: nothing$/);
+  });
+
+  void test('[RFC9457] over plain HTTP a refusal is a problem document, of the gateway and of the control plane', async () => {
+    const hidden = await call(caller, a2a({ message: { parts: [] } }, 'other'));
+    const unknown = await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'nobody' });
+    for (const { status, headers, json } of [hidden, unknown]) {
+      assert.match(String(headers['content-type']), /^application\/problem\+json/);
+      assert.deepEqual([json['type'], json['status'], typeof json['title']], ['about:blank', status, 'string']);
+    }
+  });
+
+  void test('[U3] a denial is on record with every field that an allow has', async () => {
+    await call(caller, toolCall('echo', { text: 'x' }));
+    const allowed = await last();
+    await call(caller, toolCall('secret', {}));
+    const denied = await last();
+    assert.deepEqual([allowed['verdict'], denied['verdict']], ['allow', 'deny']);
+    const missing = Object.keys(allowed).filter((field) => !Object.hasOwn(denied, field));
+    assert.deepEqual(missing, []);
   });
 
   void test('[I7] an agent is refused on every operator route, and a control plane without a certificate answers nobody', async () => {
@@ -206,7 +225,7 @@ describe('identity', () => {
     assert.equal(resultOf(await call(gone, toolCall('echo', { text: 'x' }))).structuredContent?.code, 'CORDON-4005');
   });
 
-  void test('[I5] a tool server answers the gateway and nobody else, and the attempt is in the log', async () => {
+  void test('[I5] [RFC9457] a tool server answers the gateway and nobody else, and the attempt is in the log', async () => {
     const direct = await send({ port: bed.ports.bench, ...toolCall('echo', { text: 'x' }), path: '/mcp', svid: caller });
     assert.deepEqual([direct.status, direct.json['code']], [403, 'CORDON-3007']);
     let record = await last();
@@ -274,7 +293,7 @@ const BESIDE: readonly (readonly [why: string, params: object, status: number, c
   ],
 ];
 
-describe('form', () => {
+describe('[MCP-2026-07-28] form', () => {
   for (const [why, sent, status, code] of FORMS) {
     void test(`[I2] ${why} is refused and recorded`, async () => {
       const answer = await call(caller, sent);
@@ -328,7 +347,7 @@ describe('form', () => {
 });
 
 describe('containment', () => {
-  void test('[I6] `off` cuts the live stream, refuses the next call, survives a restart, and `release` lifts it', async () => {
+  void test('[I6] [U6] `off` cuts the live stream, refuses the next call, survives a restart, and `release` lifts it', async () => {
     const cordon = await workload('caller');
     const { path, headers, body: text } = toolCall('slow', {});
     const withToken = String(text).replace('"_meta":{', '"_meta":{"progressToken":1,');

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Config } from '../src/control/config.ts';
 import { createIssuer } from '../src/control/issuer.ts';
+import { openAuthority } from '../src/control/keys.ts';
 import { createPublisher } from '../src/control/publisher.ts';
+import { sealer } from '../src/crypto/seal.ts';
 import { createRequest, generateKeyPem, publicKeyOfRequest, signCertificate } from '../src/crypto/x509.ts';
-import { randomSerial } from '../src/crypto/random.ts';
+import { randomKey, randomSerial } from '../src/crypto/random.ts';
 import { parseTrustDomain, parseWorkload, workloadId, parseSpiffeId } from '../src/domain/spiffe-id.ts';
 import { createIntermediate, createRoot, needsRenewal, type Authority } from '../src/identity/authority.ts';
 import { issueSvid } from '../src/identity/issue.ts';
@@ -117,12 +119,35 @@ void test('[I6] a run that is ended while it renews does not come back, and one 
   assert.deepEqual([...publisher.current().runs.keys()], []);
 });
 
+void test('the intermediate is renewed under a process that runs for months, once, and what it signs verifies', async () => {
+  const store = await openSqliteStore(':memory:');
+  let now = NOW;
+  const keeper = await openAuthority(store, sealer(randomKey()), { trustDomain, now: () => now, serial: randomSerial });
+  const first = await keeper.fresh();
+  assert.equal(first, keeper.current());
+  now += 46 * 86_400_000;
+  const [second, same] = await Promise.all([keeper.fresh(), keeper.fresh()]);
+  assert.equal(second, same);
+  assert.deepEqual([second.root === first.root, second.intermediate.certificate === first.intermediate.certificate], [true, false]);
+  const { publicKey } = await generateKeyPem();
+  await issueSvid(second, { id: workloadId(trustDomain, 'agent', 'clerk', 'R1'), publicKey, now, ttl: 900_000, serial: randomSerial() });
+  await store.close();
+});
+
 void test('a part of Cordon is one run, however often its SVID is renewed', async () => {
   const store = await openSqliteStore(':memory:');
   const acts: string[] = [];
   const log = { append: (record: object) => (acts.push('act' in record ? String(record.act) : ''), { log: '', seq: 0, leafHash: '' }) };
   const unused = { isRegistered: () => false, mayRenew: () => undefined, onIssued: () => undefined };
-  const issuer = createIssuer({ authority: await authority(), store, log, now: () => NOW, ttl: 900_000, ...unused });
+  const ca = await authority();
+  const issuer = createIssuer({
+    authority: { current: () => ca, fresh: async () => ca },
+    store,
+    log,
+    now: () => NOW,
+    ttl: 900_000,
+    ...unused,
+  });
   const made = await Promise.all([issuer.own('gateway', 'g', 900_000), issuer.own('gateway', 'g', 900_000)]);
   const [first, second, other] = [...made, await issuer.own('operator', 'g', 900_000)].map(({ svid }) => svid);
   assert.equal(first?.id, second?.id);

@@ -18,13 +18,14 @@ const node = createRequire(import.meta.url)('../scripts/node.cjs') as {
 
 const MAIN = `
 const [verb, value] = process.argv.slice(2);
-console.log(verb, process.pid);
+if (verb !== 'wait') console.log(verb, process.pid);
 if (verb === 'exit') process.exit(Number(value));
 if (verb === 'signal') process.kill(process.pid, 'SIGTERM');
 if (verb === 'wait') {
   let got = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { got++; console.log(signal); });
   setInterval(() => { if (got > 0) process.exit(40 + got); }, 150);
+  console.log(verb, process.pid); // last: a signal that comes after this line is handled
 }
 `;
 const OLD_NODE = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})`;

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { messagesOf, streamCall } from './support/call-stream.ts';

@@ -107,7 +107,7 @@ async function legacy(t: TestContext, handshake: (answer: () => void) => void): 
   const origin = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const credentials = (): Credentials => ({ generation: 1, chain: '', privateKey: '', bundle: '' });
   const trustDomain = parseTrustDomain('test.example');
-  const channel = createChannel({ origin, expect: undefined, trustDomain, credentials, now: Date.now, timeoutMs: 5_000 });
+  const channel = createChannel({ origin, expect: undefined, trustDomain, credentials, now: Date.now, connectMs: 200, answerMs: 5_000 });
   const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client });
   t.after(() => upstream.close().then(() => server.close()));
   return { upstream, forget: () => void sessions++ };
@@ -134,6 +134,11 @@ void test('a caller that goes away during the handshake does not end it for thos
   await assert.rejects(first, { code: 'CORDON-4008' });
   handshakes[0]?.();
   assert.deepEqual(await second, { result: { session: 1 } });
+});
+
+test('an answer may take longer than a connection', async (t) => {
+  const { upstream } = await legacy(t, (answer) => setTimeout(answer, 1_500));
+  assert.deepEqual(await upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, signal()), { result: { session: 1 } });
 });
 
 async function textOf(req: AsyncIterable<unknown>): Promise<string> {

@@ -6,16 +6,16 @@ import { createRequest, generateKeyPem, publicKeyOfRequest } from '../crypto/x50
 import type { LogRecord, Receipt } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { workloadId, type SpiffeId, type WorkloadKind } from '../domain/spiffe-id.ts';
-import type { Authority } from '../identity/authority.ts';
 import { issueSvid, type IssuedSvid } from '../identity/issue.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { Run, Store } from '../store/ports.ts';
+import type { AuthorityKeeper } from './keys.ts';
 
 /** How long a started process has to join. Milliseconds. */
 export const TOKEN_TTL = 60_000;
 
 export interface IssuerParts {
-  readonly authority: Authority;
+  readonly authority: AuthorityKeeper;
   readonly store: Store;
   readonly log: { append(record: LogRecord): Receipt };
   /** Unix milliseconds. */
@@ -69,7 +69,7 @@ class RunIssuer implements Issuer {
 
   constructor(parts: IssuerParts) {
     this.#parts = parts;
-    this.bundle = parts.authority.root;
+    this.bundle = parts.authority.current().root;
   }
 
   async startRun(kind: WorkloadKind, name: string, actor: string): Promise<StartedRun> {
@@ -148,7 +148,7 @@ class RunIssuer implements Issuer {
   async #issue(run: Run, publicKey: string, ttl: number): Promise<IssuedSvid> {
     const { authority, store, now } = this.#parts;
     const id = this.#idOf(run);
-    const svid = await issueSvid(authority, { id, publicKey, now: now(), ttl, serial: randomSerial() });
+    const svid = await issueSvid(await authority.fresh(), { id, publicKey, now: now(), ttl, serial: randomSerial() });
     const { serial, notBefore, notAfter } = svid;
     this.#log('identity.issue', 'cordon', id, { serial, not_after: new Date(notAfter).toISOString() });
     await store.addCertificate({ serial, runId: run.id, spiffeId: id, notBefore, notAfter });
@@ -156,7 +156,7 @@ class RunIssuer implements Issuer {
   }
 
   #idOf(run: Run): SpiffeId {
-    return workloadId(this.#parts.authority.trustDomain, run.kind, run.name, run.id);
+    return workloadId(this.#parts.authority.current().trustDomain, run.kind, run.name, run.id);
   }
 
   #log(act: string, actor: string, target: string, detail: Record<string, string>): void {

@@ -26,8 +26,10 @@ export interface ChannelOptions {
   readonly credentials: () => Credentials;
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** For a connection, and from a request until the head of its answer. Milliseconds. */
-  readonly timeoutMs: number;
+  /** For a connection with its handshake. Milliseconds. */
+  readonly connectMs: number;
+  /** From a request until its answer begins: a tool may think for a while, and its caller may end the call. Milliseconds. */
+  readonly answerMs: number;
 }
 
 export interface Channel {
@@ -99,7 +101,7 @@ const openPool = (options: ChannelOptions, credentials: Credentials): Pool =>
   new Pool(options.origin, {
     connections: CONNECTIONS,
     pipelining: 1,
-    headersTimeout: options.timeoutMs,
+    headersTimeout: options.answerMs,
     bodyTimeout: 0, // an answer may stream for as long as its call lives
     connect: connectOptions(options, credentials),
   });
@@ -111,9 +113,9 @@ const unreachable = (options: ChannelOptions, cause: unknown): Refusal =>
   });
 
 function connectOptions(options: ChannelOptions, credentials: Credentials): NonNullable<Pool.Options['connect']> {
-  if (options.expect === undefined) return { timeout: options.timeoutMs };
+  if (options.expect === undefined) return { timeout: options.connectMs };
   return {
-    timeout: options.timeoutMs,
+    timeout: options.connectMs,
     cert: credentials.chain,
     key: credentials.privateKey,
     ca: credentials.bundle,

@@ -39,9 +39,11 @@ export async function buildAdministration(parts: AdministrationParts): Promise<C
     log,
     data,
     now,
-    bundle: authority.root,
+    bundle: authority.current().root,
     operator: identities.operator.current,
-    intermediate: authority.intermediate.certificate,
+    get intermediate(): string {
+      return authority.current().intermediate.certificate;
+    },
   });
   return {
     config,

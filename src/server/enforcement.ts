@@ -11,8 +11,9 @@ import { VERSION } from './version.ts';
 /** Of one answer; bytes and levels of nesting. */
 const MAX_REPLY = 16_777_216;
 const MAX_DEPTH = 64;
-/** For a connection to a callee, and until it begins to answer. Milliseconds. */
-const UPSTREAM_TIMEOUT = 20_000;
+/** Milliseconds. An agent with a model behind it takes minutes over an answer that it does not stream. */
+const CONNECT_MS = 20_000;
+const ANSWER_MS = 600_000;
 
 export interface EnforcementParts {
   readonly setting: Setting;
@@ -32,7 +33,13 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     sealer: state.sealer,
     client: { name: 'cordon', version: VERSION },
     bounds: { maxBytes: MAX_REPLY, maxDepth: MAX_DEPTH },
-    channel: { trustDomain: config.trustDomain, credentials: identities.gateway.current, now, timeoutMs: UPSTREAM_TIMEOUT },
+    channel: {
+      trustDomain: config.trustDomain,
+      credentials: identities.gateway.current,
+      now,
+      connectMs: CONNECT_MS,
+      answerMs: ANSWER_MS,
+    },
     onStderr: () => undefined, // what a tool says of itself is neither shown nor kept: it may be anything
   });
   const { limits } = config;

@@ -2,8 +2,7 @@
 import { ed25519FromPem, generateEd25519, type Ed25519Signer } from '../crypto/ed25519.ts';
 import { sealer as sealerOf, type Sealer } from '../crypto/seal.ts';
 import { randomSerial } from '../crypto/random.ts';
-import { openAuthority } from '../control/keys.ts';
-import type { Authority } from '../identity/authority.ts';
+import { openAuthority, type AuthorityKeeper } from '../control/keys.ts';
 import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
 import type { Sealed, Store } from '../store/ports.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -15,7 +14,7 @@ export interface State {
   readonly sealer: Sealer;
   readonly store: Store;
   readonly log: DecisionLog;
-  readonly authority: Authority;
+  readonly authority: AuthorityKeeper;
 }
 
 /** Opens or makes all of it; `stack` closes it. @throws Refusal CORDON-9004, CORDON-9006 */
@@ -39,7 +38,7 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const see = async (): Promise<void> => store.putSealed(seen, sealer.seal(seen, Buffer.from(await log.checkpoint())));
   await see();
   stack.defer(() => see().catch(() => undefined)); // what cannot be signed now is told by `close`
-  const authority = await openAuthority(store, sealer, { trustDomain: config.trustDomain, now: now(), serial: randomSerial });
+  const authority = await openAuthority(store, sealer, { trustDomain: config.trustDomain, now, serial: randomSerial });
   return { data, sealer, store, log, authority };
 }
 

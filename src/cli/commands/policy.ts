@@ -13,7 +13,7 @@ export function policyCommand(program: Command): void {
   const command = policy
     .command('reload')
     .summary('read the policy files again')
-    .description('Reads the policy files again and puts them in force. Exit 2 with file and line when they are not admitted.')
+    .description('Reads the policy files again and puts them in force. Exit 2 with file and line when they are not admitted; then nothing changes.')
     .action(async (_options: object, self: Command) => {
       const context = contextOf(self);
       const { json, value } = await context.connected(reload);
@@ -24,18 +24,18 @@ export function policyCommand(program: Command): void {
   showExamples(command, ['cordon policy reload', 'cordon policy reload --json']);
 }
 
-/** A set that is not admitted leaves nothing in force, which whoever broke it has to hear. INVARIANT I1 */
+/** Whoever broke a set has to hear what is in force now: the one before it, or nothing. INVARIANT I1 */
 async function reload(client: Client): Promise<Reply<'policies'>> {
   try {
     return await client.reloadPolicies();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const { policies } = (await client.status()).value;
-    if (policies.state !== 'none') throw error;
     const { exit, message, detail } = error;
+    const now = policies.state === 'none' ? 'until then none is in force and every call is denied' : 'until then the set in force stays in force';
     throw new Failure(exit, message, {
       ...detail,
-      expected: detail.expected ?? 'a set that is admitted; until then none is in force and every call is denied',
+      expected: detail.expected ?? `a set that is admitted; ${now}`,
       fix: [...(detail.fix ?? []), 'then `cordon policy reload`'],
       cause: error,
     });

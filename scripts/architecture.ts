@@ -209,12 +209,12 @@ const COMPUTED: Readonly<Record<string, string>> = {
 };
 
 function importProblem({ path, folder }: Unit, specifier: string): readonly [Rule, string] | undefined {
-  if (specifier === '') return Object.hasOwn(COMPUTED, path) ? undefined : ['computed', 'a computed import hides what it reaches: name the module'];
+  if (specifier === '')
+    return Object.hasOwn(COMPUTED, path) ? undefined : ['computed', 'a computed import hides what it reaches: name the module'];
   if (specifier.startsWith('.')) return floorProblem(folder, posix.join(posix.dirname(path), specifier));
   if (folder === 'domain') return ['package', `domain imports nothing, not even \`${specifier}\``];
   if (isBuiltin(specifier)) {
-    if (!specifier.startsWith('node:'))
-      return ['built-in', `write \`node:${specifier}\`: a package could take the bare name`];
+    if (!specifier.startsWith('node:')) return ['built-in', `write \`node:${specifier}\`: a package could take the bare name`];
     return notIn(BUILT_INS[specifier.split('/', 1)[0] ?? ''], folder, 'built-in', specifier);
   }
   const name = specifier
@@ -222,20 +222,10 @@ function importProblem({ path, folder }: Unit, specifier: string): readonly [Rul
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
   const folders = Object.hasOwn(PACKAGES, name) ? (PACKAGES[name] ?? []) : [];
-  return notIn(
-    { in: folders, why: 'PACKAGES says who may import it, and src/ uses no development dependency' },
-    folder,
-    'package',
-    name,
-  );
+  return notIn({ in: folders, why: 'PACKAGES says who may import it, and src/ uses no development dependency' }, folder, 'package', name);
 }
 
-function notIn(
-  allowance: Allowance | undefined,
-  folder: Folder,
-  rule: Rule,
-  what: string,
-): readonly [Rule, string] | undefined {
+function notIn(allowance: Allowance | undefined, folder: Folder, rule: Rule, what: string): readonly [Rule, string] | undefined {
   if (allowance === undefined || allowance.in.includes(folder)) return undefined;
   const where =
     allowance.in.length === 0
@@ -248,8 +238,7 @@ function notIn(
 
 function floorProblem(from: Folder, target: string): readonly [Rule, string] | undefined {
   const [top, to = ''] = target.split('/');
-  if (top !== 'src' || !isFolder(to))
-    return ['outside', `\`${target}\` is outside src/: what ships imports only what ships`];
+  if (top !== 'src' || !isFolder(to)) return ['outside', `\`${target}\` is outside src/: what ships imports only what ships`];
   if (to === from) return undefined;
   const view = VIEWS[from];
   const [mine, its] = [FLOORS[from], FLOORS[to]];
@@ -259,12 +248,8 @@ function floorProblem(from: Folder, target: string): readonly [Rule, string] | u
       `up: ${from}/ (floor ${mine}) must not know ${to}/ (floor ${its}); types count. Turn the dependency round, or move the noun down`,
     ];
   if (its === mine)
-    return [
-      'floor',
-      `sideways: ${from}/ and ${to}/ share floor ${mine} and are blind to each other; what both need moves one floor down`,
-    ];
-  if (view !== undefined && !view.sees.includes(to))
-    return ['view', `${from}/ sees only ${view.sees.join(', ')}: ${view.why}`];
+    return ['floor', `sideways: ${from}/ and ${to}/ share floor ${mine} and are blind to each other; what both need moves one floor down`];
+  if (view !== undefined && !view.sees.includes(to)) return ['view', `${from}/ sees only ${view.sees.join(', ')}: ${view.why}`];
   return undefined;
 }
 
@@ -287,14 +272,11 @@ function callRules({ path, folder, tokens: read }: Unit): Violation[] {
 function brandOwners(units: readonly Unit[]): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   for (const { path, tokens: read } of units) {
-    const symbols = new Set(
-      read.filter((_, at) => says(read, at + 1, [':', 'unique', 'symbol'])).map((token) => token.text),
-    );
+    const symbols = new Set(read.filter((_, at) => says(read, at + 1, [':', 'unique', 'symbol'])).map((token) => token.text));
     let type = '';
     read.forEach(({ text }, at) => {
       if (['type', 'interface', 'class'].includes(text)) type = read[at + 1]?.text ?? '';
-      if (text === '[' && symbols.has(read[at + 1]?.text ?? '') && says(read, at + 2, [']', ':']))
-        owners.set(type, path);
+      if (text === '[' && symbols.has(read[at + 1]?.text ?? '') && says(read, at + 2, [']', ':'])) owners.set(type, path);
     });
   }
   return owners;
@@ -320,10 +302,7 @@ function brandRule({ path, tokens: read }: Unit, owners: ReadonlyMap<string, str
 /** `{ a as b }` of an import or export: `as` between two names, followed by `,` or `}` with only names before it. */
 function isRenaming(read: readonly Token[], at: number): boolean {
   const open = read.findLastIndex((token, i) => i < at && token.kind === 'mark' && token.text !== ',');
-  return (
-    ['{', '*'].includes(read[open]?.text ?? '') &&
-    ['import', 'export', 'type', ','].includes(read[open - 1]?.text ?? '')
-  );
+  return ['{', '*'].includes(read[open]?.text ?? '') && ['import', 'export', 'type', ','].includes(read[open - 1]?.text ?? '');
 }
 
 /** The words of the type that starts at token `at`, as far as its brackets and operators reach. */

@@ -10,11 +10,10 @@ const dist = join(root, 'dist');
 const NAMED_BY_FILE = /(new URL\(\s*(['"]))(\.{1,2}\/[^'"]+)\.ts(\2,\s*import\.meta\.url)/g;
 
 function compile(): void {
-  const { status } = spawnSync(
-    process.execPath,
-    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
-    { cwd: root, stdio: ['ignore', 2, 2] },
-  );
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
   if (status !== 0) {
     console.error('x build  the compiler refused\n  fix  mend what it names; `npm run check` says the same');
     process.exit(status ?? 1);
@@ -32,8 +31,7 @@ function renameNamedFiles(): void {
   for (const file of globSync('**/*.js', { cwd: dist }).map((name) => join(dist, name))) {
     const before = readFileSync(file, 'utf8');
     const after = before.replace(NAMED_BY_FILE, (_all, open: string, _quote: string, path: string, close: string) => {
-      if (!existsSync(resolve(dirname(file), `${path}.js`)))
-        throw new Error(`\`${file}\` names \`${path}.ts\`, which was not built`);
+      if (!existsSync(resolve(dirname(file), `${path}.js`))) throw new Error(`\`${file}\` names \`${path}.ts\`, which was not built`);
       return `${open}${path}.js${close}`;
     });
     if (after !== before) writeFileSync(file, after);
@@ -47,6 +45,4 @@ const assets = copyAssets();
 renameNamedFiles();
 const modules = globSync('**/*.js', { cwd: dist }).length;
 // On stderr: `npm pack --json` keeps stdout for its own answer.
-console.error(
-  `  v build  ${modules} modules, ${assets} assets  ${((performance.now() - started) / 1000).toFixed(1)} s`,
-);
+console.error(`  v build  ${modules} modules, ${assets} assets  ${((performance.now() - started) / 1000).toFixed(1)} s`);

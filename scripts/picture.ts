@@ -91,4 +91,6 @@ ${body.join('\n')}
 
 const lines = await record();
 for (const theme of THEMES) await writeFile(join(ROOT, 'docs', 'images', `demo-${theme.name}.svg`), draw(lines, theme));
-process.stdout.write(`v docs/images/demo-dark.svg, demo-light.svg: ${lines.length} lines, ${((lines.at(-1)?.atMs ?? 0) / 1000).toFixed(1)} s\n`);
+process.stdout.write(
+  `v docs/images/demo-dark.svg, demo-light.svg: ${lines.length} lines, ${((lines.at(-1)?.atMs ?? 0) / 1000).toFixed(1)} s\n`,
+);

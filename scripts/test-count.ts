@@ -5,8 +5,7 @@ export default async function* testCount(events: AsyncIterable<TestEvent>): Asyn
   let ran = 0;
   for await (const event of events) {
     // Each file has a summary of its own; the one without a file is the sum of all.
-    if (event.type === 'test:summary' && event.data.file !== undefined)
-      ran += event.data.counts.tests - event.data.counts.skipped;
+    if (event.type === 'test:summary' && event.data.file !== undefined) ran += event.data.counts.tests - event.data.counts.skipped;
   }
   if (ran > 0) return;
   process.exitCode = 1;

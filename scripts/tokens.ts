@@ -17,9 +17,7 @@ const REGEX = /\/(?![*/])(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/y;
 const MARK = /=>|\+\+|--|\?\.(?!\d)|\.\.\.|[^]/y;
 
 /** After these words a slash opens a regular expression; after any other word it divides. */
-const BEFORE_VALUE = new Set(
-  'return typeof case in of delete void throw new do else await yield instanceof extends'.split(' '),
-);
+const BEFORE_VALUE = new Set('return typeof case in of delete void throw new do else await yield instanceof extends'.split(' '));
 const ENDS_VALUE = new Set([')', ']', '}', '++', '--']);
 
 /** Reads source text into tokens. @throws Error on what it cannot read, so that nothing passes unread */

@@ -29,11 +29,7 @@ describe('the tree', () => {
     const loose = Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version));
     assert.deepEqual(loose, [], 'pin exactly: npm under an older Node picks older versions for a range');
     const told = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)`/gm)].map(([, name = '']) => name);
-    assert.deepEqual(
-      told.toSorted(),
-      Object.keys(all).toSorted(),
-      'docs/dependencies.md has one line for each dependency',
-    );
+    assert.deepEqual(told.toSorted(), Object.keys(all).toSorted(), 'docs/dependencies.md has one line for each dependency');
     assert.deepEqual(
       Object.keys(PACKAGES).toSorted(),
       Object.keys(dependencies).toSorted(),

@@ -43,7 +43,10 @@ async function demo(...args: readonly string[]): Promise<Told> {
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number | null];
-  const events = stdout.trim().split('\n').map((line) => JSON.parse(line) as Told['events'][number]);
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Told['events'][number]);
   return { code, events, summary: events.at(-1) as unknown as Summary, stderr };
 }
 
@@ -76,21 +79,40 @@ describe('with Cordon', () => {
     assert.ok(summary.benign.total >= 6);
     assert.equal(summary.attacks.tried, 5);
     assert.equal(summary.attacks.denied, 5);
-    assert.equal(Object.values(summary.attacks.codes).reduce((sum, count) => sum + count, 0), 5, 'every denial has its code');
-    assert.deepEqual(new Set(events.filter(({ type }) => type === 'attack').map(({ attack }) => attack)), new Set(['exfiltrate', 'redirect-payment', 'cross-segment', 'impersonate', 'bypass']));
+    assert.equal(
+      Object.values(summary.attacks.codes).reduce((sum, count) => sum + count, 0),
+      5,
+      'every denial has its code',
+    );
+    assert.deepEqual(
+      new Set(events.filter(({ type }) => type === 'attack').map(({ attack }) => attack)),
+      new Set(['exfiltrate', 'redirect-payment', 'cross-segment', 'impersonate', 'bypass']),
+    );
     assert.ok(events.filter(({ type }) => type === 'attack').every(({ reason }) => typeof reason === 'string' && reason.length > 0));
     assert.ok(summary.cutMs !== null && summary.cutMs >= 0);
     assert.equal(summary.auditVerified, true);
     const contained = events.find(({ type }) => type === 'contained');
     assert.equal(contained?.['status'], 'contained');
-    assert.deepEqual(events.filter(({ type }) => type === 'probe').map(({ ok, code: why }) => [ok, why]), [[false, 'CORDON-4002'], [true, undefined]]);
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'probe').map(({ ok, code: why }) => [ok, why]),
+      [
+        [false, 'CORDON-4002'],
+        [true, undefined],
+      ],
+    );
     assert.deepEqual([summary.stolen.payments, summary.stolen.mails, summary.stolen.reads], [0, 0, 0]);
   });
 
   void test('invoices of one’s own, clean: all are settled, nothing is denied, the drill still cuts', async () => {
     const { code, summary, stderr } = await demo('--inbox', await inboxOf('clean', CLEAN));
     assert.equal(code, 0, stderr);
-    assert.deepEqual([summary.benign, summary.attacks], [{ done: 2, total: 2 }, { tried: 0, denied: 0, codes: {} }]);
+    assert.deepEqual(
+      [summary.benign, summary.attacks],
+      [
+        { done: 2, total: 2 },
+        { tried: 0, denied: 0, codes: {} },
+      ],
+    );
     assert.ok(summary.cutMs !== null);
   });
 

@@ -32,9 +32,7 @@ function linkProduction(target: string): void {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean }>;
   };
-  const wanted = Object.entries(packages).filter(
-    ([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && dev !== true,
-  );
+  const wanted = Object.entries(packages).filter(([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && dev !== true);
   for (const [path] of wanted.filter(([name]) => existsSync(join(root, name)))) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     symlinkSync(join(root, path), join(target, path));

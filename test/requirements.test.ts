@@ -15,18 +15,12 @@ function citations(source: string): string[] {
   return read.flatMap(({ kind, text }, at) => {
     const name = read[at + 2];
     const names =
-      kind === 'word' &&
-      NAMED.has(text) &&
-      read[at + 1]?.text === '(' &&
-      (name?.kind === 'string' || name?.kind === 'template');
+      kind === 'word' && NAMED.has(text) && read[at + 1]?.text === '(' && (name?.kind === 'string' || name?.kind === 'template');
     return names ? [...name.text.matchAll(CITATION)].map(([, id = '']) => id) : [];
   });
 }
 
-function gaps(
-  requirements: Readonly<Record<string, Requirement>>,
-  sources: Readonly<Record<string, string>>,
-): string[] {
+function gaps(requirements: Readonly<Record<string, Requirement>>, sources: Readonly<Record<string, string>>): string[] {
   const cited = Object.entries(sources).flatMap(([path, source]) => citations(source).map((id) => ({ path, id })));
   const unknown = cited
     .filter(({ id }) => !Object.hasOwn(requirements, id))
@@ -39,9 +33,7 @@ function gaps(
 
 test('every citation is a claim, and every proved claim is cited', () => {
   const paths = globSync('**/*.test.ts', { cwd: import.meta.dirname });
-  const sources = Object.fromEntries(
-    paths.map((path) => [`test/${path}`, readFileSync(join(import.meta.dirname, path), 'utf8')]),
-  );
+  const sources = Object.fromEntries(paths.map((path) => [`test/${path}`, readFileSync(join(import.meta.dirname, path), 'utf8')]));
   assert.deepEqual(gaps(REQUIREMENTS, sources), []);
 });
 

@@ -28,16 +28,10 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   U2: proved('Every deny has kind, code, id, nearest clauses and a remedy, the same in CLI, API and protocol'),
   U3: proved('Denies and errors are audited with the fields of allows'),
   U4: later('An empty policy set denies; modes are per policy and distinct everywhere', 'shadow mode is a later part'),
-  U5: later(
-    'Policy tests and impact gate; widening is accepted by name; rollback is one command',
-    'policy lifecycle is a later part',
-  ),
+  U5: later('Policy tests and impact gate; widening is accepted by name; rollback is one command', 'policy lifecycle is a later part'),
   U6: proved('`off` and `release`, with what each enforcement point observed'),
   U7: proved('The log is verified offline; altered, truncated, unsigned and unknown key are told apart; exit 6'),
-  U8: later(
-    '`mcp wrap` and `unwrap` show first and restore byte for byte; `run --` for any language',
-    'wrapping clients is a later part',
-  ),
+  U8: later('`mcp wrap` and `unwrap` show first and restore byte for byte; `run --` for any language', 'wrapping clients is a later part'),
   U9: proved('One command, one set of conventions and exit codes; never hangs without a terminal'),
   U10: later('The console: URL state, shared filter, paging on the server, table twins', 'the console is a later part'),
   U11: later('Login without pasted tokens; mTLS; step-up', 'the console is a later part'),
@@ -45,10 +39,11 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   U12: proved('Text supplied by an agent is hostile in terminal and logs'),
 
   'SPIFFE-ID': proved('SPIFFE ID: trust domain, path, 2,048 bytes, canonical'),
-  'SPIFFE-X509-SVID': proved(
-    'X509-SVID: one URI SAN, leaf constraints, verified against the bundle of its own trust domain',
+  'SPIFFE-X509-SVID': proved('X509-SVID: one URI SAN, leaf constraints, verified against the bundle of its own trust domain'),
+  RFC5280: later(
+    'X.509 path validation and extensions',
+    'done by OpenSSL and @peculiar/x509; published vectors come with the identity part',
   ),
-  RFC5280: later('X.509 path validation and extensions', 'done by OpenSSL and @peculiar/x509; published vectors come with the identity part'),
   RFC8446: proved('TLS 1.3 with client certificates on every connection'),
   RFC6962: proved('Merkle tree, audit and consistency proofs'),
   'C2SP-tlog-tiles': proved('Log as static tiles'),
@@ -57,10 +52,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   RFC7493: proved('I-JSON: duplicate keys, lone surrogates and inexact numbers are refused'),
   RFC8785: proved('Canonical JSON of a log leaf'),
   RFC9457: proved('Problem details of a refusal over HTTP'),
-  'AuthZEN-1.0': later(
-    'Subject, action, resource and context of a request',
-    'in process for now; the HTTP surface is a later part',
-  ),
+  'AuthZEN-1.0': later('Subject, action, resource and context of a request', 'in process for now; the HTTP surface is a later part'),
   Cedar: proved('Policies are Cedar, unchanged, evaluated by the official engine'),
   'MCP-2026-07-28': proved('Model Context Protocol, revision 2026-07-28'),
   'MCP-2025-11-25': proved('Model Context Protocol, revision 2025-11-25'),

@@ -112,8 +112,7 @@ void test('a root key is 32 random bytes as hex, base64 or base64url; anything e
   for (const form of bad) {
     assert.throws(
       () => parseKey(form),
-      (error: Error & { code: string }) =>
-        error.code === 'CORDON-9006' && (form.length < 3 || !inspect(error).includes(form)),
+      (error: Error & { code: string }) => error.code === 'CORDON-9006' && (form.length < 3 || !inspect(error).includes(form)),
       form,
     );
   }

@@ -20,16 +20,7 @@ export interface StoreUnderTest {
 
 type Body = (under: StoreUnderTest) => Promise<void>;
 
-const ODD_NAMES = [
-  "o'brien",
-  '"; drop table run; --',
-  'naïve 名前 🦊 \u{10FFFF}',
-  '%_\\',
-  '',
-  ' ',
-  'a'.repeat(5000),
-  '\u0001\u200b',
-];
+const ODD_NAMES = ["o'brien", '"; drop table run; --', 'naïve 名前 🦊 \u{10FFFF}', '%_\\', '', ' ', 'a'.repeat(5000), '\u0001\u200b'];
 
 const run = (id: string, more: Partial<Run> = {}): Run => ({ id, kind: 'agent', name: 'clerk', createdAt: 1, ...more });
 const decision = (seq: number, more: Partial<DecisionRow> = {}): DecisionRow => ({
@@ -68,10 +59,7 @@ function identity(promise: Promises): void {
     assert.deepEqual(await store.activeRuns(), [run('r1'), second]);
     assert.deepEqual(await store.getRun('r2'), second);
     assert.equal(await store.getRun('r9'), undefined);
-    assert.deepEqual(
-      [await store.endRun('r1', 9), await store.endRun('r1', 10), await store.endRun('r9', 9)],
-      [true, false, false],
-    );
+    assert.deepEqual([await store.endRun('r1', 9), await store.endRun('r1', 10), await store.endRun('r9', 9)], [true, false, false]);
     assert.deepEqual(await store.getRun('r1'), run('r1', { endedAt: 9 }));
     assert.deepEqual(await store.activeRuns(), [second]);
     await assert.rejects(store.addRun(run('r1')), { name: 'Refusal', code: 'CORDON-9004' });
@@ -181,9 +169,7 @@ function decisions(promise: Promises): void {
 
   promise('10,000 decisions in one batch page through newest first, each once', async ({ store }) => {
     await store.putDecisions(
-      range(0, 10_000).map((seq) =>
-        decision(seq, { agent: seq % 3 ? 'clerk' : 'payer', verdict: seq % 10 ? 'allow' : 'deny' }),
-      ),
+      range(0, 10_000).map((seq) => decision(seq, { agent: seq % 3 ? 'clerk' : 'payer', verdict: seq % 10 ? 'allow' : 'deny' })),
     );
     assert.deepEqual(await pages(store, {}), range(0, 10_000).toReversed());
     const wanted = range(0, 10_000).filter((seq) => seq % 3 === 0 && seq % 10 === 0);
@@ -201,10 +187,9 @@ function decisions(promise: Promises): void {
   });
 
   promise('a batch with one bad row leaves nothing behind', async ({ store }) => {
-    await assert.rejects(
-      store.putDecisions([...range(0, 150).map((seq) => decision(seq)), decision(150, { agent: 'a\0' })]),
-      { code: 'CORDON-9011' },
-    );
+    await assert.rejects(store.putDecisions([...range(0, 150).map((seq) => decision(seq)), decision(150, { agent: 'a\0' })]), {
+      code: 'CORDON-9011',
+    });
     assert.deepEqual(await store.listDecisions({ limit: 1 }), []);
     await store.putDecisions([decision(1)]);
     assert.equal((await store.listDecisions({ limit: 9 })).length, 1);

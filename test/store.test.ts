@@ -1,17 +1,7 @@
 // The embedded store: the contract on a file, and what only a file can suffer: damage, foreign owners, full disks, locks.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -136,9 +126,7 @@ inDirectory('a database of another program or of a newer Cordon is refused', asy
   await write(foreign, (database) => database.exec('create table theirs (id integer)'));
   await assert.rejects(openSqliteStore(foreign), { code: 'CORDON-9006', message: /another program/ });
   await filled(path);
-  await write(path, (database) =>
-    database.exec("insert into migration values ('9999_later', '2030-01-01T00:00:00.000Z')"),
-  );
+  await write(path, (database) => database.exec("insert into migration values ('9999_later', '2030-01-01T00:00:00.000Z')"));
   await assert.rejects(openSqliteStore(path), { code: 'CORDON-9006', message: /newer Cordon/, observed: '9999_later' });
 });
 
@@ -153,9 +141,7 @@ inDirectory('tables are strict', async (path) => {
   await filled(path);
   const database = new DatabaseSync(path, { readOnly: true });
   const loose = database
-    .prepare(
-      "select name from pragma_table_list where schema = 'main' and strict = 0 and name not like 'sqlite_%' order by name",
-    )
+    .prepare("select name from pragma_table_list where schema = 'main' and strict = 0 and name not like 'sqlite_%' order by name")
     .all();
   // Kysely makes these two
   assert.deepEqual(
@@ -205,12 +191,7 @@ inDirectory('a full disk refuses the write, keeps what was acknowledged, and the
     await put();
     const { length } = await store.listDecisions({ limit: 1000 });
     console.log(JSON.stringify({ kept, length, refusals }));`;
-  const { stdout } = await run('sh', [
-    '-c',
-    'ulimit -f 1000; exec "$0" --input-type=module -e "$1"',
-    process.execPath,
-    source,
-  ]);
+  const { stdout } = await run('sh', ['-c', 'ulimit -f 1000; exec "$0" --input-type=module -e "$1"', process.execPath, source]);
   // oxlint-disable-next-line typescript/no-unsafe-assignment -- written by the child above
   const { kept, length, refusals }: FullDisk = JSON.parse(stdout);
   assert.ok(kept > 10);

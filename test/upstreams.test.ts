@@ -1,7 +1,7 @@
 // The gateway's ways to MCP servers: what one server or one caller does wrong stays with it.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { Refusal } from '../src/domain/refusal.ts';
@@ -102,6 +102,11 @@ async function legacy(t: TestContext, handshake: (answer: () => void) => void): 
       return id === undefined ? res.writeHead(202).end() : answer({ id, result: { session: sessions } });
     });
   });
+  return { upstream: await reach(t, server), forget: () => void sessions++ };
+}
+
+/** The way of a gateway to a plain HTTP server on loopback. */
+async function reach(t: TestContext, server: Server): Promise<McpUpstream> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const origin = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -110,7 +115,7 @@ async function legacy(t: TestContext, handshake: (answer: () => void) => void): 
   const channel = createChannel({ origin, expect: undefined, trustDomain, credentials, now: Date.now, connectMs: 200, answerMs: 5_000 });
   const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client });
   t.after(() => upstream.close().then(() => server.close()));
-  return { upstream, forget: () => void sessions++ };
+  return upstream;
 }
 
 void test('[MCP-2025-11-25] a session that the server has forgotten is begun anew, and no call is lost', async (t) => {
@@ -136,7 +141,33 @@ void test('a caller that goes away during the handshake does not end it for thos
   assert.deepEqual(await second, { result: { session: 1 } });
 });
 
-test('an answer may take longer than a connection', async (t) => {
+void test('answers that are streamed share a connection, and a stream that does not end is closed', async (t) => {
+  const ports = new Set<number | undefined>();
+  const open = new Set<ServerResponse>();
+  const server = createServer((req, res) => {
+    ports.add(req.socket.remotePort);
+    open.add(res.once('close', () => open.delete(res)));
+    const answer = (text: string): unknown => {
+      const { id, method, params } = JSON.parse(text) as { id: number; method: string; params: { name?: string } };
+      const result = method === 'server/discover' ? { supportedVersions: ['2026-07-28'] } : {};
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      res.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\n\n`);
+      return params.name === 'endless' ? undefined : setTimeout(() => res.end(), 5);
+    };
+    void textOf(req).then(answer);
+  });
+  const upstream = await reach(t, server);
+  const ask = (tool: string): Promise<unknown> => upstream.call({ tool, args: {}, progress: false }, quiet, signal());
+  for (let n = 0; n < 5; n++) {
+    await ask('echo');
+    await until('the stream has ended', () => open.size === 0 || undefined);
+  }
+  assert.ok(ports.size <= 2, `${ports.size} connections for 6 answers`); // two, because the first call does not wait for a stream to end
+  assert.deepEqual(await ask('endless'), { result: {} });
+  await until('the endless stream is closed', () => open.size === 0 || undefined);
+});
+
+void test('an answer may take longer than a connection', async (t) => {
   const { upstream } = await legacy(t, (answer) => setTimeout(answer, 1_500));
   assert.deepEqual(await upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, signal()), { result: { session: 1 } });
 });

@@ -45,14 +45,12 @@ export function parseKey(text: string): Uint8Array {
   }
   const key = new Uint8Array(Buffer.from(trimmed, encoding));
   // a placeholder left in a template (`0000…`, `ABAB…`); 32 random bytes have fewer than 8 values once in 2^120
-  if (new Set(key).size < 8)
-    throw new Refusal('CORDON-9006', 'root key is a placeholder', { expected: '32 random bytes', fix: MAKE_ONE });
+  if (new Set(key).size < 8) throw new Refusal('CORDON-9006', 'root key is a placeholder', { expected: '32 random bytes', fix: MAKE_ONE });
   return key;
 }
 
 /** A key of its own for each purpose of one root key (`upstream-secrets`); from one of them neither the root nor another can be found. */
-export const deriveKey = (root: Uint8Array, purpose: string): Uint8Array =>
-  derive(rootKey(root), `cordon/key/v1/${purpose}`, KEY_BYTES);
+export const deriveKey = (root: Uint8Array, purpose: string): Uint8Array => derive(rootKey(root), `cordon/key/v1/${purpose}`, KEY_BYTES);
 
 /** @throws Refusal CORDON-9006 when the key is not 32 bytes */
 export function sealer(key: Uint8Array): Sealer {
@@ -79,11 +77,7 @@ export function sealer(key: Uint8Array): Sealer {
         decipher.final();
       } catch {
         // one message for every cause: whoever changes envelopes learns nothing from it
-        throw bad(
-          name,
-          'changed, or sealed under another name',
-          'restore a backup of the store, or enter the secret again',
-        );
+        throw bad(name, 'changed, or sealed under another name', 'restore a backup of the store, or enter the secret again');
       }
       return plaintext;
     },
@@ -110,11 +104,7 @@ const boundTo = (id: Uint8Array, name: string): Uint8Array => concat([Uint8Array
 function checkHeader(name: string, sealed: Uint8Array, id: Uint8Array): void {
   if (sealed.byteLength < TEXT_AT + TAG_BYTES) throw bad(name, 'truncated', 'restore a backup of the store');
   if (sealed[0] !== VERSION)
-    throw bad(
-      name,
-      `envelope version ${sealed[0]} is not known`,
-      'start the Cordon that sealed them, or restore a backup of the store',
-    );
+    throw bad(name, `envelope version ${sealed[0]} is not known`, 'start the Cordon that sealed them, or restore a backup of the store');
   if (Buffer.compare(sealed.subarray(1, NONCE_AT), id) !== 0)
     throw bad(name, 'sealed under another root key', 'give Cordon the root key it was set up with');
 }

@@ -9,6 +9,7 @@ import { isNotification, outcomeOf } from './json-rpc.ts';
 import { LEGACY, META_VERSION, MODERN, encodeHeader } from './mcp-headers.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
 import type { ClientInfo, OnNotification, RpcOutcome } from './upstreams.ts';
+import { within } from './waiting.ts';
 
 /** What is agreed with the server; `id` only when an older server gave one. */
 export interface McpSession {
@@ -24,6 +25,9 @@ export type RpcMessage = {
   readonly method: string;
   readonly params?: JsonObject;
 };
+
+/** How long an answered stream may take to end. Milliseconds. */
+const END_MS = 1_000;
 
 export interface McpPost {
   readonly path: string;
@@ -79,9 +83,26 @@ export async function readOutcome(reply: Dispatcher.ResponseData, { id, bounds, 
     await reply.body.dump();
     throw new Refusal('CORDON-9010', 'the MCP server does not answer as MCP', { observed: `status ${reply.statusCode}` });
   }
-  for await (const message of readSse(reply.body, bounds)) {
-    if (message['id'] === id) return outcomeOf(message, id, 200);
+  const messages = readSse(reply.body, bounds);
+  try {
+    return outcomeOf(await answerIn(messages, id, onNotification), id, 200);
+  } finally {
+    void letEnd(messages, reply);
+  }
+}
+
+async function answerIn(messages: AsyncGenerator<JsonObject>, id: number, onNotification: OnNotification): Promise<JsonObject> {
+  for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
+    const message = next.value;
+    if (message['id'] === id) return message;
     if (message['id'] === undefined && isNotification(message)) await onNotification(message);
   }
   throw new Refusal('CORDON-9010', 'the MCP server ends its answer early');
+}
+
+/** A stream that ends after its answer leaves its connection to the next call; one that is left open is closed. Never rejects. */
+async function letEnd(messages: AsyncGenerator<JsonObject>, { body }: Dispatcher.ResponseData): Promise<void> {
+  const ended = messages.next().catch(() => undefined); // what is wrong with it now concerns nobody
+  await within(END_MS, ended);
+  body.destroy();
 }

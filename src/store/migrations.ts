@@ -19,12 +19,7 @@ const STEPS: Readonly<Record<string, Step>> = {
       .addColumn('created_at', integer, (c) => c.notNull())
       .addColumn('ended_at', integer)
       .execute();
-    await db.schema
-      .createIndex('run_active')
-      .on('run')
-      .columns(['created_at', 'id'])
-      .where(sql.ref('ended_at'), 'is', null)
-      .execute();
+    await db.schema.createIndex('run_active').on('run').columns(['created_at', 'id']).where(sql.ref('ended_at'), 'is', null).execute();
     await types
       .table(db.schema.createTable('join_token'))
       .addColumn('token_hash', text, (c) => c.primaryKey())
@@ -95,10 +90,7 @@ const TABLE = 'migration';
  * @throws Refusal CORDON-9006 when a newer Cordon wrote the database, and whatever the dialect refuses
  */
 export async function migrate(db: Kysely<Tables>, types: ColumnTypes, place: string): Promise<void> {
-  const steps = Object.entries(STEPS).map(([name, up]): [string, Migration] => [
-    name,
-    { up: (on: Kysely<Tables>) => up(on, types) },
-  ]);
+  const steps = Object.entries(STEPS).map(([name, up]): [string, Migration] => [name, { up: (on: Kysely<Tables>) => up(on, types) }]);
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve(Object.fromEntries(steps)) },

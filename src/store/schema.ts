@@ -116,9 +116,7 @@ export function readStoredJson(text: string): Json {
 }
 
 const exactInteger = (_key: string, value: unknown, context?: { readonly source: string }): unknown =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && INTEGER.test(context?.source ?? '')
-    ? BigInt(context?.source ?? 0)
-    : value;
+  typeof value === 'number' && !Number.isSafeInteger(value) && INTEGER.test(context?.source ?? '') ? BigInt(context?.source ?? 0) : value;
 
 const PAGE_MAX = 1000;
 

@@ -46,9 +46,7 @@ const putChunk = (db: Kysely<Tables>, rows: readonly DecisionTable[]): Promise<u
     .insertInto('decision')
     .values(rows)
     .onConflict((on) =>
-      on
-        .column('id')
-        .doUpdateSet((eb) => Object.fromEntries(REPLACED.map((column) => [column, eb.ref(`excluded.${column}`)]))),
+      on.column('id').doUpdateSet((eb) => Object.fromEntries(REPLACED.map((column) => [column, eb.ref(`excluded.${column}`)]))),
     )
     .execute();
 
@@ -68,12 +66,7 @@ export const decisions = (db: Kysely<Tables>): Decisions => ({
   },
 
   async listDecisions({ agent, verdict, before, limit }) {
-    let query = db
-      .selectFrom('decision')
-      .selectAll()
-      .orderBy('seq', 'desc')
-      .orderBy('id', 'desc')
-      .limit(pageSize(limit));
+    let query = db.selectFrom('decision').selectAll().orderBy('seq', 'desc').orderBy('id', 'desc').limit(pageSize(limit));
     if (agent !== undefined) query = query.where('agent', '=', agent);
     if (verdict !== undefined) query = query.where('verdict', '=', verdict);
     if (before !== undefined) query = query.where('seq', '<', before);

@@ -25,13 +25,7 @@ export const runs = (db: Kysely<Tables>): Runs => ({
   },
 
   async activeRuns() {
-    const rows = await db
-      .selectFrom('run')
-      .selectAll()
-      .where('ended_at', 'is', null)
-      .orderBy('created_at')
-      .orderBy('id')
-      .execute();
+    const rows = await db.selectFrom('run').selectAll().where('ended_at', 'is', null).orderBy('created_at').orderBy('id').execute();
     return rows.map(run);
   },
 

@@ -63,11 +63,7 @@ export const pins = (db: Kysely<Tables>): Pins => ({
   },
 
   async getPin(resource) {
-    const row = await db
-      .selectFrom('pin')
-      .select(['digest', 'tools'])
-      .where('resource', '=', resource)
-      .executeTakeFirst();
+    const row = await db.selectFrom('pin').select(['digest', 'tools']).where('resource', '=', resource).executeTakeFirst();
     return row && { digest: row.digest, tools: readStoredJson(row.tools) };
   },
 });

@@ -90,8 +90,7 @@ class SqliteConnection implements DatabaseConnection {
 
 function bindable(value: unknown): SQLInputValue {
   if (typeof value === 'string') return storableText(value);
-  if (value === null || typeof value === 'number' || typeof value === 'bigint' || value instanceof Uint8Array)
-    return value;
+  if (value === null || typeof value === 'number' || typeof value === 'bigint' || value instanceof Uint8Array) return value;
   throw new TypeError(`a ${typeof value} cannot be bound`);
 }
 

@@ -22,11 +22,7 @@ const RESULTS: Readonly<Record<number, ResultRow>> = {
     (place) => `store \`${place}\` is locked by another process`,
     'end the other process that uses the data directory, then retry',
   ),
-  8: result(
-    'CORDON-9004',
-    (place) => `store \`${place}\` is read-only`,
-    'give this user the right to write the file and its directory',
-  ),
+  8: result('CORDON-9004', (place) => `store \`${place}\` is read-only`, 'give this user the right to write the file and its directory'),
   10: result('CORDON-9004', (place) => `store \`${place}\` cannot be read or written`, SPACE),
   11: result('CORDON-9006', (place) => `store \`${place}\` is corrupt`, RESTORE),
   13: result('CORDON-9004', (place) => `store \`${place}\` is full`, SPACE),

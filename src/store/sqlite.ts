@@ -106,5 +106,4 @@ function prepareConnection(database: DatabaseSync, place: string): void {
   if (pragma(database, 'application_id') !== APPLICATION_ID) database.exec(`pragma application_id=${APPLICATION_ID}`);
 }
 
-const pragma = (database: DatabaseSync, text: string): unknown =>
-  Object.values(database.prepare(`pragma ${text}`).get() ?? {})[0];
+const pragma = (database: DatabaseSync, text: string): unknown => Object.values(database.prepare(`pragma ${text}`).get() ?? {})[0];

@@ -1,22 +1,23 @@
-// A real MCP server of 2025-11-25 with sessions, of the official SDK of that time: whoever comes with a session that it does not know
-// is told so with 404 (MCP 2025-11-25, session management).
+// A real MCP server of 2025-11-25 with sessions, of the official SDK: whoever comes with a session that it does not know is told so
+// with 404 (MCP 2025-11-25, session management).
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { text as textOf } from 'node:stream/consumers';
+import { McpServer, WebStandardStreamableHTTPServerTransport as Transport } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { connect } from '../../src/sdk/index.ts';
 
 const [port = '0'] = process.argv.slice(2);
-const sessions = new Map<string, StreamableHTTPServerTransport>();
+const sessions = new Map<string, Transport>();
 
-async function begin(): Promise<StreamableHTTPServerTransport> {
-  const transport = new StreamableHTTPServerTransport({
+async function begin(): Promise<Transport> {
+  const transport = new Transport({
     sessionIdGenerator: randomUUID,
     onsessioninitialized: (id) => void sessions.set(id, transport),
+    enableJsonResponse: true,
   });
   const server = new McpServer({ name: 'legacy', version: '1' });
-  server.registerTool('echo', { description: 'says it again', inputSchema: { text: z.string() } }, ({ text }) => ({
+  server.registerTool('echo', { description: 'says it again', inputSchema: z.object({ text: z.string() }) }, ({ text }) => ({
     content: [{ type: 'text', text }],
   }));
   await server.connect(transport);
@@ -24,11 +25,14 @@ async function begin(): Promise<StreamableHTTPServerTransport> {
 }
 
 async function listener(req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const id = req.headers['mcp-session-id'];
-  const transport = id === undefined ? await begin() : sessions.get(String(id));
-  if (transport !== undefined) return transport.handleRequest(req, res);
-  res.writeHead(404, { 'content-type': 'application/json' });
-  res.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32_001, message: 'Session not found' } }));
+  const headers = Object.fromEntries(Object.entries(req.headers).map(([name, value]) => [name, String(value)]));
+  const id = headers['mcp-session-id'];
+  const transport = id === undefined ? await begin() : sessions.get(id);
+  if (transport === undefined) return void res.writeHead(404).end();
+  const request = new Request(`http://localhost${req.url ?? '/'}`, { method: 'POST', headers, body: await textOf(req) });
+  const reply = await transport.handleRequest(request);
+  res.writeHead(reply.status, Object.fromEntries(reply.headers));
+  res.end(await reply.text());
 }
 
 const cordon = await connect();

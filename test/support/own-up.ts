@@ -1,4 +1,4 @@
-// A `cordon up` of a bed under conditions of the test's own: another clock, a limit on the size of files, other variables.
+// A `cordon up` of a bed under conditions of the test's own: another clock, SVIDs of another lifetime, a limit on the size of files.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -18,8 +18,6 @@ export interface UpConditions {
 
 export interface OwnUp {
   readonly child: ChildProcess;
-  /** Lines of its standard error: notices. */
-  readonly notices: readonly string[];
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -49,7 +47,6 @@ export async function startUp(
   await Promise.race([ready, gone]);
   return {
     child,
-    notices,
     async stop(signal = 'SIGTERM'): Promise<void> {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const closed = once(child, 'close');

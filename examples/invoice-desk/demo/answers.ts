@@ -1,7 +1,13 @@
 // What Cordon answers, as far as the demo reads it; anything else is an error here and not three calls later.
 import * as z from 'zod';
 
-export const Credentials = z.object({ chain: z.string(), privateKey: z.string(), bundle: z.string(), control: z.string(), pid: z.number() });
+export const Credentials = z.object({
+  chain: z.string(),
+  privateKey: z.string(),
+  bundle: z.string(),
+  control: z.string(),
+  pid: z.number(),
+});
 
 export const LogIdentity = z.object({ vkey: z.string() });
 

@@ -91,6 +91,7 @@ export class Attacks {
 function reasonOf(decision: SeenDecision | undefined): { reason?: string; clause?: string } {
   const nearest = decision?.explanation?.nearest[0];
   const reason = nearest?.annotations['reason'] ?? decision?.reason;
-  const clause = nearest === undefined ? undefined : `${nearest.failedClause}${nearest.observed === undefined ? '' : `   ${nearest.observed}`}`;
+  const clause =
+    nearest === undefined ? undefined : `${nearest.failedClause}${nearest.observed === undefined ? '' : `   ${nearest.observed}`}`;
   return { ...(reason === undefined ? {} : { reason }), ...(clause === undefined ? {} : { clause }) };
 }

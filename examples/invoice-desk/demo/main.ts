@@ -60,7 +60,10 @@ async function freshDirectory(dataDir: string): Promise<void> {
   if (found.length > 0 && !found.includes(MARK)) {
     throw new Error(`\`${dataDir}\` is not empty and was not made by the demo; name another directory with --data`);
   }
-  const pid = await readFile(join(dataDir, 'operator', 'credentials.json'), 'utf8').then((text) => read(Credentials, text).pid, () => undefined);
+  const pid = await readFile(join(dataDir, 'operator', 'credentials.json'), 'utf8').then(
+    (text) => read(Credentials, text).pid,
+    () => undefined,
+  );
   if (pid !== undefined && isRunning(pid)) {
     throw new Error(`a demo is running in \`${dataDir}\` (process ${pid}); stop it, or name another directory with --data`);
   }
@@ -168,7 +171,8 @@ class Story {
   }
 
   #heard(event: DeskEvent): void {
-    if (event.event === 'invoice') this.#tell({ type: 'invoice', invoice: event.invoice ?? event.file ?? '', ok: event.ok === true, text: event.text ?? '' });
+    if (event.event === 'invoice')
+      this.#tell({ type: 'invoice', invoice: event.invoice ?? event.file ?? '', ok: event.ok === true, text: event.text ?? '' });
     if (event.event === 'thought' && !this.#hijacked) {
       this.#hijacked = true;
       this.#tell({ type: 'hijack', agent: event.at, invoice: event.invoice, says: event.text ?? '' });
@@ -223,7 +227,10 @@ class Story {
   }
 
   async #release(operator: Operator, desk: RunningDesk): Promise<void> {
-    const { status } = await operator.call(Level, 'POST', `/v1/agents/${HIJACKABLE}/level`, { level: 'normal', reason: 'the invoice was removed' });
+    const { status } = await operator.call(Level, 'POST', `/v1/agents/${HIJACKABLE}/level`, {
+      level: 'normal',
+      reason: 'the invoice was removed',
+    });
     this.#tell({ type: 'released', agent: HIJACKABLE, status });
     await this.#probe(desk, 'released');
   }

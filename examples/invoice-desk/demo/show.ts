@@ -36,8 +36,12 @@ export function shownOn(screen: Screen): Tell {
   const SHOW: { readonly [K in StoryEvent['type']]: (event: Extract<StoryEvent, { type: K }>) => void } = {
     begin(event) {
       isProtected = event.protected;
-      const how = event.protected ? 'every call below is real mTLS through the gateway' : 'without Cordon: plain calls, keys in every agent';
-      line(`\n  ${paint('bold', event.protected ? 'cordon demo' : 'cordon demo --unprotected')} - an invoice desk, ${event.invoices} invoices; ${how}\n`);
+      const how = event.protected
+        ? 'every call below is real mTLS through the gateway'
+        : 'without Cordon: plain calls, keys in every agent';
+      line(
+        `\n  ${paint('bold', event.protected ? 'cordon demo' : 'cordon demo --unprotected')} - an invoice desk, ${event.invoices} invoices; ${how}\n`,
+      );
     },
     step: (event) => line(`  ${mark(true)} ${event.what.padEnd(14)}${event.detail}  ${seconds(event.ms)}`),
     invoice(event) {
@@ -48,13 +52,20 @@ export function shownOn(screen: Screen): Tell {
     },
     hijack(event) {
       heading(`an invoice speaks to the machine, and the ${event.agent} obeys`);
-      line(`  ${paint('yellow', '!')} ${oneLine(event.invoice ?? '').padEnd(14)}${paint('yellow', oneLine(event.says, screen.columns - 22))}`);
+      line(
+        `  ${paint('yellow', '!')} ${oneLine(event.invoice ?? '').padEnd(14)}${paint('yellow', oneLine(event.says, screen.columns - 22))}`,
+      );
     },
     attack(event) {
-      if (!event.denied) return line(`  ${paint('red', '!')} ${ATTACKS[event.attack].padEnd(ATTACK_WIDTH)}${paint(['red', 'bold'], 'SUCCEEDED')}`);
+      if (!event.denied)
+        return line(`  ${paint('red', '!')} ${ATTACKS[event.attack].padEnd(ATTACK_WIDTH)}${paint(['red', 'bold'], 'SUCCEEDED')}`);
       const code = event.code ?? 'no answer';
       line(`  ${mark(false)} ${ATTACKS[event.attack].padEnd(ATTACK_WIDTH)}${paint('red', 'DENY')} ${paint('bold', code)}`);
-      const path = event.code === 'CORDON-3007' && event.segment?.src !== undefined && event.segment.dst !== undefined && event.segment.src !== event.segment.dst;
+      const path =
+        event.code === 'CORDON-3007' &&
+        event.segment?.src !== undefined &&
+        event.segment.dst !== undefined &&
+        event.segment.src !== event.segment.dst;
       const why = path ? `${event.reason ?? ''}: ${event.segment.src} > ${event.segment.dst}` : (event.reason ?? '');
       if (why !== '') line(`      ${paint('dim', oneLine(why, screen.columns - 8))}`);
     },
@@ -62,13 +73,20 @@ export function shownOn(screen: Screen): Tell {
       const drill = event.because === 'drill' ? ' (a drill: nothing attacked)' : '';
       heading(`containment${drill}`);
       const cut = `${plural(event.calls, 'live call')} and ${plural(event.connections, 'connection')} cut`;
-      line(`  ${mark(event.status === 'contained')} ${`${event.agent} off`.padEnd(14)}${event.status}: ${cut} ${paint('bold', `${event.cutMs} ms`)} after the order; the gateway saw silence at ${event.gatewayMs} ms`);
+      line(
+        `  ${mark(event.status === 'contained')} ${`${event.agent} off`.padEnd(14)}${event.status}: ${cut} ${paint('bold', `${event.cutMs} ms`)} after the order; the gateway saw silence at ${event.gatewayMs} ms`,
+      );
     },
     probe(event) {
-      const said = event.ok ? 'a legitimate call goes through again' : `a legitimate call  ${paint('red', 'DENY')} ${paint('bold', event.code ?? '')}`;
+      const said = event.ok
+        ? 'a legitimate call goes through again'
+        : `a legitimate call  ${paint('red', 'DENY')} ${paint('bold', event.code ?? '')}`;
       line(`  ${mark(event.ok)} ${`${event.agent} tries`.padEnd(14)}${said}`);
     },
-    audit: (event) => line(`  ${mark(event.result === 'VERIFIED')} ${'audit log'.padEnd(14)}${paint('bold', event.result)}, ${event.entries} entries against the signed tree, offline  ${seconds(event.ms)}`),
+    audit: (event) =>
+      line(
+        `  ${mark(event.result === 'VERIFIED')} ${'audit log'.padEnd(14)}${paint('bold', event.result)}, ${event.entries} entries against the signed tree, offline  ${seconds(event.ms)}`,
+      ),
     released: (event) => line(`  ${mark(event.status === 'released')} ${event.agent.padEnd(14)}released`),
     books(event) {
       heading('the books, read from the files');
@@ -93,7 +111,11 @@ export function shownOn(screen: Screen): Tell {
 
   function closing(event: Summary, guarded: boolean): string {
     const { attacks, benign } = event;
-    if (!guarded) return paint('red', `${attacks.tried - attacks.denied} of ${attacks.tried} attacks succeeded`) + `; the same desk behind Cordon: ${paint('bold', 'cordon demo')}`;
+    if (!guarded)
+      return (
+        paint('red', `${attacks.tried - attacks.denied} of ${attacks.tried} attacks succeeded`) +
+        `; the same desk behind Cordon: ${paint('bold', 'cordon demo')}`
+      );
     const counts = `${event.calls.allowed} calls allowed, ${event.calls.denied} denied`;
     const verdict = attacks.denied === attacks.tried && benign.done === benign.total;
     return `${mark(verdict)} ${attacks.denied} of ${attacks.tried} attacks denied, ${benign.done} of ${benign.total} invoices settled, ${counts}  ${seconds(event.seconds * 1000)}`;

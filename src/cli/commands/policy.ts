@@ -13,7 +13,9 @@ export function policyCommand(program: Command): void {
   const command = policy
     .command('reload')
     .summary('read the policy files again')
-    .description('Reads the policy files again and puts them in force. Exit 2 with file and line when they are not admitted; then nothing changes.')
+    .description(
+      'Reads the policy files again and puts them in force. Exit 2 with file and line when they are not admitted; then nothing changes.',
+    )
     .action(async (_options: object, self: Command) => {
       const context = contextOf(self);
       const { json, value } = await context.connected(reload);
@@ -32,7 +34,8 @@ async function reload(client: Client): Promise<Reply<'policies'>> {
     if (!(error instanceof Failure)) throw error;
     const { policies } = (await client.status()).value;
     const { exit, message, detail } = error;
-    const now = policies.state === 'none' ? 'until then none is in force and every call is denied' : 'until then the set in force stays in force';
+    const now =
+      policies.state === 'none' ? 'until then none is in force and every call is denied' : 'until then the set in force stays in force';
     throw new Failure(exit, message, {
       ...detail,
       expected: detail.expected ?? `a set that is admitted; ${now}`,

@@ -25,8 +25,8 @@ const tlsOf = (credentials: Credentials): ServerOptions => ({
   key: credentials.privateKey,
   ca: credentials.bundle,
   requestCert: true,
-  // INVARIANT I5: `admit` refuses what did not verify; refused by TLS, its certificate could not be read for the record
-  rejectUnauthorized: false,
+  // INVARIANT I5: refused inside the handshake, at the price of not knowing whom a forged certificate names (docs/decisions/0004)
+  rejectUnauthorized: true,
   minVersion: 'TLSv1.3',
   secureOptions: NO_TICKETS,
 });
@@ -68,7 +68,6 @@ function admit(pep: Pep, socket: TLSSocket, failures: FailureRecorder): void {
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   try {
-    if (!socket.authorized) throw handshakeRefusal(socket.authorizationError, socket);
     const peer = readPeer(socket, pep.trustDomain);
     pep.connections.add(socket, peer);
     closeAtExpiry(pep, socket, peer);

@@ -37,6 +37,8 @@ const LIMITS: ServerOptions = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 60_000,
+  // how often the timers above are looked at; the default of 30 s would make 10 s up to 40
+  connectionsCheckingInterval: 2_000,
   maxHeaderSize: 16_384,
   requireHostHeader: true,
   insecureHTTPParser: false,

@@ -51,6 +51,11 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   }
 }
 
+/** The data directory is somebody else's, or in use. */
+export class DirectoryTaken extends Error {
+  override readonly name = 'DirectoryTaken';
+}
+
 /** Marks a directory as the demo's own, so that it and nothing else is ever emptied. */
 const MARK = 'made-by-cordon-demo';
 
@@ -58,14 +63,14 @@ const MARK = 'made-by-cordon-demo';
 async function freshDirectory(dataDir: string): Promise<void> {
   const found: readonly string[] = await readdir(dataDir).catch(() => []);
   if (found.length > 0 && !found.includes(MARK)) {
-    throw new Error(`\`${dataDir}\` is not empty and was not made by the demo; name another directory with --data`);
+    throw new DirectoryTaken(`\`${dataDir}\` is not empty and was not made by the demo`);
   }
   const pid = await readFile(join(dataDir, 'operator', 'credentials.json'), 'utf8').then(
     (text) => read(Credentials, text).pid,
     () => undefined,
   );
   if (pid !== undefined && isRunning(pid)) {
-    throw new Error(`a demo is running in \`${dataDir}\` (process ${pid}); stop it, or name another directory with --data`);
+    throw new DirectoryTaken(`a demo is running in \`${dataDir}\`, its Cordon is process ${pid}`);
   }
   await rm(dataDir, { recursive: true, force: true });
   await mkdir(join(dataDir, 'state'), { recursive: true, mode: 0o700 });

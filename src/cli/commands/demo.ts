@@ -1,6 +1,6 @@
 // `cordon demo`: the invoice desk with one poisoned invoice, behind Cordon or without. The desk lives in the repository's `examples/`
 // with the SDKs of its vendors; an installed package has neither and says where to get them.
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
@@ -66,16 +66,35 @@ async function demo(flags: DemoFlags): Promise<number> {
   const interrupt = (): void => interrupted.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const isProtected = flags.unprotected !== true;
+  const inboxDir = await existing(resolve(flags.inbox ?? ''));
   const held = await runDemo({
     protected: isProtected,
-    inboxDir: resolve(flags.inbox ?? ''),
+    inboxDir,
     dataDir,
     tell,
     stay: () => (stays ? staying(interrupted.signal, write, isProtected, dataDir) : Promise.resolve()),
     interrupted: interrupted.signal,
-  });
+  }).catch(refused);
   if (interrupted.signal.aborted && !stays) return EXIT.interrupted;
   return held ? EXIT.ok : EXIT.gate;
+}
+
+async function existing(inboxDir: string): Promise<string> {
+  try {
+    await readdir(inboxDir);
+    return inboxDir;
+  } catch (cause) {
+    throw new Failure('usage', `no directory of invoices at \`${inboxDir}\``, { cause, fix: ['name one with `--inbox DIR`'] });
+  }
+}
+
+/** @throws Failure `conflict` for a directory that the demo may not empty, anything else as it is */
+function refused(error: unknown): never {
+  if (!(error instanceof Error) || error.name !== 'DirectoryTaken') throw error;
+  throw new Failure('conflict', error.message, {
+    cause: error,
+    fix: ['stop it with Ctrl-C where it runs', 'name another directory with `--data DIR`'],
+  });
 }
 
 async function loadDemo(): Promise<DemoModule> {

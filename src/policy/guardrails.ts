@@ -1,5 +1,5 @@
 // Guardrails: forbids that are part of every policy set, so that one engine, one explanation and one analysis cover them.
-// INVARIANT I9: between segments nothing flows without a link. Levels: DESIGN.md §7. No guardrail reads `context`: they hold
+// INVARIANT I9: between segments nothing flows without a link. Levels: what containment leaves. No guardrail reads `context`: they hold
 // whatever the arguments are, also when the arguments cannot be read at all.
 //
 // Their order is the order in which a denial names them: a caller that is off learns that; then the segment, so that a caller from

@@ -138,7 +138,7 @@ void test('a part of Cordon is one run, however often its SVID is renewed', asyn
   const store = await openSqliteStore(':memory:');
   const acts: string[] = [];
   const log = { append: (record: object) => (acts.push('act' in record ? String(record.act) : ''), { log: '', seq: 0, leafHash: '' }) };
-  const unused = { isRegistered: () => false, mayRenew: () => undefined, onIssued: () => undefined };
+  const unused = { isRegistered: () => false, mayHave: () => undefined, onIssued: () => undefined };
   const ca = await authority();
   const issuer = createIssuer({
     authority: { current: () => ca, fresh: async () => ca },

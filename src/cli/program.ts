@@ -38,6 +38,15 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   versionCommand,
 ];
 
+const EXIT_CODES = `
+Exit codes:
+  0  done, allowed, verified          6  integrity: log altered or truncated, signature bad
+  1  unexpected error                 7  a gate failed: doctor, demo
+  2  usage, input, configuration      8  conflict: exists, or at that level already
+  3  log in, or a role is lacking     9  partial: not every gateway confirmed
+  4  server unreachable             130  interrupted
+  5  the answer is no               125, 126, 127  cordon run could not start its command`;
+
 /** Runs the command that `args` name. Sets `process.exitCode`. @throws Failure, Refusal */
 export async function runProgram(args: readonly string[]): Promise<void> {
   const program = new Command('cordon')
@@ -47,6 +56,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .configureHelp({ showGlobalOptions: true })
     .helpCommand('help [command]', 'help for a command');
   showExamples(program, ['cordon demo', 'cordon init && cordon up', 'cordon why --last']);
+  program.addHelpText('after', EXIT_CODES);
   addGlobalOptions(program);
   await addDemo(program, args);
   for (const add of COMMANDS) add(program);

@@ -23,8 +23,8 @@ export interface IssuerParts {
   /** Lifetime of SVIDs, milliseconds. */
   readonly ttl: number;
   readonly isRegistered: (kind: WorkloadKind, name: string) => boolean;
-  /** Refuses renewal, for instance at level `off`. @throws Refusal */
-  readonly mayRenew: (run: Run) => void;
+  /** Refuses an identity, new or renewed, for instance at level `off`. @throws Refusal CORDON-4002 */
+  readonly mayHave: (workload: Pick<Run, 'kind' | 'name'>) => void;
   /** Told of every SVID of a run, so that PEPs learn of it. */
   readonly onIssued: (run: Run, svid: IssuedSvid) => void;
 }
@@ -77,6 +77,7 @@ class RunIssuer implements Issuer {
     if (!isRegistered(kind, name)) {
       throw new Refusal('CORDON-1012', `no ${kind} is registered as \`${name}\``, { observed: `${kind}/${name}` });
     }
+    this.#parts.mayHave({ kind, name });
     const run = await this.#addRun(kind, name, actor);
     const token = randomSecret();
     await store.addToken({ tokenHash: sha256Hex(token), runId: run.id, expiresAt: now() + TOKEN_TTL });
@@ -84,23 +85,24 @@ class RunIssuer implements Issuer {
   }
 
   async join(token: string, request: Uint8Array): Promise<IssuedSvid> {
-    const { store, now, ttl } = this.#parts;
+    const { store, now, ttl, mayHave } = this.#parts;
     const publicKey = await publicKeyOfRequest(request); // first, so that a request that is no good does not cost the token
     const taken = await store.takeToken(sha256Hex(token), now());
     const run = taken === undefined ? undefined : await store.getRun(taken.runId);
     if (run === undefined || run.endedAt !== undefined) {
       throw new Refusal('CORDON-1005', 'the join token is unknown, used or expired', { expected: 'a fresh token, used once, within 60 s' });
     }
+    mayHave(run);
     return this.#issueTo(run, publicKey, ttl);
   }
 
   async renew(peer: SvidFacts, request: Uint8Array): Promise<IssuedSvid> {
-    const { store, mayRenew, ttl } = this.#parts;
+    const { store, mayHave, ttl } = this.#parts;
     const run = peer.workload.run === undefined ? undefined : await store.getRun(peer.workload.run);
     if (run === undefined || run.endedAt !== undefined || this.#idOf(run) !== peer.workload.id) {
       throw new Refusal('CORDON-4005', 'the run has ended', { observed: peer.workload.id });
     }
-    mayRenew(run);
+    mayHave(run);
     return this.#issueTo(run, await publicKeyOfRequest(request), ttl);
   }
 

@@ -41,4 +41,7 @@ export const errorCodeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
 /** What an error says, for operators; never sent to a caller. */
-export const errorTextOf = (error: unknown): string => (error instanceof Error ? error.message : 'failed');
+export function errorTextOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed';
+  return error instanceof Refusal && error.observed !== undefined ? `${error.message}: ${error.observed}` : error.message;
+}

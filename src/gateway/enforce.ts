@@ -34,6 +34,7 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call)
   const recorded = recordDecision(pep, call.request, decision); // 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
+    if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
     sendReply(exchange, exchange.wire({ code: decision.code ?? 'CORDON-9001', decisionId: recorded.id, reason: decision.reason }));
     return;
   }
@@ -49,6 +50,8 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call)
     end();
   }
 }
+
+const isOff = (pep: Pep, { agent }: Peer): boolean => pep.snapshot()?.world.levels.get(agent) === 'off';
 
 /** Why a forwarded call ended early: what ended it, rather than what broke because of that. */
 const endOf = (exchange: Exchange, error: unknown): Refusal => {

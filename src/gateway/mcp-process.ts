@@ -32,6 +32,8 @@ export interface McpProcessRequest {
 const HANDSHAKE_MS = 20_000;
 const STOP_MS = 2_000;
 const STDERR_LINE = 8_192;
+/** Of what the server said last before it ended, characters. */
+const LAST_WORDS = 200;
 /** What may wait in the pipe for a server that does not read. Bytes. */
 const MAX_UNREAD = 33_554_432;
 
@@ -44,6 +46,9 @@ export class McpProcess {
   readonly #gone = Promise.withResolvers<void>();
   #nextId = 1;
   #ended = false;
+  /** How the process ended and what it said last on its standard error; for operators, never for a caller. attacker-controlled */
+  #end = '';
+  #lastWords = '';
 
   constructor(options: McpProcessOptions) {
     this.#options = options;
@@ -90,17 +95,22 @@ export class McpProcess {
 
   #listen(): void {
     const { stdin, stdout, stderr } = this.#child;
-    this.#child.once('error', () => this.#fail());
-    this.#child.once('close', () => this.#fail());
+    this.#child.once('error', (error) => this.#fail(error.message));
+    this.#child.once('close', (code, signal) => this.#fail(signal === null ? `exit code ${code}` : `ended by ${signal}`));
     stdin.on('error', () => this.#child.kill()); // a pipe that broke: the server is dead or wants to be
     const { bounds, onStderr } = this.#options;
+    const onErrorLine = (line: Buffer): void => {
+      this.#lastWords = wordsOf(line);
+      onStderr(line.toString('utf8'));
+    };
     readLines(stdout, { maxBytes: bounds.maxBytes, onLine: (line) => this.#onLine(line), onTooLong: () => this.#child.kill() });
     // of its diagnostics a longer line is of no use to anyone
-    readLines(stderr, { maxBytes: STDERR_LINE, onLine: (line) => onStderr(line.toString('utf8')), onTooLong: () => undefined });
+    readLines(stderr, { maxBytes: STDERR_LINE, onLine: onErrorLine, onTooLong: () => undefined });
   }
 
-  #fail(): void {
+  #fail(how: string): void {
     this.#ended = true;
+    if (this.#end === '') this.#end = how;
     this.#gone.resolve();
     for (const { answer } of this.#waiting.values()) answer.reject(this.#died());
   }
@@ -161,13 +171,22 @@ export class McpProcess {
   }
 
   #died(): Refusal {
-    return this.#broken('ended');
+    const said = this.#lastWords === '' ? '' : `, it said: ${this.#lastWords}`;
+    return this.#broken('ended', this.#end === '' ? undefined : `${this.#end}${said}`);
   }
 
-  #broken(how: string): Refusal {
-    return new Refusal('CORDON-9010', `the MCP server \`${this.#options.name}\` ${how}`);
+  #broken(how: string, observed?: string): Refusal {
+    const fix = `run the command of \`${this.#options.name}\` by hand, in the directory of cordon.yaml, and mend what it says`;
+    return new Refusal('CORDON-9010', `the MCP server \`${this.#options.name}\` ${how}`, observed === undefined ? {} : { observed, fix });
   }
 }
+
+const wordsOf = (line: Buffer): string =>
+  line
+    .toString('utf8')
+    .replaceAll(/[\p{C}\s]+/gu, ' ')
+    .trim()
+    .slice(0, LAST_WORDS);
 
 /** One request of ours that has no answer yet. */
 class Waiting {

@@ -29,9 +29,9 @@ export function misfit(source: Source, { path, message }: Issue): Refusal {
   return new Refusal('CORDON-9006', `${where}: \`${member === '' ? 'the file' : member}\`: ${message}`, { fix: `edit ${where}` });
 }
 
-/** Of the branches of a union, the one that went furthest is the one that was meant. */
+/** Of the branches of a union, the one that went furthest is the one that was meant; a misspelt member explains the missing one. */
 export function deepest(issues: readonly z.core.$ZodIssue[]): Issue {
-  const [first] = issues;
+  const first = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   if (first === undefined) return { path: [], message: 'does not fit' };
   if (first.code === 'unrecognized_keys') {
     const [key = ''] = first.keys;

@@ -24,6 +24,7 @@ import { admit } from '../policy/admit.ts';
 import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
 import { tilesAt } from '../store/log-tiles.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataDir } from './data-dir.ts';
 
 /** The Cordon that is examined. */
@@ -47,6 +48,8 @@ const DAY = 86_400_000;
 const MIB = 1_048_576;
 const NETWORK_MS = 5_000;
 const LEAST_FREE = 512 * MIB;
+const OFF_LOOKS = 20;
+const OFF_LOOK_MS = 50;
 /** Two reads of a longer log would keep the gateway from its work; a log made for the purpose stands in for it. */
 const MOST_COPIED = 20_000;
 
@@ -65,7 +68,7 @@ export async function examine(parts: Examined, views: Views): Promise<readonly C
     await check('policy', 'policies', async () => policies(status)),
     await check('policy', 'empty set denies', async () => emptySetDenies(parts, views)),
     await check('log', 'tampering is detected', () => tampering(parts)),
-    await check('clients', 'agents at level off', async () => offIsSilent(views.agents())),
+    await check('clients', 'agents at level off', () => offIsSilent(views)),
     await check('store', 'database', () => database(data.database)),
     await check('store', 'disk space', () => diskSpace(data.root)),
   ];
@@ -276,9 +279,12 @@ async function flipBit(path: string): Promise<void> {
 }
 
 /** INVARIANT I6 */
-function offIsSilent(agents: readonly AgentView[]): Found {
-  const off = agents.filter(({ level }) => level === 'off');
-  const loud = off.filter(({ connections }) => connections > 0);
+async function offIsSilent(views: Views): Promise<Found> {
+  const offNow = (): readonly AgentView[] => views.agents().filter(({ level }) => level === 'off');
+  const connected = (): readonly AgentView[] => offNow().filter(({ connections }) => connections > 0);
+  // an agent that tries again is told why and let go: only a connection that stays is one
+  for (let looks = 0; connected().length > 0 && looks < OFF_LOOKS; looks++) await sleep(OFF_LOOK_MS);
+  const [off, loud] = [offNow(), connected()];
   if (loud.length > 0) return bad(`still connected: ${loud.map(({ name }) => name).join(', ')}`, 'stop their processes, and report this');
   return good(off.length === 0 ? 'none is off' : `${off.length} off, none connected`);
 }

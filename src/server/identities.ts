@@ -53,7 +53,7 @@ const issuerOf = ({ config, now }: Setting, { authority, store, log }: State, pu
     now,
     ttl: config.svidTtl,
     isRegistered: (kind, name) => isRegistered(config, kind, name),
-    mayRenew: (run) => refuseOff(publisher, run),
+    mayHave: (run) => refuseOff(publisher, run),
     onIssued(run, svid): void {
       if (run.kind !== 'agent') return;
       publisher.setRun(run.id, { agent: run.name, notAfter: svid.notAfter });
@@ -66,9 +66,11 @@ function isRegistered({ agents, resources }: Config, kind: WorkloadKind, name: s
   return registered.some((member) => member.name === name);
 }
 
-function refuseOff(publisher: Publisher, { kind, name }: Run): void {
+function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'name'>): void {
   if (kind === 'agent' && publisher.world().levels.get(name) === 'off') {
-    throw new Refusal('CORDON-4002', 'level `off`: no SVID is renewed');
+    throw new Refusal('CORDON-4002', `level \`off\`: no SVID is given to \`${name}\``, {
+      fix: `lift it, when it is safe: cordon release ${name} --reason TEXT`,
+    });
   }
 }
 

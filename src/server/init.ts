@@ -24,7 +24,7 @@ agents:
   assistant: { segment: desk, owner: you@desk.example, purpose: answers questions about the files }
 
 # MCP servers. The gateway starts the one below itself, so nothing else can reach it. To have it:
-#   npm install --save-exact @modelcontextprotocol/server-filesystem && mkdir -p files
+#   npm init -y && npm install --save-exact @modelcontextprotocol/server-filesystem && mkdir -p files && echo hello > files/a.txt
 # then put these lines in place of \`resources: {}\`, and take the \`//\` off the last permit in policies/assistant.cedar.
 resources: {}
 #resources:
@@ -49,7 +49,7 @@ permit (principal, action in Action::"mcp/session", resource);
 `;
 
 const ASSISTANT = `// What the assistant may do. Nothing here means nothing is allowed: there is no other default.
-// Ask: cordon can assistant files/read_text_file --input '{"path":"files/a.txt"}'
+// Ask: cordon can assistant files/read_text_file --input '{"path":"a.txt"}'
 @id("assistant-reads")
 @owner("you@desk.example")
 @reason("reading is what it is for")
@@ -69,7 +69,7 @@ permit (
 //   action == Action::"files/write_file",
 //   resource
 // )
-// when { context.input.path like "files/*.txt" && !(context.input.path like "*..*") };
+// when { context.input.path like "*.txt" && !(context.input.path like "*..*") };
 `;
 
 const FILES: readonly (readonly [path: string, text: string])[] = [

@@ -82,16 +82,20 @@ function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts
     startedAt,
     gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.count() },
     snapshot: { version: snapshot.version, ageMs: now() - snapshot.at },
-    policies: policiesView(policies),
+    policies: policiesView(policies, resources),
     agents: countLevels(config, snapshot),
     resources,
     log: { origin: log.origin, size: log.size },
   };
 }
 
-function policiesView(policies: Snapshot['policies']): StatusView['policies'] {
+function policiesView(policies: Snapshot['policies'], resources: StatusView['resources']): StatusView['policies'] {
   if (!(policies instanceof Refusal)) return { state: 'enforce', version: policies.version, count: policies.policies.length };
-  const { code, message, fix } = policies;
+  const { code, message } = policies;
+  // a policy can name only tools that are known: that server first, the policy perhaps not at all
+  const unknown = resources.filter(({ state, tools }) => state === 'waiting' && tools === 0).map(({ resource }) => `\`${resource}\``);
+  const fix =
+    code === 'CORDON-9006' && unknown.length > 0 ? `bring up ${unknown.join(', ')} first: its tools are not known yet` : policies.fix;
   return { state: 'none', version: 0, count: 0, error: { code, message, fix } };
 }
 

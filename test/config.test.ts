@@ -53,6 +53,12 @@ const BAD: readonly (readonly [why: string, from: string, to: string, expected: 
   ['a time that a timer cannot hold', 'segments:', 'svid: { ttl: 9999h }\nsegments:', /cordon\.yaml:2:\d+: `svid\.ttl`: from 10s to 24h/],
   ['a time that never rests', 'segments:', 'maxStaleness: 0s\nsegments:', /cordon\.yaml:2:\d+: `maxStaleness`: from 1s to 1h/],
   ['a bad trust domain', 'desk.example', 'Desk Example', /cordon\.yaml:1:\d+: `trustDomain`/],
+  [
+    'a misspelt member that makes another one missing',
+    'clerk: { segment:',
+    'clerk: { segmnt:',
+    /cordon\.yaml:6:\d+: `agents\.clerk\.segmnt`: unknown member `segmnt`/,
+  ],
   ['a missing member', 'owner: ops, ', '', /cordon\.yaml:6:\d+: `agents\.clerk\.owner`/],
   ['no YAML', 'segments:', 'segments: [', /cordon\.yaml:\d+:\d+: /],
   ['an alias bomb', 'trustDomain: desk.example', 'trustDomain: &a desk.example\npolicies: *a', /./],

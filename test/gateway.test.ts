@@ -368,7 +368,11 @@ describe('containment', () => {
     await assert.rejects(async () => {
       for (;;) if ((await reader?.read())?.done ?? true) throw new Error('ended');
     });
-    assert.equal(resultOf(await call(caller, toolCall('echo', { text: 'x' }))).structuredContent?.code, 'CORDON-4002');
+    const told = await call(caller, toolCall('echo', { text: 'x' }));
+    assert.equal(resultOf(told).structuredContent?.code, 'CORDON-4002');
+    assert.equal(told.headers['connection'], 'close', 'who is off is told why and let go');
+    const run = await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'caller' });
+    assert.equal(run.json['code'], 'CORDON-4002', 'and gets no new identity');
     await bed.stop();
     await bed.start();
     await bed.ready();

@@ -1,4 +1,4 @@
-// `decide`: one decision of a policy set, as the gateway asks for it: registry, typed arguments, the official Cedar engine.
+// `decide`: one decision of a policy set, as the gateway asks for it: registry, typed arguments, the compiled policies.
 import { sha256Hex } from '../src/crypto/hash.ts';
 import type { AccessRequest } from '../src/domain/access.ts';
 import { parseSpiffeId } from '../src/domain/spiffe-id.ts';
@@ -13,7 +13,7 @@ const nameOf = (count: number): string => `${count} policies`;
 
 const CASES = [
   { name: 'allow', cents: 4200, code: undefined },
-  // the engine is asked twice: a default deny learns whether other arguments would have been allowed
+  // the policies are asked twice: a default deny learns whether other arguments would have been allowed
   { name: 'deny', cents: 2_000_000, code: 'CORDON-3005' },
 ] as const;
 
@@ -23,13 +23,13 @@ export const decide: Bench = async (options) => {
   return { rows: reports.flatMap(({ rows }) => rows), says: reports.flatMap(({ says }) => says) };
 };
 
-function decideCase(each: (typeof CASES)[number], { quick }: BenchOptions): Promise<Report> {
+async function decideCase(each: (typeof CASES)[number], { quick }: BenchOptions): Promise<Report> {
   const [few, many] = COUNTS;
   return interleave({
     bench: 'decide',
     case: each.name,
     rounds: quick ? 2 : 5,
-    subjects: COUNTS.map((count) => subjectOf(each, count, quick)),
+    subjects: await Promise.all(COUNTS.map((count) => subjectOf(each, count, quick))),
     says: [
       {
         subject: nameOf(many),
@@ -40,10 +40,10 @@ function decideCase(each: (typeof CASES)[number], { quick }: BenchOptions): Prom
   });
 }
 
-function subjectOf({ cents, code }: (typeof CASES)[number], count: number, quick: boolean): Subject {
+async function subjectOf({ cents, code }: (typeof CASES)[number], count: number, quick: boolean): Promise<Subject> {
   const desks = desksFor(count);
   const world = worldOf(desks);
-  const set = admit([{ path: 'desks.cedar', text: policiesOf(count, desks) }], world, 1, sha256Hex);
+  const set = await admit([{ path: 'desks.cedar', text: policiesOf(count, desks) }], world, 1, sha256Hex);
   // of every desk whose rules are all in the set
   const requests = desks.slice(0, Math.floor((count - 1) / 5)).map((desk, serial) => requestOf(desk, cents, serial));
   const operate = (index: number): void => {

@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import { decide } from './decide.ts';
 import { gateway } from './gateway.ts';
 import { log } from './log.ts';
+import { pdp } from './pdp.ts';
 import type { Bench } from './row.ts';
 import { renderReport } from './table.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, log };
+const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log };
 const USAGE = `usage: npm run bench [-- [${Object.keys(BENCHES).join('|')}]... [--json] [--quick]]`;
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean; readonly quick: boolean } {

@@ -12,7 +12,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 describe('the tree', () => {
   test('keeps the architecture', () => {
-    const paths = globSync('{src,test,scripts,bench,examples}/**/*.{ts,tsx}', {
+    const paths = globSync('{src,test,scripts,bench,conformance,examples}/**/*.{ts,tsx}', {
       cwd: root,
       exclude: ['**/node_modules/**'],
     });
@@ -40,7 +40,7 @@ describe('the tree', () => {
   test('documents name only files that exist', () => {
     const documents = globSync(['*.md', 'docs/**/*.md'], { cwd: root, exclude: ['CHANGELOG.md'] });
     const named = documents.flatMap((document) =>
-      [...read(document).matchAll(/(?:src|test|scripts|docs|bench|examples)\/[\w./-]*\.\w+/g)].map(([path]) => ({
+      [...read(document).matchAll(/(?:src|test|scripts|docs|bench|conformance|examples)\/[\w./-]*\.\w+/g)].map(([path]) => ({
         document,
         path,
       })),

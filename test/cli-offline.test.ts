@@ -18,7 +18,7 @@ after(() => rm(dir, { recursive: true, force: true }));
 const cordon = (...args: readonly string[]): Promise<Ran> => run(args, { cwd: dir });
 
 const COMMANDS = [
-  'init', 'up', 'demo', 'run', 'status', 'agents', 'whois', 'can', 'why', 'off', 'release', 'policy reload', 'resource accept', 'audit verify', 'doctor', 'version',
+  'init', 'up', 'demo', 'run', 'status', 'agents', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'resource accept', 'audit verify', 'doctor', 'version',
 ]; // prettier-ignore
 
 describe('[U9] conventions', () => {
@@ -97,7 +97,7 @@ describe('[U9] conventions', () => {
       ['can', 'clerk', 'a/b'],
       ['why', '--last'],
       ['off', 'clerk', '--reason', 'x'],
-      ['policy', 'reload'],
+      ['policy', 'apply'],
       ['resource', 'accept', 'x'],
     ];
     for (const { code, stderr } of await Promise.all(asking.map((args) => cordon(...args)))) {
@@ -166,7 +166,7 @@ describe('init', () => {
     assert.equal(schema, 'cordon.init/v1');
     assert.deepEqual(
       files.map((file) => file.slice(join(dir, 'desk').length + 1)),
-      ['cordon.yaml', 'policies/sessions.cedar', 'policies/assistant.cedar', '.gitignore'],
+      ['cordon.yaml', 'policies/sessions.cedar', 'policies/assistant.cedar', 'policies/assistant.test.yaml', '.gitignore'],
     );
     const written = await readFile(join(dir, 'desk', 'cordon.yaml'), 'utf8');
     const again = await cordon('init', 'desk');

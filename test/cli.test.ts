@@ -66,13 +66,13 @@ describe('reading commands', () => {
       ['audit', 'verify'],
       ['version'],
       ['why', '--last', '3'],
-      ['policy', 'reload'],
+      ['policy', 'apply'],
     ];
     const all = await Promise.all(commands.map((args) => desk.cordon(...args, '--json')));
     const schemas = all.map((ran) => jsonOf(ran)['schema']);
     assert.deepEqual(
       schemas,
-      ['status', 'agents', 'whois', 'can', 'doctor', 'verification', 'version', 'decisions', 'policies'].map((name) => `cordon.${name}/v1`),
+      ['status', 'agents', 'whois', 'can', 'doctor', 'verification', 'version', 'decisions', 'rollout'].map((name) => `cordon.${name}/v1`),
     );
     assert.deepEqual(
       all.map(({ code }) => code),
@@ -271,15 +271,15 @@ describe('doctor', () => {
   });
 });
 
-test('policy reload: a set that is not admitted is exit 2 with line and caret', async () => {
+test('policy apply: a set that is not admitted is exit 2 with line and caret', async () => {
   const file = join(desk.dir, 'policies', 'broken.cedar');
   await writeFile(file, '@id("broken")\npermit (principal, action == Action::"nope/tool", resourse);\n');
-  const { code, stderr } = await desk.cordon('policy', 'reload');
+  const { code, stderr } = await desk.cordon('policy', 'apply');
   await rm(file);
   assert.equal(code, 2);
   assert.match(stderr, /^x CORDON-9006 broken\.cedar:2:\d+: [^]*\n {4}2 \| permit \(principal[^]*\n {6}\| +\^/);
-  assert.match(stderr, /the set in force stays in force/);
-  assert.equal((await desk.cordon('policy', 'reload')).code, 0);
+  assert.match(stderr, /until then version 1 stays in force/);
+  assert.equal((await desk.cordon('policy', 'apply')).code, 0);
   assert.match((await desk.cordon('can', 'assistant', 'files/x')).stdout, /CORDON-3003/);
 });
 

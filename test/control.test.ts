@@ -31,11 +31,11 @@ void test('[I6] an agent is cut also when its level cannot be stored, and the op
   assert.equal(publisher.current().world.levels.get('clerk'), 'off');
 });
 
-void test('[I9] that a definition changed is told to nobody from another segment', () => {
+void test('[I9] that a definition changed is told to nobody from another segment', async () => {
   const changedTools = new Set(['ledger/pay_invoice']);
   const runs = new Map(['clerk', 'stranger'].map((agent) => [agent, { agent, notAfter: Number.MAX_SAFE_INTEGER }]));
   const world = desk({ tools: new Map() });
-  const snapshot = { version: 1, at: 0, trustDomain: setting.trustDomain, world, policies: policySet(POLICIES), runs, changedTools };
+  const snapshot = { version: 1, at: 0, trustDomain: setting.trustDomain, world, policies: await policySet(POLICIES), runs, changedTools };
   const codeFor = (agent: string): unknown => {
     const asked = toolRequest(agent, 'ledger/pay_invoice', PAYMENT);
     const request = { ...asked, subject: { ...asked.subject, run: agent } };
@@ -57,7 +57,7 @@ void test('a changed definition is noticed after the start too, and an unknown r
   };
   const source = { listTools: async () => tools };
   const parts = { resources: ['mail'], source, pins, publisher, log: { append: () => receipt }, now: Date.now };
-  const catalog = createCatalog({ ...parts, onChange: () => void changes++ });
+  const catalog = createCatalog({ ...parts, onChange: async () => void changes++ });
   await catalog.start();
   await until(() => catalog.states()[0]?.state === 'ready');
   await turn();
@@ -82,6 +82,7 @@ void test('[I10] a flood of denials is kept, but not explained at the cost of th
       kept.length === 0 && kept.push(...rows) > 0 ? Promise.reject(new Error('full')) : Promise.resolve(void kept.push(...rows)),
     getDecision: async () => undefined,
     listDecisions: async () => kept,
+    countShadow: async () => ({ seen: 0, differing: [] }),
   };
   let explained = 0;
   const policies = { explain: () => ({ determining: [], nearest: [], count: ++explained }) };

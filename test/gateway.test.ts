@@ -162,7 +162,10 @@ describe('what is not allowed is denied, and says why', () => {
       ['GET', '/v1/status'],
       ['POST', '/v1/agents/other/level'],
       ['POST', '/v1/runs'],
-      ['POST', '/v1/policies/reload'],
+      ['GET', '/v1/policies'],
+      ['POST', '/v1/policies/apply'],
+      ['POST', '/v1/policies/promote'],
+      ['POST', '/v1/policies/rollback'],
       ['GET', '/v1/decisions/watch'],
       ['DELETE', '/v1/runs/AAAA'],
     ] as const) {

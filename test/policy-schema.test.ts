@@ -1,25 +1,14 @@
-// From the input schema of an MCP tool to typed arguments: what is typed, what is refused, what a hostile server or agent would try.
+// From the input schema of an MCP tool to the types of its arguments: what is typed, what is refused, what a hostile server would try.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { inspect } from 'node:util';
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import fc from 'fast-check';
 import type { Json, JsonObject } from '../src/domain/json.ts';
 import { isJsonObject, parseJson } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import type { Tool, World } from '../src/domain/registry.ts';
-import { argumentsOf } from '../src/policy/arguments.ts';
 import { catalogOf } from '../src/policy/catalog.ts';
 import { schemaOf } from '../src/policy/schema.ts';
-import { recordToEngine, toText } from '../src/policy/value.ts';
 import { call, desk, policySet, tool } from './support/policy-desk.ts';
+import { inputType, type Short } from './support/short-types.ts';
 
 const onWire = (text: string): Json => parseJson(new TextEncoder().encode(text), { maxBytes: 1_000_000, maxDepth: 64 });
 
@@ -30,102 +19,175 @@ const object = (properties: JsonObject, over: JsonObject = {}): JsonObject => ({
 const keyword = (name: string, schema: JsonObject): JsonObject => ({ [name]: schema });
 const only = (property: Json, over: JsonObject = {}): World => worldOf(tool('t', object({ x: property }, over)));
 
-/** The Cedar type of the argument `x`, in the engine's JSON, or why the tool is refused. */
-function typeOf(world: World): unknown {
-  const entry = catalogOf(world).get('ledger/t');
-  if (entry?.input instanceof Refusal) return entry.input.message;
-  const context = schemaOf(catalogOf(world))['']?.actions['ledger/t']?.appliesTo?.context;
-  const text = JSON.stringify(context);
-  const input = /^\{"type":"Record","attributes":\{"input":\{"type":"Record","attributes":(.*)\}\}\}$/.exec(text)?.[1] ?? '{}';
-  return JSON.parse(input);
+/** The Cedar types of the arguments, or why the tool is refused. */
+function typesOf(world: World): Short {
+  const catalog = catalogOf(world);
+  const input = catalog.get('ledger/t')?.input;
+  return input instanceof Refusal ? input.message : inputType(catalog, 'ledger/t');
 }
 
-/** The value of the argument `x` as policy sees it, `absent`, or the refusal. */
-function valueIn(world: World, input: JsonObject): string {
-  const shape = catalogOf(world).get('ledger/t')?.input;
-  try {
-    if (shape === undefined || shape instanceof Refusal) return 'untyped';
-    const value = argumentsOf(input, shape).get('x');
-    return value === undefined ? 'absent' : toText(value);
-  } catch (error) {
-    return error instanceof Refusal ? error.code : String(error);
-  }
-}
-
-const STRING = { type: 'String', required: false };
-const UNTYPED = { type: 'Entity', name: 'Untyped', required: false };
+const STRING = 'String';
+const UNTYPED = 'Untyped';
 
 test('[Cedar] an input schema becomes a typed record', () => {
   const string = { type: 'string' };
-  const table: readonly (readonly [string, Json, unknown])[] = [
+  const integer = { type: 'integer' };
+  const anything = { type: 'object' };
+  const table: readonly (readonly [string, Json, Short])[] = [
     ['string', string, STRING],
-    ['integer', { type: 'integer' }, { type: 'Long', required: false }],
-    ['number', { type: 'number' }, { type: 'Extension', name: 'decimal', required: false }],
-    ['whole number', { type: 'number', multipleOf: 1 }, { type: 'Long', required: false }],
-    ['boolean', { type: 'boolean' }, { type: 'Boolean', required: false }],
+    ['integer', integer, 'Long'],
+    ['number', { type: 'number' }, 'decimal'],
+    ['whole number', { type: 'number', multipleOf: 1 }, 'Long'],
+    ['boolean', { type: 'boolean' }, 'Boolean'],
     ['enumeration', { enum: ['a', 'b'] }, STRING],
     ['constant', { const: 'a' }, STRING],
-    ['enumeration of integers', { enum: [1, 2] }, { type: 'Long', required: false }],
-    ['enumeration of both', { enum: ['a', 1] }, UNTYPED],
+    ['enumeration of integers', { enum: [1, 2] }, 'Long'],
+    ['enumeration of numbers', { enum: [1, 2.5] }, 'decimal'],
+    ['enumeration of booleans', { enum: [true] }, 'Boolean'],
+    ['enumeration of both', { enum: ['a', 1, null] }, { 'string?': STRING, 'integer?': 'Long', 'null?': 'Boolean' }],
+    ['enumeration of objects', { enum: [{ a: 1 }] }, UNTYPED],
+    ['empty enumeration', { enum: [], type: 'string' }, STRING],
     ['enumeration of literals', { anyOf: [{ const: 'a' }, { const: 'b' }] }, STRING],
+    ['date', { type: 'string', format: 'date' }, 'datetime'],
+    ['instant', { type: 'string', format: 'date-time' }, 'datetime'],
+    ['IPv4 address', { type: 'string', format: 'ipv4' }, 'ipaddr'],
+    ['IPv6 address', { type: 'string', format: 'ipv6' }, 'ipaddr'],
+    ['decimal in a string', { type: 'string', format: 'decimal' }, 'decimal'],
+    ['duration', { type: 'string', format: 'duration' }, STRING],
+    ['format named like a method', { type: 'string', format: 'toString' }, STRING],
+    ['two forms of string', { oneOf: [{ type: 'string', format: 'date' }, string] }, STRING],
     [
-      'two forms of string',
+      'one form of string twice',
       {
         oneOf: [
           { type: 'string', format: 'date' },
-          { type: 'string', maxLength: 3 },
+          { type: 'string', format: 'date', description: 'd' },
         ],
       },
-      STRING,
+      'datetime',
     ],
-    ['nullable by type', { type: ['string', 'null'] }, STRING],
-    ['nullable by anyOf', { anyOf: [string, { type: 'null' }] }, STRING],
-    ['nullable by OpenAPI', { type: 'string', nullable: true }, STRING],
-    ['nullable enumeration', { enum: ['a', null] }, STRING],
-    ['array', { type: 'array', items: string }, { type: 'Set', element: { type: 'String' }, required: false }],
+    ['nullable by type', { type: ['string', 'null'] }, { 'string?': STRING, 'null?': 'Boolean' }],
+    ['nullable by anyOf', { anyOf: [string, { type: 'null' }] }, { 'string?': STRING, 'null?': 'Boolean' }],
+    ['nullable by OpenAPI', { type: 'string', nullable: true }, { 'string?': STRING, 'null?': 'Boolean' }],
+    ['null by default', { anyOf: [string, { type: 'null' }], default: null }, STRING],
+    ['null by default alone', { type: 'string', default: null }, STRING],
+    ['array', { type: 'array', items: string }, [STRING]],
+    ['array of arrays', { type: 'array', items: { type: 'array', items: integer } }, [['Long']]],
+    ['array of anything', { type: 'array' }, [UNTYPED]],
+    ['array of nullable', { type: 'array', items: { type: ['string', 'null'] } }, [{ 'string?': STRING, 'null?': 'Boolean' }]],
+    ['tuple', { type: 'array', prefixItems: [string, integer], items: false }, { item0: STRING, item1: 'Long' }],
+    ['tuple by count', { type: 'array', prefixItems: [string, integer], minItems: 1, maxItems: 2 }, { item0: STRING, 'item1?': 'Long' }],
+    ['tuple and more', { type: 'array', prefixItems: [string], items: integer }, { 'item0?': STRING, rest: ['Long'] }],
+    ['tuple and anything', { type: 'array', prefixItems: [string], minItems: 1 }, { item0: STRING, rest: [UNTYPED] }],
+    ['tuple of draft-07', { type: 'array', items: [string], additionalItems: false }, { item0: STRING }],
+    ['object', object({ y: string }, { required: ['y'] }), { y: STRING }],
+    ['object without type', { properties: { y: string } }, { 'y?': STRING }],
+    ['empty object', object({}), {}],
+    ['closed empty object', { type: 'object', additionalProperties: false }, {}],
+    ['map', { type: 'object', additionalProperties: string }, { '...': STRING }],
+    ['map by pattern', { type: 'object', patternProperties: { '^x-': string } }, { '...': STRING }],
     [
-      'array of arrays',
-      { type: 'array', items: { type: 'array', items: { type: 'integer' } } },
-      { type: 'Set', element: { type: 'Set', element: { type: 'Long' } }, required: false },
+      'map of maps',
+      { type: 'object', additionalProperties: { type: 'object', additionalProperties: string } },
+      { '...': { '...': STRING } },
     ],
-    ['array of anything', { type: 'array' }, UNTYPED],
-    ['array of nullable', { type: 'array', items: { type: ['string', 'null'] } }, UNTYPED],
-    ['tuple', { type: 'array', prefixItems: [string], items: string }, UNTYPED],
-    ['tuple of draft-07', { type: 'array', items: [string] }, UNTYPED],
+    ['map of anything', { type: 'object', additionalProperties: true }, { '...': UNTYPED }],
+    ['any object', anything, { '...': UNTYPED }],
+    ['open object', object({ y: string }, { additionalProperties: string }), { 'y?': STRING, '...': STRING }],
     [
-      'object',
-      object({ y: string }, { required: ['y'] }),
-      { type: 'Record', attributes: { y: { type: 'String', required: true } }, required: false },
+      'open object of several types',
+      object({ y: integer }, { additionalProperties: string }),
+      { 'y?': 'Long', '...': { 'string?': STRING, 'integer?': 'Long' } },
     ],
-    ['object without type', { properties: { y: string } }, { type: 'Record', attributes: { y: STRING }, required: false }],
-    ['closed empty object', { type: 'object', additionalProperties: false }, { type: 'Record', attributes: {}, required: false }],
-    ['map', { type: 'object', additionalProperties: string }, UNTYPED],
-    ['union', { anyOf: [string, { type: 'integer' }] }, UNTYPED],
-    ['union by type', { type: ['string', 'integer'] }, UNTYPED],
-    ['union of objects', { oneOf: [object({ a: string }), object({ b: string })] }, UNTYPED],
+    ['union', { anyOf: [string, integer] }, { 'string?': STRING, 'integer?': 'Long' }],
+    ['union by type', { type: ['string', 'integer', 'boolean'] }, { 'string?': STRING, 'integer?': 'Long', 'boolean?': 'Boolean' }],
+    ['union of numbers', { type: ['integer', 'number'] }, 'decimal'],
+    ['union of arrays', { anyOf: [string, { type: 'array', items: string }] }, { 'string?': STRING, 'array?': [STRING] }],
+    [
+      'union of objects',
+      {
+        oneOf: [
+          object({ kind: { const: 'a' }, a: string }, { required: ['kind', 'a'] }),
+          object({ kind: { const: 'b' }, b: integer }, { required: ['kind'] }),
+        ],
+      },
+      { kind: STRING, 'a?': STRING, 'b?': 'Long' },
+    ],
+    [
+      'union that disagrees',
+      { oneOf: [object({ a: string }), object({ a: integer })] },
+      { 'a?': { 'string?': STRING, 'integer?': 'Long' } },
+    ],
+    [
+      'union with a map',
+      { oneOf: [object({ a: integer }), { type: 'object', additionalProperties: string }] },
+      { 'a?': { 'integer?': 'Long', 'string?': STRING }, '...': { 'string?': STRING, 'integer?': 'Long' } },
+    ],
+    [
+      'union of a tuple and an array',
+      {
+        oneOf: [
+          { type: 'array', prefixItems: [string], items: false },
+          { type: 'array', items: integer },
+        ],
+      },
+      [{ 'string?': STRING, 'integer?': 'Long' }],
+    ],
+    ['union with anything', { anyOf: [string, {}] }, UNTYPED],
     ['type beside a union', { type: 'string', anyOf: [{ pattern: 'a' }, { pattern: 'b' }] }, STRING],
-    ['intersection', { allOf: [string, { maxLength: 3 }] }, UNTYPED],
+    ['intersection', { allOf: [{ maxLength: 3 }, string] }, STRING],
     ['described intersection', { allOf: [string], description: 'd' }, STRING],
+    [
+      'intersection of objects',
+      { allOf: [object({ a: string }, { required: ['a'] }), object({ a: {}, b: integer })] },
+      { a: STRING, 'b?': 'Long' },
+    ],
+    [
+      'object and intersection',
+      object({ a: {} }, { allOf: [object({ a: string, b: integer })], required: ['b'] }),
+      { 'a?': STRING, b: 'Long' },
+    ],
     ['anything', true, UNTYPED],
     ['nothing', false, UNTYPED],
     ['no word', {}, UNTYPED],
     ['unknown type', { type: 'file' }, UNTYPED],
-    ['only null', { type: 'null' }, UNTYPED],
+    ['only null', { type: 'null' }, 'Boolean'],
   ];
-  for (const [name, property, expected] of table) assert.deepEqual(typeOf(only(property)), { x: expected }, name);
-  assert.deepEqual(typeOf(only(string, { required: ['x'] })), { x: { type: 'String', required: true } });
-  // required, but null reads as absent
-  assert.deepEqual(typeOf(only({ type: ['string', 'null'] }, { required: ['x'] })), { x: STRING });
+  for (const [name, property, expected] of table) assert.deepEqual(typesOf(only(property)), { 'x?': expected }, name);
+  assert.deepEqual(typesOf(only(string, { required: ['x'] })), { x: STRING });
+  // what is required and null is not absent, whatever the default
+  assert.deepEqual(typesOf(only({ type: ['string', 'null'], default: null }, { required: ['x'] })), {
+    x: { 'string?': STRING, 'null?': 'Boolean' },
+  });
+});
+
+test('[Cedar] the arguments as a whole are an object', () => {
+  const string = { type: 'string' };
+  const table: readonly (readonly [string, JsonObject, Short])[] = [
+    ['no word', {}, { '...': UNTYPED }],
+    ['any object', { type: 'object' }, { '...': UNTYPED }],
+    ['no argument', object({}), {}],
+    ['no argument at all', { type: 'object', additionalProperties: false }, {}],
+    ['a map', { type: 'object', additionalProperties: string }, { '...': STRING }],
+    ['without a type', { properties: { x: string } }, { 'x?': STRING }],
+    ['by reference', { $ref: '#/$defs/a', $defs: { a: object({ x: string }) } }, { 'x?': STRING }],
+    ['two forms', { oneOf: [object({ x: string }, { required: ['x'] }), object({ y: string })] }, { 'x?': STRING, 'y?': STRING }],
+    ['an alternative that is no object', { type: 'object', anyOf: [{ type: 'object' }, { type: 'string' }] }, { '...': UNTYPED }],
+    ['an array', { type: 'array' }, 'the input schema does not describe an object'],
+    ['an alternative to an object', { anyOf: [object({}), string] }, 'the input schema does not describe an object'],
+    ['remote', { $ref: 'https://evil.example/' }, 'the input schema does not describe an object'],
+  ];
+  for (const [name, inputSchema, expected] of table) assert.deepEqual(typesOf(worldOf(tool('t', inputSchema))), expected, name);
 });
 
 test('[I10] references stay in the document, and recursion ends', () => {
-  const table: readonly (readonly [string, Json, JsonObject, unknown])[] = [
+  const table: readonly (readonly [string, Json, JsonObject, Short])[] = [
     ['a definition', { $ref: '#/$defs/a' }, { $defs: { a: { type: 'string' } } }, STRING],
     ['of draft-07', { $ref: '#/definitions/a' }, { definitions: { a: { type: 'string' } } }, STRING],
     ['escaped', { $ref: '#/$defs/a~1b%25~0' }, { $defs: { 'a/b%~': { type: 'string' } } }, STRING],
     ['through an array', { $ref: '#/$defs/a/1' }, { $defs: { a: [{}, { type: 'string' }] } }, STRING],
     ['a chain', { $ref: '#/$defs/a' }, { $defs: { a: { $ref: '#/$defs/b' }, b: { type: 'string' } } }, STRING],
-    ['optional', { anyOf: [{ $ref: '#/$defs/a' }, { type: 'null' }] }, { $defs: { a: { type: 'string' } } }, STRING],
+    ['optional', { anyOf: [{ $ref: '#/$defs/a' }, { type: 'null' }], default: null }, { $defs: { a: { type: 'string' } } }, STRING],
     ['remote', { $ref: 'https://evil.example/schema.json' }, {}, UNTYPED],
     ['a file', { $ref: 'file:///etc/passwd' }, {}, UNTYPED],
     ['an anchor', { $ref: '#a' }, { $defs: { a: { $anchor: 'a', type: 'string' } } }, UNTYPED],
@@ -141,21 +203,20 @@ test('[I10] references stay in the document, and recursion ends', () => {
       'recursive',
       { $ref: '#/$defs/n' },
       { $defs: { n: object({ v: { type: 'string' }, next: { $ref: '#/$defs/n' } }) } },
-      { type: 'Record', attributes: { v: STRING, next: UNTYPED }, required: false },
+      { 'v?': STRING, 'next?': UNTYPED },
     ],
   ];
-  for (const [name, property, over, expected] of table) assert.deepEqual(typeOf(only(property, over)), { x: expected }, name);
+  for (const [name, property, over, expected] of table) assert.deepEqual(typesOf(only(property, over)), { 'x?': expected }, name);
 
   const nested = (depth: number): JsonObject => {
     let schema: JsonObject = { type: 'string' };
     for (let at = 0; at < depth; at++) schema = object({ y: schema });
     return schema;
   };
-  assert.match(JSON.stringify(typeOf(only(nested(100)))), /Untyped/);
-  assert.equal(typeOf(only(nested(50_000))), 'the input schema cannot be read');
+  assert.match(JSON.stringify(typesOf(only(nested(20)))), /Untyped/);
 });
 
-test('names that only a branch declares are not invisible', () => {
+test('names that only a branch declares are not invisible', async () => {
   const world = worldOf(
     tool('t', {
       ...object({ x: { type: 'string' } }),
@@ -168,82 +229,20 @@ test('names that only a branch declares are not invisible', () => {
       required: ['e'],
     }),
   );
-  const names = Object.keys(typeOf(world) ?? {}).toSorted();
-  assert.deepEqual(names, ['a', 'b', 'c', 'd', 'deep', 'e', 'x']);
+  const names = Object.keys(typesOf(world)).toSorted();
+  assert.deepEqual(names, ['a?', 'b?', 'c?', 'd?', 'deep?', 'e', 'x?']);
   assert.equal(
-    policySet(
-      '@id("f") forbid (principal, action == Action::"ledger/t", resource) when { context.input has deep };' + ALLOW_ALL,
-      world,
+    (
+      await policySet(
+        '@id("f") forbid (principal, action == Action::"ledger/t", resource) when { context.input has deep };' + ALLOW_ALL,
+        world,
+      )
     ).decide(call('clerk', 'ledger/t', { e: 1, deep: null }), world).code,
     'CORDON-3002',
   );
 });
 
-test('a value is exact or refused', () => {
-  const number = { type: 'number' };
-  const table: readonly (readonly [Json, Json, string])[] = [
-    [{ type: 'string' }, 'a', '"a"'],
-    [{ type: 'string' }, '__proto__', '"__proto__"'],
-    [{ type: 'string' }, '\ud800', 'CORDON-3006'],
-    [{ type: 'string' }, 1, 'CORDON-3006'],
-    [{ type: 'string' }, null, 'CORDON-3006'],
-    [{ type: 'string' }, { __entity: { type: 'Agent', id: 'clerk' } }, 'CORDON-3006'],
-    [{ enum: ['a'] }, 'b', 'CORDON-3006'],
-    [{ enum: [1, 2] }, 2, '2'],
-    [{ enum: [1, 2] }, 3, 'CORDON-3006'],
-    [{ type: 'integer' }, 5, '5'],
-    [{ type: 'integer' }, -0, '0'],
-    [{ type: 'integer' }, 2 ** 53, 'CORDON-3006'],
-    [{ type: 'integer' }, 2n ** 63n - 1n, '9223372036854775807'],
-    [{ type: 'integer' }, 2n ** 63n, 'CORDON-3006'],
-    [{ type: 'integer' }, 0.5, 'CORDON-3006'],
-    [{ type: 'integer' }, NaN, 'CORDON-3006'],
-    [number, 3, 'decimal("3.0")'],
-    [number, -0.1, 'decimal("-0.1")'],
-    [number, 0.0001, 'decimal("0.0001")'],
-    [number, 0.00001, 'CORDON-3006'],
-    [number, 0.1 + 0.2, 'CORDON-3006'],
-    [number, 1e-7, 'CORDON-3006'],
-    [number, 1e21, 'CORDON-3006'],
-    [number, Infinity, 'CORDON-3006'],
-    [number, 922337203685477.5, 'decimal("922337203685477.5")'],
-    [number, 922337203685478, 'CORDON-3006'],
-    [number, 922337203685477n, 'decimal("922337203685477.0")'],
-    [number, '1', 'CORDON-3006'],
-    [{ type: 'boolean' }, true, 'true'],
-    [{ type: 'boolean' }, 'true', 'CORDON-3006'],
-    [{ type: ['string', 'null'] }, null, 'absent'],
-    [{ type: 'array', items: { type: 'integer' } }, [2, 1, 2], '[2, 1, 2]'],
-    [{ type: 'array', items: { type: 'integer' } }, [1, 'x'], 'CORDON-3006'],
-    [{ type: 'array', items: { type: 'integer' } }, { length: 1 }, 'CORDON-3006'],
-    [object({ y: { type: 'string' } }, { required: ['y'] }), { y: 'a' }, '{"y": "a"}'],
-    [object({ y: { type: 'string' } }, { required: ['y'] }), {}, 'CORDON-3006'],
-    [object({ y: { type: 'string' } }, { required: ['y'] }), [], 'CORDON-3006'],
-    [object({ y: { type: 'string' } }, { additionalProperties: false }), { z: 1 }, 'CORDON-3006'],
-    [object({ y: { type: 'string' } }), { z: 1 }, '{}'],
-    [object({ toString: { type: 'string' } }, { required: ['toString'] }), {}, 'CORDON-3006'],
-    [{}, { b: [1, 2n ** 70n], a: null }, 'Untyped::"{\\"a\\":null,\\"b\\":[1,1180591620717411303424]}"'],
-    [{}, null, 'Untyped::"null"'],
-  ];
-  for (const [property, value, expected] of table)
-    assert.equal(valueIn(only(property), { x: value }), expected, `${inspect(property)} ${inspect(value)}`);
-  assert.equal(valueIn(only({ type: 'string' }), {}), 'absent');
-  assert.equal(valueIn(only({}, { required: ['x'] }), {}), 'CORDON-3006');
-});
-
-test('a refusal names the argument, never its value, and nothing that a terminal obeys', () => {
-  const world = only(object({ 'y\u001b[31m': { type: 'integer' } }), { additionalProperties: false });
-  const set = policySet(ALLOW_ALL, world);
-  const reason = (input: JsonObject): string => set.decide(call('clerk', 'ledger/t', input), world).reason ?? '';
-  assert.equal(
-    reason({ x: { 'y\u001b[31m': 'sesame' } }),
-    'argument `x.y\ufffd[31m` does not fit the input schema, observed string, expected a whole number of 64 bits',
-  );
-  assert.equal(reason({ 'z\u202e': 1 }), 'argument `z\ufffd` is not declared, expected x');
-  assert.ok(reason({ ['z'.repeat(9999)]: 1 }).length < 200);
-});
-
-test('a tool that cannot be typed fails alone', () => {
+test('a tool that cannot be typed fails alone', async () => {
   const wide = Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`p${at}`, {}]));
   const bomb = Object.fromEntries(
     Array.from({ length: 9 }, (_, at) => [
@@ -261,13 +260,13 @@ test('a tool that cannot be typed fails alone', () => {
     tool('\udfff', object({})),
     tool('remote', { $ref: 'https://evil.example/' }),
     tool('array', { type: 'array' }),
-    tool('union', { type: 'object', anyOf: [{ type: 'object' }, { type: 'string' }] }),
+    tool('union', { anyOf: [{ type: 'object' }, { type: 'string' }] }),
     tool('twin', object({ a: {} })),
     tool('twin', object({ b: {} })),
     tool('good', object({ path: { type: 'string' } })),
   ];
   const world = worldOf(...tools);
-  const set = policySet(ALLOW_ALL, world);
+  const set = await policySet(ALLOW_ALL, world);
   assert.deepEqual(set.visibleTools('clerk', 'ledger', world), ['good']);
   assert.equal(set.decide(call('clerk', 'ledger/good', { path: '/' }), world).verdict, 'allow');
   for (const { name } of tools.slice(0, -1)) {
@@ -275,12 +274,14 @@ test('a tool that cannot be typed fails alone', () => {
     assert.deepEqual([code, reason === undefined], ['CORDON-3006', false], name);
   }
   // a policy cannot name what does not exist
-  assert.throws(() => policySet('@id("a") permit (principal, action == Action::"ledger/wide", resource);', world), { code: 'CORDON-9006' });
+  await assert.rejects(policySet('@id("a") permit (principal, action == Action::"ledger/wide", resource);', world), {
+    code: 'CORDON-9006',
+  });
   // guardrails hold for it all the same
   assert.equal(set.decide(call('stranger', 'ledger/wide'), world).code, 'CORDON-3007');
 });
 
-test('[I10] one server cannot take the room of another, nor the name of an action', () => {
+test('[I10] one server cannot take the room of another, nor the name of an action', async () => {
   const many = Array.from({ length: 600 }, (_, at) =>
     tool(`t${at}`, object(Object.fromEntries(Array.from({ length: 20 }, (__, p) => [`p${p}`, {}])))),
   );
@@ -292,7 +293,7 @@ test('[I10] one server cannot take the room of another, nor the name of an actio
       ['a2a', [tool('SendMessage', object({}))]],
     ]),
   });
-  const set = policySet(ALLOW_ALL, world);
+  const set = await policySet(ALLOW_ALL, world);
   const visible = set.visibleTools('clerk', 'greedy', world).length;
   assert.ok(visible > 100 && visible < 512, String(visible));
   assert.deepEqual(set.visibleTools('clerk', 'tools', world), ['other']);
@@ -301,7 +302,7 @@ test('[I10] one server cannot take the room of another, nor the name of an actio
 
 const cedarString = (text: string): string => `"${Array.from(text, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`).join('')}"`;
 
-test('any legal name can be written in a policy', () => {
+test('any legal name can be written in a policy', async () => {
   for (const name of [
     'x-y',
     'a.b',
@@ -329,7 +330,7 @@ test('any legal name can be written in a policy', () => {
     const input = onWire(`{${JSON.stringify(name)}:"yes"}`);
     assert.ok(isJsonObject(properties) && isJsonObject(input));
     const world = worldOf(tool(name, object(properties, { required: [name] })));
-    const set = policySet(
+    const set = await policySet(
       `@id("a") permit (principal, action == Action::${cedarString(`ledger/${name}`)}, resource) when { context.input[${cedarString(name)}] == "yes" };`,
       world,
     );
@@ -340,195 +341,82 @@ test('any legal name can be written in a policy', () => {
   }
 });
 
-test('what is not typed cannot fool a policy by being there, or equal', () => {
-  const world = worldOf(tool('t', object({ options: { anyOf: [{ type: 'string' }, { type: 'object' }] }, other: {} })));
-  const set = policySet(
-    `@id("none") permit (principal == Agent::"clerk", action == Action::"ledger/t", resource) unless { context.input has options };
-     @id("same") permit (principal == Agent::"auditor", action == Action::"ledger/t", resource)
-     when { context.input has options && context.input has other && context.input.options == context.input.other };`,
-    world,
-  );
-  const verdict = (agent: string, input: JsonObject): string => set.decide(call(agent, 'ledger/t', input), world).verdict;
-  assert.equal(verdict('clerk', {}), 'allow');
-  for (const options of ['', {}, [], null, false, 0, '{}']) assert.equal(verdict('clerk', { options }), 'deny', JSON.stringify(options));
-  assert.equal(verdict('auditor', { options: { a: 1, b: 2 }, other: { b: 2, a: 1 } }), 'allow');
-  assert.equal(verdict('auditor', { options: '1', other: 1 }), 'deny');
-  assert.equal(verdict('auditor', { options: 2n ** 60n, other: 2n ** 60n + 1n }), 'deny');
-  // looking inside is refused when the policy is written
-  for (const expression of [
-    'context.input.options.a == 1',
-    'context.input.options == "x"',
-    'context.input.options in Segment::"finance"',
-  ]) {
-    assert.throws(
-      () =>
-        policySet(
-          `@id("a") forbid (principal, action == Action::"ledger/t", resource) when { context.input has options && ${expression} };`,
-          world,
-        ),
-      { code: 'CORDON-9006' },
-      expression,
-    );
-  }
-  let deep: Json = 0;
-  for (let depth = 0; depth < 50_000; depth++) deep = [deep];
-  assert.equal(set.decide(call('clerk', 'ledger/t', { options: deep }), world).verdict, 'deny');
+test('the entity types of open records are identifiers, of no two tools the same', async () => {
+  const open = { type: 'object', additionalProperties: { type: 'object' } };
+  const names = [
+    'a',
+    'a_1',
+    'a/b',
+    'a_x2f_b',
+    'a_b',
+    'a-b',
+    'a__b',
+    'x',
+    '_x',
+    '__x',
+    '_',
+    '',
+    'ü',
+    '🦊',
+    'if',
+    '1',
+    'x2f_',
+    '\u0000',
+    '__cedar',
+  ];
+  const world = worldOf(...names.map((name) => tool(name, open)));
+  const types = Object.keys(schemaOf(catalogOf(world))['']?.entityTypes ?? {}).filter((type) => type.startsWith('Input_'));
+  assert.equal(types.length, 2 * names.length);
+  for (const type of types) assert.match(type, /^[A-Za-z_]\w*$/);
+  const set = await policySet(ALLOW_ALL, world);
+  for (const name of names) assert.equal(set.decide(call('clerk', `ledger/${name}`, { o: { p: 1 } }), world).verdict, 'allow', name);
 });
 
-test('[Cedar] whatever names and types a server sends, the engine takes the schema and what the arguments become', () => {
-  const name = fc.oneof(fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('__proto__', 'if', 'a-b', ''));
-  const { sub } = fc.letrec<{ sub: JsonObject }>((tie) => ({
-    sub: fc.oneof(
-      { maxDepth: 3 },
-      fc.constantFrom<JsonObject>(
-        { type: 'string' },
-        { type: 'integer' },
-        { type: 'number' },
-        { type: 'boolean' },
-        {},
-        { type: ['string', 'null'] },
-        { enum: ['a', 'b'] },
-      ),
-      tie('sub').map((items) => ({ type: 'array', items })),
-      fc
-        .record({ properties: fc.dictionary(name, tie('sub'), { maxKeys: 4 }), closed: fc.boolean(), all: fc.boolean() })
-        .map(({ properties, closed, all }) => ({
-          type: 'object',
-          properties,
-          ...(closed ? { additionalProperties: false } : {}),
-          ...(all ? { required: Object.keys(properties) } : {}),
-        })),
-    ),
-  }));
-  const schema = fc.dictionary(name, sub, { maxKeys: 5 }).map((properties) => object(properties));
-  let accepted = 0;
-  fc.assert(
-    fc.property(name, schema, fc.array(fc.nat(4), { minLength: 50, maxLength: 50 }), (toolName, inputSchema, choices) => {
-      const world = worldOf(tool(toolName, inputSchema));
-      const id = `ledger/${toolName}`;
-      const shape = catalogOf(world).get(id)?.input;
-      const whole = schemaOf(catalogOf(world));
-      assert.deepEqual(cedar.checkParseSchema(whole), { type: 'success' });
-      if (shape === undefined || shape instanceof Refusal) return;
-      let at = 0;
-      const input = sample(inputSchema, () => choices[at++ % choices.length] ?? 0);
-      if (!isJsonObject(input)) return;
-      let context: cedar.Context;
-      try {
-        context = { input: forEngine(recordToEngine(argumentsOf(input, shape))) };
-      } catch (error) {
-        assert.ok(error instanceof Refusal);
-        return;
-      }
-      accepted++;
-      const parsed = cedar.checkParseContext({
-        context,
-        schema: whole,
-        action: { type: 'Action', id },
-      });
-      assert.deepEqual(parsed, { type: 'success' });
-    }),
-    { numRuns: 150 },
-  );
-  assert.ok(accepted > 50, String(accepted));
-});
-
-/** The engine's types have no word for raw JSON. */
-function forEngine(value: object): cedar.CedarValueJson {
-  assert.ok(isValueJson(value));
-  return value;
-}
-const isValueJson = (value: object): value is Record<string, cedar.CedarValueJson> => !Array.isArray(value);
-
-/** Some value of a schema; now and then one that is not. */
-function sample(schema: JsonObject, choose: () => number): Json {
-  if (choose() === 0 && choose() === 0) return null;
-  if (Array.isArray(schema['enum'])) return 'a';
-  switch (schema['type']) {
-    case 'string':
-      return 'x'.repeat(choose());
-    case 'integer':
-      return choose() - 2;
-    case 'number':
-      return choose() / 8;
-    case 'boolean':
-      return choose() > 2;
-    case 'array':
-      return Array.from({ length: choose() % 3 }, () => sample(isJsonObject(schema['items']) ? schema['items'] : {}, choose));
-    case 'object': {
-      const properties = isJsonObject(schema['properties']) ? Object.entries(schema['properties']) : [];
-      return Object.fromEntries(
-        properties
-          .filter(() => choose() > 0 || Array.isArray(schema['required']))
-          .map(([key, sub]) => [key, sample(isJsonObject(sub) ? sub : {}, choose)]),
-      );
-    }
-    default:
-      return [{ any: choose() }];
-  }
-}
-
-test('[MCP-2025-11-25] every tool of the real filesystem server is typed', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'cordon-policy-'));
-  const main = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-filesystem/dist/index.js');
-  const server = spawn(process.execPath, [main, directory], { stdio: ['pipe', 'pipe', 'ignore'] });
-  try {
-    const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
-    const send = (message: JsonObject): void => void server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-    const ask = async (id: number, method: string, params: JsonObject): Promise<JsonObject> => {
-      send({ id, method, params });
-      for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
-        const reply = onWire(line.value);
-        if (isJsonObject(reply) && reply['id'] === id && isJsonObject(reply['result'])) return reply['result'];
-      }
-      return assert.fail('the server ended');
-    };
-    await ask(1, 'initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '0' } });
-    send({ method: 'notifications/initialized' });
-    const { tools } = await ask(2, 'tools/list', {});
-    assert.ok(Array.isArray(tools));
-    checkFilesystem(tools.filter(isJsonObject));
-  } finally {
-    server.kill();
-    await once(server, 'exit');
-    rmSync(directory, { recursive: true });
-  }
-});
-
-function checkFilesystem(definitions: readonly JsonObject[]): void {
-  const tools = definitions.map((definition): Tool => {
-    const { name, inputSchema } = definition;
-    assert.ok(typeof name === 'string' && isJsonObject(inputSchema));
-    return { name, inputSchema, definition };
-  });
-  assert.ok(tools.length >= 14, String(tools.length));
-  const reads = ['read_text_file', 'list_directory'];
-  const world = desk({ resources: [{ name: 'files', segment: 'finance', reads, tags: {} }], tools: new Map([['files', tools]]) });
-  const set = policySet(
-    `@id("reads") permit (principal == Agent::"clerk", action in Action::"read", resource in Server::"files");
-     @id("notes") permit (principal == Agent::"clerk", action == Action::"files/write_file", resource) when { context.input.path like "/notes/*" };
-     @id("head") forbid (principal, action == Action::"files/read_text_file", resource)
-     when { context.input has head && context.input.head.greaterThan(decimal("1000.0")) };
-     @id("edits") permit (principal == Agent::"clerk", action == Action::"files/edit_file", resource)
-     when { context.input has dryRun && context.input.dryRun && context.input.edits.contains({ oldText: "a", newText: "b" }) };`,
-    world,
-  );
-  const all = policySet(ALLOW_ALL, world);
-  assert.deepEqual(
-    all.visibleTools('clerk', 'files', world),
-    tools.map(({ name }) => name),
-  );
-  assert.deepEqual(set.visibleTools('clerk', 'files', world), ['read_text_file', 'write_file', 'edit_file', 'list_directory']);
-  const code = (name: string, input: JsonObject): string => {
-    const decision = set.decide(call('clerk', `files/${name}`, input), world);
-    return decision.code ?? decision.verdict;
+test('[I10] a schema made to be expensive is refused at once', () => {
+  const nested = (depth: number, wrap: (inner: JsonObject) => JsonObject): JsonObject => {
+    let schema: JsonObject = { type: 'string' };
+    for (let at = 0; at < depth; at++) schema = wrap(schema);
+    return schema;
   };
-  assert.equal(code('write_file', { path: '/notes/a', content: 'x' }), 'allow');
-  assert.equal(code('write_file', { path: '/etc/a', content: 'x' }), 'CORDON-3005');
-  assert.equal(code('write_file', { path: '/notes/a' }), 'CORDON-3006');
-  assert.equal(code('move_file', { source: 'a', destination: 'b' }), 'CORDON-3001');
-  assert.equal(code('read_text_file', { path: 'a', head: 1000 }), 'allow');
-  assert.equal(code('read_text_file', { path: 'a', head: 1000.5 }), 'CORDON-3002');
-  assert.equal(code('read_text_file', { path: 'a', head: 0.123456 }), 'CORDON-3006');
-  assert.equal(code('edit_file', { path: 'a', dryRun: true, edits: [{ oldText: 'a', newText: 'b' }] }), 'allow');
-}
+  const many = (count: number, of: (at: number) => Json): JsonObject =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, of(at)]));
+  const list = (count: number, of: (at: number) => Json): Json => Array.from({ length: count }, (_, at) => of(at));
+  const open = (inner: JsonObject): JsonObject => object({ a: inner, b: inner }, { additionalProperties: inner });
+  const either = (inner: JsonObject): JsonObject => ({
+    anyOf: [object({ a: inner }), object({ a: inner, b: inner }), { type: 'array', items: inner }],
+  });
+  const table: readonly (readonly [string, JsonObject, RegExp])[] = [
+    ['deep', nested(50_000, (inner) => object({ y: inner })), /nested too deep, expected at most 64 levels/],
+    ['deep in a keyword that is ignored', nested(50_000, (not) => ({ not })), /nested too deep/],
+    ['a long text', { type: 'object', description: 'x'.repeat(1_000_000) }, /too long, expected at most 262144/],
+    ['a long name', object({ ['x'.repeat(1_000_000)]: {} }), /too long/],
+    ['many values', { type: 'object', examples: list(1_000_000, () => 0) }, /too large, expected at most 20000/],
+    ['many properties', object(many(5000, () => ({ type: 'string' }))), /too many parts, expected at most 512 sub-schemas/],
+    ['many properties of a megabyte', object(many(60_000, () => ({ type: 'string' }))), /too large/],
+    ['many names required', { type: 'object', required: list(5000, (at) => `p${at}`) }, /too many parts/],
+    ['a long enumeration', object({ x: { enum: list(3000, (at) => `v${at}`) } }), /an `enum` is too long, expected at most 2048/],
+    ['many alternatives', object({ x: { anyOf: list(100, (at) => ({ const: `v${at}` })) } }), /too many alternatives, expected at most 64/],
+    ['many types', object({ x: { type: list(100, () => 'string') } }), /too many alternatives/],
+    ['a long tuple', object({ x: { type: 'array', prefixItems: list(600, () => ({})) } }), /too many parts/],
+    ['many patterns', { type: 'object', patternProperties: many(600, () => ({})) }, /too many parts/],
+    ['many branches', { type: 'object', allOf: list(5000, () => ({ if: {} })) }, /too many parts/],
+    ['a long reference', { $ref: `#${'/a'.repeat(100_000)}` }, /does not describe an object/],
+    [
+      'references to one another',
+      { $ref: '#/$defs/p0', $defs: many(3000, (at) => ({ $ref: `#/$defs/p${(at + 1) % 3000}` })) },
+      /does not describe an object/,
+    ],
+    ['open in open', nested(7, open), /too many parts/],
+    ['alternatives in alternatives', object({ x: nested(5, either) }), /too many parts/],
+  ];
+  for (const [name, inputSchema, reason] of table) {
+    const world = worldOf(tool('t', inputSchema));
+    const before = process.cpuUsage();
+    const input = catalogOf(world).get('ledger/t')?.input;
+    const { user, system } = process.cpuUsage(before);
+    assert.ok(input instanceof Refusal, name);
+    assert.equal(input.code, 'CORDON-3006');
+    assert.match([input.message, input.expected].join(', expected '), reason, name);
+    assert.ok(user + system < 100_000, `${name}: ${user + system} µs`);
+  }
+});

@@ -8,19 +8,18 @@ import { parseJson } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import type { World } from '../src/domain/registry.ts';
 import { admit } from '../src/policy/admit.ts';
-import { Engine } from '../src/policy/engine.ts';
 import { call, desk, digest, levels, PAYMENT, POLICIES, policySet, request, tool } from './support/policy-desk.ts';
 
 const ALLOW_ALL = '@id("all") permit (principal, action, resource);';
 const world = desk();
-const set = policySet(POLICIES, world);
+const set = await policySet(POLICIES, world);
 
 /** `allow clerk-pays`, `deny CORDON-3007 cordon.segment` */
 const said = ({ verdict, code, determining }: Decision): string => [verdict, code ?? [], determining].flat(2).join(' ');
 
-const refusal = (text: string, over?: World): Refusal => {
+const refusal = async (text: string, over?: World): Promise<Refusal> => {
   try {
-    policySet(text, over);
+    await policySet(text, over);
   } catch (error) {
     if (error instanceof Refusal) return error;
     throw error;
@@ -62,8 +61,8 @@ test('a decision carries its reason and the version of the set', () => {
   assert.equal(misfit.reason, 'argument `iban` does not fit the input schema, observed number, expected string');
 });
 
-test('[I9] guardrails come before arguments and before other forbids, in their order', () => {
-  const all = policySet(`${ALLOW_ALL} @id("no") forbid (principal, action == Action::"ledger/pay_invoice", resource);`);
+test('[I9] guardrails come before arguments and before other forbids, in their order', async () => {
+  const all = await policySet(`${ALLOW_ALL} @id("no") forbid (principal, action == Action::"ledger/pay_invoice", resource);`);
   const decided = (agent: string, of: Record<string, Level>, input: JsonObject = {}): string =>
     said(all.decide(call(agent, 'ledger/pay_invoice', input), desk({ levels: levels(of) })));
   assert.equal(decided('clerk', { clerk: 'off' }, PAYMENT), 'deny CORDON-4002 cordon.level.off no');
@@ -74,8 +73,8 @@ test('[I9] guardrails come before arguments and before other forbids, in their o
   assert.equal(decided('stranger', {}, { iban: 1 }), 'deny CORDON-3007 cordon.segment no');
 });
 
-test('levels: off in both directions, restricted to reads', () => {
-  const all = policySet(ALLOW_ALL);
+test('levels: off in both directions, restricted to reads', async () => {
+  const all = await policySet(ALLOW_ALL);
   const decided = (asked: Parameters<typeof set.decide>[0], of: Record<string, Level>): string =>
     said(all.decide(asked, desk({ levels: levels(of) })));
   assert.equal(decided(request('clerk', 'a2a/SendMessage', 'auditor'), { auditor: 'off' }), 'deny CORDON-4002 cordon.level.callee-off');
@@ -90,7 +89,7 @@ test('levels: off in both directions, restricted to reads', () => {
   assert.equal(decided(call('clerk', 'ledger/pay_invoice', PAYMENT), { clerk: 'watched' }), 'allow all');
 });
 
-test('[I1] a set that cannot be admitted says what to mend, with file, line and caret', () => {
+test('[I1] a set that cannot be admitted says what to mend, with file, line and caret', async () => {
   const pay = 'action == Action::"ledger/pay_invoice"';
   const table: readonly (readonly [string, string, RegExp])[] = [
     [
@@ -132,7 +131,7 @@ test('[I1] a set that cannot be admitted says what to mend, with file, line and 
       '@id("a") permit (principal, action, resource) // x\r permit (principal, action, resource);',
       /unexpected token/,
     ],
-    ['a mode that is not there', '@id("a") @mode("shadow") permit (principal, action, resource);', /not supported/],
+    ['a mode that is not there', '@id("a") @mode("watch") permit (principal, action, resource);', /`@mode` is not known/],
     [
       'an integer beyond 64 bits',
       `@id("a") permit (principal, ${pay}, resource) when { context.input.amount_cents == 9223372036854775808 };`,
@@ -140,24 +139,24 @@ test('[I1] a set that cannot be admitted says what to mend, with file, line and 
     ],
   ];
   for (const [name, text, message] of table) {
-    const refused = refusal(text, world);
+    const refused = await refusal(text, world);
     assert.equal(refused.code, 'CORDON-9006', name);
     assert.match(refused.message, message, name);
   }
 });
 
-test('every problem of a set is reported, up to ten', () => {
-  const { message } = refusal('permit (principal, action, resource);\n'.repeat(12), world);
+test('every problem of a set is reported, up to ten', async () => {
+  const { message } = await refusal('permit (principal, action, resource);\n'.repeat(12), world);
   assert.equal(message.match(/has no `@id`/g)?.length, 10);
   assert.match(message, /and 2 more$/);
 });
 
-test('[I1] guardrails alone are no policy', () => {
-  for (const text of ['', '// nothing\n', '  \n']) assert.equal(refusal(text, world).code, 'CORDON-9007');
-  assert.throws(() => admit([], world, 1, digest), { code: 'CORDON-9007' });
+test('[I1] guardrails alone are no policy', async () => {
+  for (const text of ['', '// nothing\n', '  \n']) assert.equal((await refusal(text, world)).code, 'CORDON-9007');
+  await assert.rejects(admit([], world, 1, digest), { code: 'CORDON-9007' });
 });
 
-test('[I10] text that would overflow the engine is refused before the engine sees it', () => {
+test('[I10] text that would overflow the engine is refused before the engine sees it', async () => {
   const body = (expression: string): string => `@id("a") permit (principal, action, resource) when { ${expression} };`;
   const chain = (operator: string): string => Array(95).fill('true').join(` ${operator} `);
   const table: readonly (readonly [string, string])[] = [
@@ -170,54 +169,49 @@ test('[I10] text that would overflow the engine is refused before the engine see
     ['attributes', body(`principal${'.segment'.repeat(300)} == principal`)],
     ['a chain in a chain', body(`${chain('&&')} && (${chain('||')} || (${chain('&&')}))`)],
     ['too many clauses', `@id("a") permit (principal, action, resource) ${`when { ${Array(60).fill('true').join(' && ')} } `.repeat(2)};`],
-    ['megabytes', `${ALLOW_ALL}//${'x'.repeat(1_000_000)}`],
+    ['megabytes', `${ALLOW_ALL}//${'x'.repeat(8_000_000)}`],
   ];
-  for (const [name, text] of table) assert.equal(refusal(text, world).code, 'CORDON-9006', name);
+  for (const [name, text] of table) assert.equal((await refusal(text, world)).code, 'CORDON-9006', name);
   // what is within the bounds is evaluated, again and again
-  const deep = policySet(body(`${'('.repeat(60)}${Array(100).fill('principal.owner == "nobody"').join(' || ')}${')'.repeat(60)}`), world);
+  const deep = await policySet(
+    body(`${'('.repeat(60)}${Array(100).fill('principal.owner == "nobody"').join(' || ')}${')'.repeat(60)}`),
+    world,
+  );
   for (let at = 0; at < 20; at++) assert.equal(said(deep.decide(call('clerk', 'ledger/list_invoices'), world)), 'deny CORDON-3001');
 });
 
-test('[I1] an engine that overflowed is replaced, and the sets it held with it', () => {
-  const engine = new Engine();
-  const facts = { principal: { type: 'Agent', id: 'a' }, action: { type: 'Action', id: 'b' }, resource: { type: 'Agent', id: 'c' } };
-  const asked = { ...facts, entities: [], input: undefined, context: new Map() };
-  engine.prepare('good', { a: 'permit (principal, action, resource);' });
-  engine.prepare('poison', {
-    a: `permit (principal, action, resource) when { ${Array(1000).fill('principal == resource').join(' || ')} };`,
+test('[I1] an engine that fails is an error that denies, and the next decision stands', async () => {
+  const broken = desk({
+    levels: new (class extends Map<string, Level> {
+      override get(): never {
+        throw new Error('the levels are gone');
+      }
+    })(),
   });
-  for (let at = 0; at < 5; at++) {
-    assert.throws(() => engine.ask('poison', asked), /the policy engine failed/);
-    assert.equal(engine.ask('good', asked).allowed, true);
-  }
-});
-
-test('[I1] an engine that fails is an error that denies, and the next decision stands', () => {
-  const broken = desk({ agents: [...world.agents, { name: 'odd', segment: 'finance', owner: '\ud800', purpose: '' }] });
-  const all = policySet(ALLOW_ALL, broken);
-  const decision = all.decide(request('odd', 'ping', 'ledger'), broken);
+  const all = await policySet(ALLOW_ALL);
+  const decision = all.decide(request('clerk', 'ping', 'ledger'), broken);
   assert.equal(said(decision), 'error CORDON-9001');
-  assert.match(decision.reason ?? '', /engine/);
-  assert.deepEqual(all.visibleTools('odd', 'ledger', broken), []);
-  assert.equal(said(all.decide(request('clerk', 'ping', 'ledger'), broken)), 'allow all');
+  assert.equal(decision.reason, 'the levels are gone');
+  assert.deepEqual(all.visibleTools('clerk', 'ledger', broken), []);
+  assert.equal(said(all.decide(request('clerk', 'ping', 'ledger'), world)), 'allow all');
 });
 
-test('[I1] a forbid that fails to evaluate denies; a permit that fails is skipped and listed', () => {
+test('[I1] a forbid that fails to evaluate denies; a permit that fails is skipped and listed', async () => {
   const overflow = 'context.input.amount_cents * 4611686018427387904 > 0';
   const pay = 'principal, action == Action::"ledger/pay_invoice", resource';
-  const forbid = policySet(`${ALLOW_ALL} @id("odd") forbid (${pay}) when { ${overflow} };`);
+  const forbid = await policySet(`${ALLOW_ALL} @id("odd") forbid (${pay}) when { ${overflow} };`);
   const denied = forbid.decide(call('clerk', 'ledger/pay_invoice', PAYMENT), world);
   assert.equal(said(denied), 'error CORDON-9005 odd');
   assert.deepEqual(
     denied.errors.map(({ policy }) => policy),
     ['odd'],
   );
-  assert.match(denied.errors[0]?.message ?? '', /^integer overflow while attempting to multiply the values `…`$/);
+  assert.match(denied.errors[0]?.message ?? '', /^integer overflow$/);
   assert.equal(said(forbid.decide(call('clerk', 'ledger/pay_invoice', { ...PAYMENT, amount_cents: 0 }), world)), 'allow all');
   // a forbid that holds is a better answer than one that fails
-  const both = policySet(`${ALLOW_ALL} @id("odd") forbid (${pay}) when { ${overflow} }; @id("no") forbid (${pay});`);
+  const both = await policySet(`${ALLOW_ALL} @id("odd") forbid (${pay}) when { ${overflow} }; @id("no") forbid (${pay});`);
   assert.equal(said(both.decide(call('clerk', 'ledger/pay_invoice', PAYMENT), world)), 'deny CORDON-3002 no');
-  const permit = policySet(`@id("odd") permit (${pay}) when { ${overflow} }; ${ALLOW_ALL}`);
+  const permit = await policySet(`@id("odd") permit (${pay}) when { ${overflow} }; ${ALLOW_ALL}`);
   const allowed = permit.decide(call('clerk', 'ledger/pay_invoice', PAYMENT), world);
   assert.equal(said(allowed), 'allow all');
   assert.deepEqual(
@@ -226,14 +220,14 @@ test('[I1] a forbid that fails to evaluate denies; a permit that fails is skippe
   );
 });
 
-test('a code that a policy cannot give is replaced and warned of', () => {
+test('a code that a policy cannot give is replaced and warned of', async () => {
   const text = ['CORDON-3010', 'CORDON-3007', 'CORDON-1001', 'CORDON-9001', 'nonsense']
     .map(
       (code, at) =>
         `@id("f${at}") @code("${code}") forbid (principal, action == Action::"ping", resource) when { principal.owner == "${at}" };`,
     )
     .join('\n');
-  const codes = policySet(`${ALLOW_ALL} ${text}`, world);
+  const codes = await policySet(`${ALLOW_ALL} ${text}`, world);
   const given = [0, 1, 2, 3, 4].map((at) => {
     const agents = world.agents.map((agent) => ({ ...agent, owner: `${at}` }));
     return codes.decide(request('clerk', 'ping', 'ledger'), desk({ agents })).code;
@@ -245,8 +239,8 @@ test('a code that a policy cannot give is replaced and warned of', () => {
   );
 });
 
-test('[Cedar] integers are exact to 64 bits, on both sides', () => {
-  const exact = policySet(
+test('[Cedar] integers are exact to 64 bits, on both sides', async () => {
+  const exact = await policySet(
     '@id("a") permit (principal, action == Action::"ledger/pay_invoice", resource) when { context.input.amount_cents == 9007199254740993 };',
   );
   const decided = (literal: string): string => {
@@ -263,10 +257,10 @@ test('[Cedar] integers are exact to 64 bits, on both sides', () => {
   }
 });
 
-test('the hash follows the text, its place and its order; the sets are told apart by version', () => {
-  const one = admit([{ path: 'a', text: ALLOW_ALL }], world, 1, digest);
-  const again = admit([{ path: 'a', text: ALLOW_ALL }], desk(), 2, digest);
-  const moved = admit([{ path: 'b', text: ALLOW_ALL }], world, 3, digest);
+test('the hash follows the text, its place and its order; the sets are told apart by version', async () => {
+  const one = await admit([{ path: 'a', text: ALLOW_ALL }], world, 1, digest);
+  const again = await admit([{ path: 'a', text: ALLOW_ALL }], desk(), 2, digest);
+  const moved = await admit([{ path: 'b', text: ALLOW_ALL }], world, 3, digest);
   assert.equal(one.hash, again.hash);
   assert.notEqual(one.hash, moved.hash);
   assert.match(one.hash, /^[0-9a-f]{64}$/);
@@ -283,8 +277,8 @@ test('the hash follows the text, its place and its order; the sets are told apar
   );
 });
 
-test('a set judges the tools it was validated against, under any levels, agents, links and tags', () => {
-  const all = policySet(POLICIES, world);
+test('a set judges the tools it was validated against, under any levels, agents, links and tags', async () => {
+  const all = await policySet(POLICIES, world);
   const ledger = world.tools.get('ledger') ?? [];
   const changed = (tools: World['tools'], over: Partial<World> = {}): World => desk({ ...over, tools });
   const moved = desk({ levels: levels({ clerk: 'watched' }), resources: world.resources.map((one) => ({ ...one, tags: { Acme: 'XX' } })) });
@@ -309,15 +303,15 @@ test('a set judges the tools it was validated against, under any levels, agents,
   assert.equal(said(all.decide(call('clerk', 'ledger/pay_invoice', PAYMENT), gone)), 'deny CORDON-3003');
 });
 
-test('an agent whose segment is not registered reaches nothing, itself included', () => {
+test('an agent whose segment is not registered reaches nothing, itself included', async () => {
   const lost = desk({ agents: [...world.agents, { name: 'lost', segment: 'gone', owner: '', purpose: '' }] });
-  const all = policySet(ALLOW_ALL, lost);
+  const all = await policySet(ALLOW_ALL, lost);
   assert.equal(said(all.decide(request('lost', 'a2a/SendMessage', 'lost'), lost)), 'deny CORDON-3007');
   assert.equal(said(all.decide(request('clerk', 'a2a/SendMessage', 'lost'), lost)), 'deny CORDON-3007');
 });
 
-test('an agent may be permitted to call itself', () => {
-  assert.equal(said(policySet(ALLOW_ALL).decide(request('clerk', 'a2a/SendMessage', 'clerk', { text: 'x' }), world)), 'allow all');
+test('an agent may be permitted to call itself', async () => {
+  assert.equal(said((await policySet(ALLOW_ALL)).decide(request('clerk', 'a2a/SendMessage', 'clerk', { text: 'x' }), world)), 'allow all');
 });
 
 test('tools/list shows what may be allowed for some arguments, and nothing else that is certain', () => {
@@ -332,8 +326,8 @@ test('tools/list shows what may be allowed for some arguments, and nothing else 
   assert.equal(visible('clerk', 'ledger', desk({ levels: levels({ clerk: 'restricted' }) })), 'list_invoices');
 });
 
-test('[I9] [I1] under a permit of everything, exactly the guardrails decide', () => {
-  const all = policySet(ALLOW_ALL);
+test('[I9] [I1] under a permit of everything, exactly the guardrails decide', async () => {
+  const all = await policySet(ALLOW_ALL);
   const name = fc.constantFrom('s1', 's2', 's3');
   const level = fc.constantFrom<Level>('normal', 'watched', 'restricted', 'off');
   const links = fc.uniqueArray(name);
@@ -390,7 +384,7 @@ test('[I9] [I1] under a permit of everything, exactly the guardrails decide', ()
   );
 });
 
-test('whatever decide allows for some arguments, tools/list shows', () => {
+test('whatever decide allows for some arguments, tools/list shows', async () => {
   const clause = fc.constantFrom(
     'principal.owner == "platform"',
     'principal.level != "off"',
@@ -420,13 +414,13 @@ test('whatever decide allows for some arguments, tools/list shows', () => {
   const payments = ['x', 'y'].flatMap((memo) =>
     ['Acme', 'Other'].flatMap((vendor) => [1, 7, 20].map((amount_cents) => ({ vendor, iban: '', amount_cents, memo }))),
   );
-  fc.assert(
-    fc.property(fc.array(policy, { minLength: 1, maxLength: 8 }), (policies) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(policy, { minLength: 1, maxLength: 8 }), async (policies) => {
       const text = policies.map(([effect, principal, conditions], at) => {
         const body = conditions.map(([kind, clauses, operator]) => `${kind} { ${clauses.join(operator)} }`).join(' ');
         return `@id("p${at}") ${effect} (${principal}, action in Action::"tools/call", resource == Tool::"ledger/pay_invoice") when { action == Action::"ledger/pay_invoice" } ${body};`;
       });
-      const random = policySet(text.join('\n'), world);
+      const random = await policySet(text.join('\n'), world);
       for (const agent of ['clerk', 'auditor', 'reader']) {
         const isVisible = random.visibleTools(agent, 'ledger', world).includes('pay_invoice');
         const verdicts = payments.map((payment) => random.decide(call(agent, 'ledger/pay_invoice', payment), world));

@@ -24,11 +24,13 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   I9: proved('Between segments nothing flows without a link, not even word of what exists'),
   I10: proved('Every input is bounded before it is read'),
 
+  'DESIGN-5': proved('The compiled policy engine is exact, entities change by delta, and the official engine checks it and takes over'),
+
   U1: proved('From clone to contained attack in three minutes: no native compile, no service, real traffic'),
   U2: proved('Every deny has kind, code, id, nearest clauses and a remedy, the same in CLI, API and protocol'),
   U3: proved('Denies and errors are audited with the fields of allows'),
-  U4: later('An empty policy set denies; modes are per policy and distinct everywhere', 'shadow mode is a later part'),
-  U5: later('Policy tests and impact gate; widening is accepted by name; rollback is one command', 'policy lifecycle is a later part'),
+  U4: proved('An empty policy set denies; modes are per policy and distinct everywhere'),
+  U5: proved('Policy tests and impact gate; widening is accepted by name; rollback is one command'),
   U6: proved('`off` and `release`, with what each enforcement point observed'),
   U7: proved('The log is verified offline; altered, truncated, unsigned and unknown key are told apart; exit 6'),
   U8: later('`mcp wrap` and `unwrap` show first and restore byte for byte; `run --` for any language', 'wrapping clients is a later part'),

@@ -6,7 +6,16 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import type { Level } from '../src/domain/access.ts';
 import type { Json } from '../src/domain/json.ts';
-import type { CertificateRow, DecisionRow, LevelChange, Run, Store } from '../src/store/ports.ts';
+import type {
+  CertificateRow,
+  DecisionRow,
+  LevelChange,
+  PolicyChangeRow,
+  PolicyVersionRow,
+  Run,
+  SealedRow,
+  Store,
+} from '../src/store/ports.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -45,7 +54,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       }
     });
 
-  for (const part of [identity, state, decisions, texts, durability]) part(promise);
+  for (const part of [identity, state, decisions, policies, texts, durability]) part(promise);
 }
 
 type Promises = (what: string, body: Body) => void;
@@ -196,6 +205,70 @@ function decisions(promise: Promises): void {
   });
 }
 
+function policies(promise: Promises): void {
+  const change = (seq: number): PolicyChangeRow => ({ seq, statement: `{"seq":${seq}}`, signature: Uint8Array.of(seq) });
+  const version = (number: number, hash = `h${number}`): PolicyVersionRow => ({
+    version: number,
+    hash,
+    sources: [{ path: 'a.cedar', text: 'permit (\u0000);' }],
+    statement: `{"version":${number}}`,
+    signature: Uint8Array.of(0, number),
+  });
+  const last = (seq: number): SealedRow => ({ name: 'policy/last', sealed: Uint8Array.of(seq) });
+  const plain = <T extends { readonly signature: Uint8Array }>(row: T | undefined): unknown =>
+    row && { ...row, signature: [...row.signature] };
+
+  promise('policy versions and changes come back as they went in, newest first', async ({ store }) => {
+    assert.deepEqual([await store.policyHashes(), await store.policyChanges(9), await store.policyVersion(1)], [[], [], undefined]);
+    await store.addPolicyChange(change(1), last(1), version(1));
+    await store.addPolicyChange(change(2), last(2), version(2, 'h1'));
+    await store.addPolicyChange(change(3), last(3));
+    assert.deepEqual(plain(await store.policyVersion(2)), plain(version(2, 'h1')));
+    assert.deepEqual(await store.policyHashes(), [
+      { version: 2, hash: 'h1' },
+      { version: 1, hash: 'h1' },
+    ]);
+    assert.deepEqual((await store.policyChanges(2)).map(plain), [change(3), change(2)].map(plain));
+    assert.deepEqual(bytesOf(await store.getSealed('policy/last')), [3]);
+    await assert.rejects(store.policyChanges(0), { code: 'CORDON-9011' });
+  });
+
+  promise('[I1] of two that take the same number one is refused, and nothing of it is left', async ({ store, reopen }) => {
+    const other = await reopen();
+    await store.addPolicyChange(change(1), last(1), version(1));
+    await assert.rejects(other.addPolicyChange(change(1), last(9), version(2)), { code: 'CORDON-9004' });
+    await assert.rejects(other.addPolicyChange(change(2), last(9), version(1)), { code: 'CORDON-9004' });
+    assert.deepEqual([(await store.policyHashes()).length, (await store.policyChanges(9)).length], [1, 1]);
+    assert.deepEqual(bytesOf(await store.getSealed('policy/last')), [1]);
+    await other.close();
+  });
+
+  promise(
+    'decisions are counted beside the shadow of one version, from a number on, without those that were no request',
+    async ({ store }) => {
+      const shadow = (of: number, verdict: string): Partial<DecisionRow> => ({ shadow: { version: of, verdict } });
+      const kept = [
+        decision(1, shadow(2, 'deny')),
+        decision(2, shadow(2, 'deny')),
+        decision(3, shadow(2, 'error')),
+        decision(4, { ...shadow(2, 'allow'), verdict: 'deny' }),
+        decision(5, shadow(1, 'deny')),
+        decision(6),
+        decision(7, { agent: '', verdict: 'deny' }),
+      ];
+      await store.putDecisions(kept);
+      assert.deepEqual(await store.getDecision('d4'), kept[3]);
+      const counted = [
+        { verdict: 'allow', shadow: 'deny', count: 1 },
+        { verdict: 'allow', shadow: 'error', count: 1 },
+        { verdict: 'deny', shadow: 'allow', count: 1 },
+      ];
+      assert.deepEqual(await store.countShadow(2, 1), { seen: 5, differing: counted });
+      assert.deepEqual(await store.countShadow(9, 6), { seen: 0, differing: [] });
+    },
+  );
+}
+
 function texts(promise: Promises): void {
   promise('quotes, controls and characters of every plane are data', async ({ store }) => {
     for (const odd of ODD_NAMES) {
@@ -231,6 +304,12 @@ function durability(promise: Promises): void {
     await store.putSealed('k', Uint8Array.of(7));
     await store.putPin('ledger', 'd', {});
     await store.putDecisions([decision(1)]);
+    const signed = { statement: '{}', signature: Uint8Array.of(1) };
+    await store.addPolicyChange(
+      { seq: 1, ...signed },
+      { name: 'last', sealed: Uint8Array.of(1) },
+      { version: 1, hash: 'h', sources: [], ...signed },
+    );
     await store.close();
     const again = await reopen();
     assert.deepEqual(await again.activeRuns(), [run('r1')]);
@@ -239,6 +318,7 @@ function durability(promise: Promises): void {
     assert.deepEqual(bytesOf(await again.getSealed('k')), [7]);
     assert.equal((await again.getPin('ledger'))?.digest, 'd');
     assert.deepEqual(await again.getDecision('d1'), decision(1));
+    assert.deepEqual([(await again.policyChanges(1))[0]?.seq, (await again.policyVersion(1))?.hash], [1, 'h']);
     await again.close();
   });
 

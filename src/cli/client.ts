@@ -36,6 +36,7 @@ export interface Question {
 export interface Client {
   status(): Promise<Reply<'status'>>;
   agents(): Promise<Reply<'agents'>>;
+  world(): Promise<Reply<'world'>>;
   whois(asked: string): Promise<Reply<'whois'>>;
   /** Newest first. */
   decisions(filter: DecisionsFilter): Promise<Reply<'decisions'>>;
@@ -43,7 +44,14 @@ export interface Client {
   can(question: Question): Promise<Reply<'can'>>;
   setLevel(agent: string, level: Level, reason: string): Promise<Reply<'level'>>;
   doctor(): Promise<Reply<'doctor'>>;
-  reloadPolicies(): Promise<Reply<'policies'>>;
+  policies(): Promise<Reply<'policies'>>;
+  /** Newest first. */
+  policyHistory(limit: number): Promise<Reply<'history'>>;
+  applyPolicies(order: JsonObject): Promise<Reply<'rollout'>>;
+  policyImpact(order: JsonObject): Promise<Reply<'impact'>>;
+  promotePolicies(order: JsonObject): Promise<Reply<'rollout'>>;
+  rollbackPolicies(order: JsonObject): Promise<Reply<'rollout'>>;
+  withdrawPolicies(order: JsonObject): Promise<Reply<'rollout'>>;
   acceptResource(resource: string): Promise<Reply<'pin'>>;
   startRun(kind: 'agent' | 'resource', name: string): Promise<Reply<'run'>>;
   endRun(run: string): Promise<Reply<'ended'>>;
@@ -52,7 +60,8 @@ export interface Client {
 
 const BOUNDS = { maxBytes: 67_108_864, maxDepth: 64 };
 const TIMEOUT_MS = 15_000;
-const DOCTOR_TIMEOUT_MS = 60_000;
+/** Of what examines or replays. */
+const LONG_TIMEOUT_MS = 60_000;
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -83,13 +92,20 @@ export async function openClient(data: string): Promise<Client> {
   return {
     status: () => ask(REPLIES.status, 'GET', '/v1/status'),
     agents: () => ask(REPLIES.agents, 'GET', '/v1/agents'),
+    world: () => ask(REPLIES.world, 'GET', '/v1/world'),
     whois: (asked) => ask(REPLIES.whois, 'GET', `/v1/whois?q=${at(asked)}`),
     decisions: (filter) => ask(REPLIES.decisions, 'GET', `/v1/decisions?${queryOf(filter)}`),
     why: (decision) => ask(REPLIES.why, 'GET', `/v1/decisions/${at(decision)}`),
     can: (question) => ask(REPLIES.can, 'POST', '/v1/can', { ...question }),
     setLevel: (name, level, reason) => ask(REPLIES.level, 'POST', `/v1/agents/${at(name)}/level`, { level, reason }),
-    doctor: () => ask(REPLIES.doctor, 'GET', '/v1/doctor', undefined, DOCTOR_TIMEOUT_MS),
-    reloadPolicies: () => ask(REPLIES.policies, 'POST', '/v1/policies/reload', {}),
+    doctor: () => ask(REPLIES.doctor, 'GET', '/v1/doctor', undefined, LONG_TIMEOUT_MS),
+    policies: () => ask(REPLIES.policies, 'GET', '/v1/policies'),
+    policyHistory: (limit) => ask(REPLIES.history, 'GET', `/v1/policies/history?limit=${limit}`),
+    applyPolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/apply', order, LONG_TIMEOUT_MS),
+    policyImpact: (order) => ask(REPLIES.impact, 'POST', '/v1/policies/impact', order, LONG_TIMEOUT_MS),
+    promotePolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/promote', order, LONG_TIMEOUT_MS),
+    rollbackPolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/rollback', order),
+    withdrawPolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/withdraw', order),
     acceptResource: (resource) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, {}),
     startRun: (kind, name) => ask(REPLIES.run, 'POST', '/v1/runs', { kind, name }),
     endRun: (run) => ask(REPLIES.ended, 'DELETE', `/v1/runs/${at(run)}`),

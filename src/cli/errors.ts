@@ -61,6 +61,7 @@ const BY_CODE: Partial<Record<Code, ExitName>> = {
   'CORDON-3003': 'usage',
   'CORDON-9006': 'usage',
   'CORDON-9007': 'usage',
+  'CORDON-9008': 'integrity',
   'CORDON-9010': 'unreachable',
   'CORDON-9011': 'usage',
 };

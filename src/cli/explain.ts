@@ -9,7 +9,10 @@ import { plain } from './untrusted.ts';
 
 const WIDTH = 96;
 
-type Clauses = Explanation['nearest'][number]['clauses'];
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+/** From a reply, or from a policy set of this process. */
+type Explained = DeepReadonly<Explanation>;
+type Clauses = Explained['nearest'][number]['clauses'];
 
 const VERDICTS: Readonly<Record<string, readonly [word: string, style: Style]>> = {
   allow: ['ALLOW', 'good'],
@@ -17,10 +20,19 @@ const VERDICTS: Readonly<Record<string, readonly [word: string, style: Style]>> 
   approval_required: ['APPROVAL REQUIRED', 'warn'],
   error: ['ERROR', 'bad'],
 };
+const WOULD: Readonly<Record<string, string>> = { approval_required: 'ask for approval', error: 'fail' };
 
-/** `DENY  …                CORDON-3001` */
-export function headline(paint: Paint, verdict: string, parts: readonly string[], code: string | undefined): string {
-  const [word, style] = VERDICTS[verdict] ?? [plain(verdict).toUpperCase(), 'warn'];
+/** A verdict, and what something that is not enforced would have decided. */
+interface Told {
+  readonly verdict: string;
+  readonly code?: string | undefined;
+  readonly shadow?: { readonly verdict: string } | undefined;
+}
+
+/** `DENY  …                CORDON-3001`; `ALLOW (shadow: would deny)  …`, which never looks like an allow alone. */
+export function headline(paint: Paint, { verdict, code, shadow }: Told, parts: readonly string[]): string {
+  const [done, style] = VERDICTS[verdict] ?? [plain(verdict).toUpperCase(), 'warn'];
+  const word = shadow === undefined ? done : `${done} (shadow: would ${WOULD[shadow.verdict] ?? plain(shadow.verdict)})`;
   const rest = parts.map((part) => plain(part, 120)).join('  ');
   const left = padTo(`${word}  ${rest}`, WIDTH - widthOf(code ?? ''));
   return `${paint(style, word)}${left.slice(word.length)}${code === undefined ? '' : ` ${paint('bold', plain(code))}`}`.trimEnd();
@@ -28,15 +40,30 @@ export function headline(paint: Paint, verdict: string, parts: readonly string[]
 
 /** The whole of `cordon why`. */
 export function renderWhy(paint: Paint, { record, seq, explanation, explained_with: since }: ReplyOf<'why'>): readonly string[] {
-  const { id, ts, mode, pep, verdict, code, policy } = record;
-  const lines = [headline(paint, verdict, [id, ts, mode, pep.id], code), `  ${who(record)}`];
+  const { id, ts, mode, pep, policy, shadow } = record;
+  const lines = [headline(paint, record, [id, ts, mode, pep.id]), `  ${who(record)}`];
   lines.push(...labelled(paint, 'wanted', [wanted(record)]));
   lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation));
+  if (shadow !== undefined) lines.push(...shadowLines(paint, { ...shadow, ...shadow.policy }));
   if (since !== undefined)
     lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
   lines.push(...fixLines(paint, remediesOf({ ...record, determining: policy.determining }, explanation)));
   const bundle = policy.bundle_hash === undefined ? 'none' : `sha256:${policy.bundle_hash.slice(0, 12)}..`;
   return [...lines, ...labelled(paint, 'proof', [`bundle ${bundle}  policy v${policy.version}   log ${pep.id} seq ${count(seq)}`])];
+}
+
+interface Shadow {
+  readonly verdict: string;
+  readonly code?: string | undefined;
+  readonly version: number;
+  readonly determining: readonly string[];
+}
+
+/** What would have been decided, by which version and policies; nothing came of it. */
+export function shadowLines(paint: Paint, { verdict, code, version, determining }: Shadow): readonly string[] {
+  const by = determining.length === 0 ? '' : ` by ${determining.map((policy) => `\`${plain(policy)}\``).join(', ')}`;
+  const why = code === undefined ? '' : `, ${plain(code)}`;
+  return labelled(paint, 'shadow', [`version ${version} would ${WOULD[verdict] ?? plain(verdict)}${why}${by}; nothing came of it`]);
 }
 
 function who({ principal, claimed }: DecisionRecord): string {
@@ -65,7 +92,7 @@ interface Outcome {
 }
 
 /** Why: the policies that decided, or the permits that came nearest, each with its clauses. */
-export function becauseLines(paint: Paint, outcome: Outcome, explanation: Explanation | undefined): readonly string[] {
+export function becauseLines(paint: Paint, outcome: Outcome, explanation: Explained | undefined): readonly string[] {
   const lines = [...labelled(paint, 'because', [because(outcome, explanation)])];
   for (const { policy, message } of outcome.errors) lines.push(`     ${paint.mark('!')} ${plain(policy)}  ${plain(message)}`);
   for (const { policy, source, effect, clauses, annotations } of explanation?.determining ?? []) {
@@ -83,7 +110,7 @@ export function becauseLines(paint: Paint, outcome: Outcome, explanation: Explan
 
 const at = (source: string | undefined): string => (source === undefined ? '' : ` (${plain(source)})`);
 
-function because({ verdict, code, reason, gate }: Outcome, explanation: Explanation | undefined): string {
+function because({ verdict, code, reason, gate }: Outcome, explanation: Explained | undefined): string {
   const by = explanation?.determining.map(({ policy }) => `\`${plain(policy)}\``).join(', ') ?? '';
   if (verdict === 'allow') return by === '' ? 'permitted' : `permitted by ${by}`;
   const gated = gate === undefined ? '' : `; gate ${plain(gate)}`;

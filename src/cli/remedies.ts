@@ -70,8 +70,9 @@ function release({ principal, resource, determining }: Denied): readonly Remedy[
   return [{ type: 'alternative', text: 'lift it, when it is safe', cmd: `cordon release ${agent} --reason TEXT` }];
 }
 
-const reload: readonly Remedy[] = [
-  { type: 'policy', text: 'mend the policies, then load them', cmd: 'cordon policy reload' },
+const mend: readonly Remedy[] = [
+  { type: 'policy', text: 'mend the policies, then put them in force', cmd: 'cordon policy apply' },
+  { type: 'policy', text: 'or go back to the version before', cmd: 'cordon policy rollback' },
   { type: 'alternative', text: 'see what is wrong', cmd: 'cordon status' },
 ];
 
@@ -96,6 +97,7 @@ const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
   ],
   'CORDON-4002': release,
   'CORDON-4004': release,
-  'CORDON-9006': () => reload,
-  'CORDON-9007': () => reload,
+  'CORDON-9006': () => mend,
+  'CORDON-9007': () => mend,
+  'CORDON-9008': () => mend,
 };

@@ -1,5 +1,6 @@
 // What the control API answers, as far as the command line reads it. A newer server may say more; `--json` prints all of it.
 import * as z from 'zod';
+import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
 
 const level = z.enum(LEVELS);
@@ -57,6 +58,13 @@ const record = z.object({
   policy: z.object({ version: z.number(), bundle_hash: z.string().optional(), determining: z.array(z.string()) }),
   errors: engineErrors.optional(),
   level: z.string().optional(),
+  shadow: z
+    .object({
+      verdict: z.string(),
+      code: z.string().optional(),
+      policy: z.object({ version: z.number(), determining: z.array(z.string()) }),
+    })
+    .optional(),
 });
 
 const decision = z.object({
@@ -67,6 +75,61 @@ const decision = z.object({
   errors: engineErrors,
   determining: z.array(z.string()),
   policyVersion: z.number(),
+  shadow: z
+    .object({ verdict: z.string(), code: z.string().optional(), determining: z.array(z.string()), policyVersion: z.number() })
+    .optional(),
+});
+
+const trouble = z.object({ code: z.string(), message: z.string(), fix: z.string() });
+
+const version = z.object({
+  version: z.number(),
+  hash: z.string(),
+  policies: z.number(),
+  since: z.number().optional(),
+  act: z.string().optional(),
+  actor: z.string().optional(),
+  note: z.string().optional(),
+  error: trouble.optional(),
+});
+
+const change = z.object({
+  seq: z.number(),
+  act: z.string(),
+  version: z.number(),
+  enforced: z.number(),
+  candidate: z.number().optional(),
+  at: z.number(),
+  actor: z.string(),
+  note: z.string().optional(),
+  record: z.object({ log: z.string(), seq: z.number() }),
+});
+
+const impact = z.object({
+  from: z.number(),
+  to: z.number(),
+  since: z.number(),
+  decisions: z.number(),
+  complete: z.boolean(),
+  counts: z.object({
+    allowToDeny: z.number(),
+    denyToAllow: z.number(),
+    unchanged: z.number(),
+    notEvaluable: z.number(),
+    skipped: z.number(),
+  }),
+  changes: z.array(
+    z.object({
+      change: z.enum(['allow>deny', 'deny>allow']),
+      agent: z.string(),
+      action: z.string(),
+      resource: z.string(),
+      segment: z.string().optional(),
+      policies: z.array(z.string()),
+      count: z.number(),
+      example: z.string(),
+    }),
+  ),
 });
 
 export const REPLIES = {
@@ -157,7 +220,24 @@ export const REPLIES = {
       }),
     ),
   }),
-  policies: z.object({ version: z.number(), count: z.number() }),
+  world: WORLD,
+  policies: z.object({
+    enforced: version.optional(),
+    candidate: version.extend({ seen: z.number(), wouldDeny: z.number(), wouldAllow: z.number() }).optional(),
+    error: trouble.optional(),
+    directory: z.object({ path: z.string(), version: z.number().optional(), error: trouble.optional() }),
+  }),
+  history: z.object({ items: z.array(z.union([change, z.object({ error: trouble })])) }),
+  impact: impact.extend({ unaccepted: z.array(z.string()) }),
+  rollout: z.object({
+    status: z.enum(['enforced', 'candidate', 'withdrawn', 'unchanged', 'not_accepted']),
+    version: z.number(),
+    hash: z.string(),
+    policies: z.number(),
+    before: z.number().optional(),
+    impact: impact.optional(),
+    unaccepted: z.array(z.string()).optional(),
+  }),
   pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
   run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),
   ended: z.object({ run: z.string(), ended: z.boolean() }),

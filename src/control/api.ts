@@ -6,10 +6,13 @@ import { isJsonObject, parseJson, writeJson, type Json } from '../domain/json.ts
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { DecisionRow } from '../store/ports.ts';
+import { serveAuthzen } from './authzen.ts';
+import { keyDoor, svidDoor } from './authzen-peps.ts';
 import { checkRole, readCaller, type Role } from './caller.ts';
 import type { Control } from './control.ts';
 import { refusalOf, sendProblem } from './problem.ts';
-import { ROUTES, join, type RouteRow } from './routes.ts';
+import type { RouteRow } from './route.ts';
+import { ROUTES, join } from './routes.ts';
 
 /** Bytes. */
 const MAX_BODY = 262_144;
@@ -46,9 +49,11 @@ type Request = FastifyRequest<Parts, Server>;
 export function createControlApi(control: Control, own: TlsMaterial): Api {
   const app = server(own, true);
   for (const row of ROUTES) {
-    app.route<Parts>({ method: row.method, url: row.path, handler: (request, reply) => handle(control, row, request, reply) });
+    const { method, path: url, bodyLimit = MAX_BODY } = row;
+    app.route<Parts>({ method, url, bodyLimit, handler: (request, reply) => handle(control, row, request, reply) });
   }
   app.get<Parts>('/v1/decisions/watch', (request, reply) => watch(control, request, reply));
+  serveAuthzen(app, control, svidDoor(control));
   return apiOf(app, true);
 }
 
@@ -62,6 +67,7 @@ export function createIdentityApi(control: Control, own: TlsMaterial): Api {
     const { ready } = await control.status();
     return reply.code(ready ? 200 : 503).send({ ready });
   });
+  if (control.config.authzen.peps.some(({ keySha256 }) => keySha256 !== undefined)) serveAuthzen(app, control, keyDoor(control));
   return apiOf(app, false);
 }
 
@@ -80,7 +86,7 @@ function server(own: TlsMaterial, clients: boolean): App {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
-      done(null, parseJson(body, { maxBytes: MAX_BODY, maxDepth: MAX_DEPTH }));
+      done(null, parseJson(body, { maxBytes: body.byteLength, maxDepth: MAX_DEPTH })); // its size was held to the limit of its route
     } catch (error) {
       done(asRefusal(error, 'CORDON-9011', 'body malformed'));
     }

@@ -22,8 +22,8 @@ export interface CatalogParts {
   readonly log: { append(record: LogRecord): Receipt };
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** Called after the known tools changed, to compile policies against them. */
-  readonly onChange: () => void;
+  /** Called after the known tools changed; resolves when policies are admitted against them. */
+  readonly onChange: () => Promise<void>;
 }
 
 export type ResourceState = {
@@ -80,7 +80,7 @@ class ToolCatalog implements Catalog {
       const pin = await pins.getPin(resource);
       if (pin !== undefined) publisher.setTools(resource, readTools(pin.tools), []);
     }
-    onChange();
+    await onChange();
     for (const resource of resources) void this.#look(resource, FIRST_RETRY);
   }
 
@@ -133,7 +133,7 @@ class ToolCatalog implements Catalog {
     const pin = await this.#parts.pins.getPin(resource);
     if (pin === undefined) return this.#pin(resource, found, 'cordon', []);
     const pinned = readTools(pin.tools);
-    this.#serve(resource, pinned, changedTools(found, pinned));
+    await this.#serve(resource, pinned, changedTools(found, pinned));
   }
 
   /** The act is on record before it is done. INVARIANT I3 */
@@ -144,17 +144,17 @@ class ToolCatalog implements Catalog {
     log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act: 'resource.pin', target: resource, detail });
     const definitions = tools.map((tool) => tool.definition);
     await pins.putPin(resource, digest, definitions);
-    this.#serve(resource, tools, []);
+    await this.#serve(resource, tools, []);
   }
 
   /** What is pinned stays known, also a tool that changed: policies are validated against it, and only its calls are denied. */
-  #serve(resource: string, pinned: readonly Tool[], changed: readonly string[]): void {
+  async #serve(resource: string, pinned: readonly Tool[], changed: readonly string[]): Promise<void> {
     const tools = pinned.filter((tool) => !changed.includes(tool.name)).length;
     this.#states.set(resource, { resource, state: changed.length > 0 ? 'changed' : 'ready', tools, changed });
     const served = `${textOf(pinned)}\n${changed.join('\n')}`;
     if (this.#served.get(resource) === served) return;
     this.#served.set(resource, served);
     this.#parts.publisher.setTools(resource, pinned, changed);
-    this.#parts.onChange();
+    await this.#parts.onChange();
   }
 }

@@ -48,6 +48,33 @@ export interface Limits {
   readonly bodyBytes: number;
 }
 
+/** The PDP of an application: what it is read from. */
+export interface AuthzenStoreConfig {
+  readonly name: string;
+  /** Directory of `*.cedar` files. */
+  readonly policies: string;
+  readonly schema: string;
+  readonly entities: string;
+  readonly obligations?: string;
+}
+
+/** A PEP that is not one of Cordon's own: known by the SVID of a workload, or by a key. */
+export interface AuthzenPepConfig {
+  readonly name: string;
+  readonly workload?: { readonly kind: 'agent' | 'resource'; readonly name: string };
+  /** Hex SHA-256 of the key: 64 digits, lower case. */
+  readonly keySha256?: string;
+  /** Stores that it may ask. */
+  readonly stores: readonly string[];
+  /** Agents for which it may ask about Cordon's own world. */
+  readonly agents: readonly string[];
+}
+
+export interface AuthzenConfig {
+  readonly stores: readonly AuthzenStoreConfig[];
+  readonly peps: readonly AuthzenPepConfig[];
+}
+
 export interface Config {
   /** Directory that relative paths in the file start from. */
   readonly base: string;
@@ -63,4 +90,5 @@ export interface Config {
   /** A gateway does not decide with a snapshot older than this. Milliseconds. */
   readonly maxStaleness: number;
   readonly limits: Limits;
+  readonly authzen: AuthzenConfig;
 }

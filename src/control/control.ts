@@ -3,10 +3,13 @@ import type { AccessRequest, Decision, Explanation, Level, LogRecord, Receipt } 
 import type { SpiffeId } from '../domain/spiffe-id.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { Levels, Store } from '../store/ports.ts';
+import type { AuthzenService } from './authzen-service.ts';
 import type { Catalog, ResourceState } from './catalog.ts';
 import type { Config } from './config.ts';
 import type { DecisionIndex } from './decisions.ts';
 import type { Issuer } from './issuer.ts';
+import type { PolicyRollout } from './policy-rollout.ts';
+import type { HistoryView, PoliciesView } from './policy-views.ts';
 import type { Publisher } from './publisher.ts';
 import type { RefusedRequest } from './refusals.ts';
 
@@ -60,8 +63,6 @@ export type StatusView = {
 
 export type DoctorView = { readonly schema: 'cordon.doctor/v1'; readonly checks: readonly Check[] };
 
-export type PoliciesView = { readonly schema: 'cordon.policies/v1'; readonly version: number; readonly count: number };
-
 export interface Control {
   readonly config: Config;
   readonly store: Store;
@@ -70,6 +71,7 @@ export interface Control {
   readonly catalog: Catalog;
   readonly decisions: DecisionIndex;
   readonly levels: Levels;
+  readonly authzen: AuthzenService;
   readonly log: { append(record: LogRecord): Receipt };
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -82,8 +84,10 @@ export interface Control {
   status(): Promise<StatusView>;
   doctor(): Promise<DoctorView>;
   ask(request: AccessRequest): { readonly decision: Decision; readonly explanation: Explanation | undefined };
-  /** Reads the policy directory again. @throws Refusal CORDON-9006, -9007 when the set is not admitted: then everything is denied */
-  reloadPolicies(actor: string): Promise<PoliciesView>;
+  readonly rollout: PolicyRollout;
+  policies(): Promise<PoliciesView>;
+  /** Newest first. */
+  policyHistory(limit: number): Promise<HistoryView>;
   /** @returns false when it had ended already or never was */
   endRun(id: string, actor: string): Promise<boolean>;
   /** The control plane refused somebody; recorded, never throws. */

@@ -33,6 +33,7 @@ export interface ExplainedDecision {
 
 /** `explanation`: why, when it was worked out already. */
 export function rowOf({ record, receipt, request }: RecordedDecision, explanation: Explanation | undefined, sealer: Sealer): DecisionRow {
+  const { shadow } = record;
   return {
     id: record.id,
     at: Date.parse(record.ts),
@@ -43,8 +44,13 @@ export function rowOf({ record, receipt, request }: RecordedDecision, explanatio
     record,
     ...(request === undefined ? {} : { inputs: sealer.seal(record.id, Buffer.from(writeJson(request))) }),
     ...(explanation === undefined ? {} : { explanation }),
+    ...(shadow === undefined ? {} : { shadow: { version: shadow.policy.version, verdict: shadow.verdict } }),
   };
 }
+
+/** The request as it was decided on; undefined when the message was refused before it was one. @throws Refusal CORDON-9006, CORDON-9011 */
+export const requestOf = ({ id, inputs }: DecisionRow, sealer: Sealer): AccessRequest | undefined =>
+  inputs && parseAccessRequest(parseJson(sealer.open(id, inputs), INPUT_BOUNDS));
 
 /** Why a request is decided as it is; undefined when it is not known. Costs milliseconds. */
 export function explain(request: AccessRequest, { policies, world }: Snapshot): Explanation | undefined {
@@ -57,10 +63,11 @@ export function explain(request: AccessRequest, { policies, world }: Snapshot): 
 }
 
 /** A stored decision with why; one that was stored without is explained with the state of now. @throws Refusal CORDON-9006 */
-export function readRow({ id, seq, record, inputs, explanation }: DecisionRow, sealer: Sealer, snapshot: Snapshot): ExplainedDecision {
+export function readRow(row: DecisionRow, sealer: Sealer, snapshot: Snapshot): ExplainedDecision {
+  const { id, seq, record, explanation } = row;
   if (!isDecisionRecord(record)) throw new Refusal('CORDON-9006', `the stored record of \`${id}\` is no decision record`);
-  if (explanation !== undefined || inputs === undefined) return { record, seq, explanation, explainedWith: undefined };
-  const request = parseAccessRequest(parseJson(sealer.open(id, inputs), INPUT_BOUNDS));
+  const request = explanation === undefined ? requestOf(row, sealer) : undefined;
+  if (request === undefined) return { record, seq, explanation, explainedWith: undefined };
   const now = snapshot.policies instanceof Refusal ? undefined : snapshot.policies;
   const explainedWith = now?.hash === record.policy.bundle_hash ? undefined : now?.version;
   return { record, seq, explanation: explain(request, snapshot), explainedWith };

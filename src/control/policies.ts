@@ -1,15 +1,18 @@
-// The policy directory: `*.cedar` files, read whole, in name order.
+// Policy sources: where they come from, how they are named by digest, and the one place where they become a policy set.
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256Hex } from '../crypto/hash.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { admit } from '../policy/admit.ts';
 import type { PolicySet, PolicySource } from '../policy/policy-set.ts';
 
 const MAX_FILES = 500;
 
-/** @throws Refusal CORDON-9007 when the directory is missing, CORDON-9006 when there are too many files or one cannot be read */
+/**
+ * The `*.cedar` files of a directory, in name order.
+ * @throws Refusal CORDON-9007 when the directory is missing, CORDON-9006 when there are too many files or one cannot be read
+ */
 export async function readPolicies(directory: string): Promise<readonly PolicySource[]> {
   let names: string[];
   try {
@@ -29,8 +32,25 @@ async function readPolicy(directory: string, path: string): Promise<PolicySource
   }
 }
 
-/** A compiler of these sources for whatever tools are known when it runs. */
-export const compilerOf =
-  (sources: readonly PolicySource[]) =>
-  (world: World, version: number): PolicySet =>
-    admit(sources, world, version, sha256Hex);
+/** As `readPolicies`, but a directory that is gone holds no policy: an order like any other, and it denies everything. */
+export async function readPoliciesOrNone(directory: string): Promise<readonly PolicySource[]> {
+  try {
+    return await readPolicies(directory);
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'CORDON-9007') return [];
+    throw error;
+  }
+}
+
+/** Hex SHA-256 of sources: of names and texts in their order. */
+export const hashOf = (sources: readonly PolicySource[]): string =>
+  sha256Hex(JSON.stringify(sources.map(({ path, text }) => [path, text])));
+
+/** The policy set of these sources against the tools of this world, or why there is none. INVARIANT I1: what is not admitted allows nothing */
+export async function admitted(sources: readonly PolicySource[], version: number, world: World): Promise<PolicySet | Refusal> {
+  try {
+    return await admit(sources, world, version, sha256Hex);
+  } catch (error) {
+    return asRefusal(error, 'CORDON-9006', 'the policy set is not admitted');
+  }
+}

@@ -1,6 +1,6 @@
 // The one place where the state that decisions depend on is put together and published, as one immutable snapshot, to every PEP.
 import type { Level } from '../domain/access.ts';
-import { Refusal, asRefusal } from '../domain/refusal.ts';
+import { Refusal } from '../domain/refusal.ts';
 import type { Tool, World } from '../domain/registry.ts';
 import type { LiveRun, Snapshot } from '../pdp/snapshot.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
@@ -31,8 +31,8 @@ export interface Publisher {
   /** A run may call from now on; one that was ended stays ended. */
   setRun(id: string, run: LiveRun): void;
   endRun(id: string): void;
-  /** Compiles the policy set anew against the tools that are known now. */
-  setPolicies(compile: (world: World, version: number) => PolicySet): void;
+  /** What is enforced, or why nothing is; and what is looked at beside it. */
+  setPolicies(policies: PolicySet | Refusal, candidate?: PolicySet): void;
   /** Hands the current state to every PEP. */
   publish(): void;
   /** Publishes, and has every PEP report what it saw of the agent afterwards. `since`: performance.now() of the order. */
@@ -56,8 +56,8 @@ class StatePublisher implements Publisher {
   readonly #ended = new Map<string, number>();
   readonly #peps: PepLink[] = [];
   #policies: PolicySet | Refusal = new Refusal('CORDON-9007', 'no policies loaded');
+  #candidate: PolicySet | undefined;
   #version = 0;
-  #policyVersion = 0;
   #snapshot: Snapshot;
 
   constructor(config: Config, now: () => number) {
@@ -95,13 +95,9 @@ class StatePublisher implements Publisher {
     this.#ended.set(id, this.#now());
   }
 
-  setPolicies(compile: (world: World, version: number) => PolicySet): void {
-    try {
-      this.#policies = compile(this.world(), ++this.#policyVersion);
-    } catch (error) {
-      // INVARIANT I1: a set that is not admitted leaves nothing allowed, never the set before it with other tools under it
-      this.#policies = asRefusal(error, 'CORDON-9006', 'the policy set is not admitted');
-    }
+  setPolicies(policies: PolicySet | Refusal, candidate?: PolicySet): void {
+    this.#policies = policies;
+    this.#candidate = candidate;
   }
 
   publish(): void {
@@ -135,6 +131,7 @@ class StatePublisher implements Publisher {
       trustDomain: this.#config.trustDomain,
       world: this.world(),
       policies: this.#policies,
+      ...(this.#candidate === undefined ? {} : { candidate: this.#candidate }),
       runs: new Map(this.#runs),
       changedTools: new Set([...this.#changed].flatMap(([resource, names]) => names.map((name) => `${resource}/${name}`))),
     };

@@ -1,42 +1,17 @@
-// The control API as one table: method, path, role, what it takes, what it does. A route without a role does not compile.
+// The control API as one table; the rows for policies stand in routes-policy.ts.
 import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseWorkload } from '../domain/spiffe-id.ts';
-import type { SvidFacts } from '../identity/svid.ts';
-import type { Role } from './caller.ts';
 import { can } from './can.ts';
 import { setLevel } from './containment.ts';
 import type { Control } from './control.ts';
 import { inputOf } from './input.ts';
+import { route, type Asked, type RouteRow } from './route.ts';
+import { POLICY_ROUTES } from './routes-policy.ts';
 import { whois } from './whois.ts';
-
-interface Asked<T> {
-  readonly control: Control;
-  readonly caller: SvidFacts;
-  readonly input: T;
-}
-
-export interface RouteRow {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly path: string;
-  readonly role: Role;
-  /** `input`: path parameters, query and body together; checked here. @throws Refusal CORDON-9011 */
-  readonly handle: (control: Control, caller: SvidFacts, input: unknown) => JsonObject | Promise<JsonObject>;
-}
-
-/** One row. What it takes is checked before `handle` sees it, so the two cannot disagree. */
-const route = <S extends z.ZodType>(
-  [method, path, role]: readonly [RouteRow['method'], string, Role],
-  takes: S,
-  handle: (asked: Asked<z.infer<S>>) => JsonObject | Promise<JsonObject>,
-): RouteRow => ({
-  method,
-  path,
-  role,
-  handle: (control, caller, input) => handle({ control, caller, input: inputOf(takes, input) }),
-});
+import { worldView } from './world-view.ts';
 
 const none = z.strictObject({});
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
@@ -64,6 +39,7 @@ export const ROUTES: readonly RouteRow[] = [
   route(['GET', '/v1/whois', 'operator'], z.strictObject({ q: z.string().min(1).max(2048) }), ({ control, input }) =>
     whois(control, input.q),
   ),
+  route(['GET', '/v1/world', 'operator'], none, ({ control }) => worldView(control)),
   route(['GET', '/v1/decisions', 'operator'], filter, listDecisions),
   route(['GET', '/v1/decisions/:id', 'operator'], decisionId, why),
   route(['POST', '/v1/can', 'operator'], question, ({ control, input }) => can(control, input)),
@@ -76,7 +52,7 @@ export const ROUTES: readonly RouteRow[] = [
     resource: input.resource,
     accepted: await control.catalog.accept(input.resource, caller.workload.id),
   })),
-  route(['POST', '/v1/policies/reload', 'operator'], none, ({ control, caller }) => control.reloadPolicies(caller.workload.id)),
+  ...POLICY_ROUTES,
   route(['POST', '/v1/runs', 'operator'], z.strictObject({ kind: z.enum(['agent', 'resource']), name }), startRun),
   route(['DELETE', '/v1/runs/:run', 'operator'], runId, async ({ control, caller, input }) => ({
     schema: 'cordon.run/v1',

@@ -1,5 +1,5 @@
 // Randomness for identifiers and secrets. Nothing else in Cordon may make an unguessable value.
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
@@ -18,3 +18,19 @@ export function randomSerial(): string {
 
 /** 32 fresh bytes, for keys. */
 export const randomKey = (): Uint8Array => randomBytes(32);
+
+/** Draws from [0, 1), 32 bits each; made a thousand at a time, because one is wanted for every decision. */
+export class Draws {
+  readonly #bytes = new DataView(new ArrayBuffer(4096));
+  #at = this.#bytes.byteLength;
+
+  next(): number {
+    if (this.#at === this.#bytes.byteLength) {
+      randomFillSync(this.#bytes);
+      this.#at = 0;
+    }
+    const drawn = this.#bytes.getUint32(this.#at);
+    this.#at += 4;
+    return drawn / 2 ** 32;
+  }
+}

@@ -73,6 +73,20 @@ export type Decision = {
   readonly errors: readonly { readonly policy: string; readonly message: string }[];
   /** `@reason` of the deciding forbid, or why the request was refused before policy. */
   readonly reason?: string;
+  /** Of the set that decided; 0 when none is in force. */
+  readonly policyVersion: number;
+  /** What something that is not enforced would have decided; present when that is another verdict or code. Never acted on. */
+  readonly shadow?: ShadowDecision;
+};
+
+/**
+ * Of the candidate version, when there is one and it would decide otherwise; else of the enforced set with its `@mode("shadow")` policies
+ * enforced. `policyVersion` tells which: it is that of the decision itself only in the second case.
+ */
+export type ShadowDecision = {
+  readonly verdict: Verdict;
+  readonly code?: Code;
+  readonly determining: readonly string[];
   readonly policyVersion: number;
 };
 
@@ -100,6 +114,12 @@ export type DecisionRecord = {
   readonly policy: { readonly version: number; readonly bundle_hash?: string; readonly determining: readonly string[] };
   readonly errors?: readonly { readonly policy: string; readonly message: string }[];
   readonly level?: Level;
+  /** What `ShadowDecision` says; never folded into `verdict`. */
+  readonly shadow?: {
+    readonly verdict: Verdict;
+    readonly code?: Code;
+    readonly policy: { readonly version: number; readonly determining: readonly string[] };
+  };
 };
 
 /** The second fact about a forwarded call; a record of its own. */

@@ -1,11 +1,12 @@
 // Steps 7 and 11: the decision before any effect, the outcome after it, and refusals like allows. INVARIANT I3
 import { randomId } from '../crypto/random.ts';
 import { sha256Hex } from '../crypto/hash.ts';
-import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt } from '../domain/access.ts';
+import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt, ShadowDecision } from '../domain/access.ts';
 import { CODES } from '../domain/codes.ts';
 import { writeJson } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { segmentsOf } from '../pdp/segments.ts';
+import { enforcedVersion } from '../pdp/snapshot.ts';
 import type { Peer } from './connections.ts';
 import type { Pep } from './pep.ts';
 
@@ -18,7 +19,7 @@ export interface RecordedDecision {
 /** Records a decision. @throws Refusal CORDON-9004: then nothing may be forwarded */
 export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision): RecordedDecision {
   const snapshot = pep.snapshot();
-  const { code, reason, gate } = decision;
+  const { code, reason, gate, shadow } = decision;
   const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
   return append(pep, request, {
     ...head(pep, decision.verdict, request.action.name, request.resource.id),
@@ -36,8 +37,15 @@ export function recordDecision(pep: Pep, request: AccessRequest, decision: Decis
     },
     ...(decision.errors.length === 0 ? {} : { errors: decision.errors }),
     level: snapshot?.world.levels.get(request.subject.id) ?? 'normal',
+    ...(shadow === undefined ? {} : { shadow: shadowOf(shadow) }),
   });
 }
+
+const shadowOf = ({ verdict, code, determining, policyVersion }: ShadowDecision): NonNullable<DecisionRecord['shadow']> => ({
+  verdict,
+  ...(code === undefined ? {} : { code }),
+  policy: { version: policyVersion, determining },
+});
 
 /** Arguments go into the log as a digest alone; the values stay in the store, where they can be erased. */
 function argsOf({ context: { input } }: AccessRequest): Pick<DecisionRecord, 'args'> {
@@ -63,7 +71,7 @@ export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, actio
     reason: observed === undefined ? message : `${message}: ${observed}`,
     ...(peer === undefined ? {} : { principal: peer.svid.workload.id, run: peer.run }),
     ...(claimed === undefined ? {} : { claimed }),
-    policy: { version: pep.snapshot()?.version ?? 0, determining: [] },
+    policy: { version: enforcedVersion(pep.snapshot()), determining: [] },
   });
 }
 

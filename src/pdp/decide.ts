@@ -3,8 +3,9 @@
 import type { AccessRequest, Decision } from '../domain/access.ts';
 import { CODES, type Code } from '../domain/codes.ts';
 import { Refusal } from '../domain/refusal.ts';
+import type { PolicySet } from '../policy/policy-set.ts';
 import { reaches } from './segments.ts';
-import type { Snapshot } from './snapshot.ts';
+import { enforcedVersion, type Snapshot } from './snapshot.ts';
 
 declare const proof: unique symbol;
 /** A call that was decided and allowed; what is forwarded is taken from here. */
@@ -30,27 +31,36 @@ export function decide<C extends { readonly request: AccessRequest }>(
 }
 
 function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: number, limits: DecideLimits): Decision {
+  const version = enforcedVersion(snapshot);
   if (snapshot === undefined || now - snapshot.at > limits.maxStaleness) {
-    return refused('CORDON-9012', snapshot?.version ?? 0, 'the gateway has no current snapshot');
+    return refused('CORDON-9012', version, 'the gateway has no current snapshot');
   }
-  if (snapshot.policies instanceof Refusal) {
-    return refused(snapshot.policies.code, snapshot.version, snapshot.policies.message);
-  }
-  if (!isLiveRun(snapshot, request)) return refused('CORDON-4005', snapshot.version, 'the run has ended or was never started');
+  const { policies } = snapshot;
+  if (policies instanceof Refusal) return refused(policies.code, version, policies.message);
+  if (!isLiveRun(snapshot, request)) return refused('CORDON-4005', version, 'the run has ended or was never started');
   // INVARIANT I9: only to a caller that may know the tool; for any other it is as unknown as if it did not exist
   if (snapshot.changedTools.has(request.resource.id) && reaches(snapshot.world, request)) {
-    return refused('CORDON-3004', snapshot.version, 'the definition is not the one that was pinned');
+    return refused('CORDON-3004', version, 'the definition is not the one that was pinned');
   }
-  return agentGate(snapshot.policies, request, snapshot);
+  return withCandidate(agentGate(policies, request, snapshot), request, snapshot);
 }
 
 /** The agent's own rights. The gates of the user and of the mandate follow when tokens carry them. */
-function agentGate(policies: Exclude<Snapshot['policies'], Refusal>, request: AccessRequest, snapshot: Snapshot): Decision {
+function agentGate(policies: PolicySet, request: AccessRequest, snapshot: Snapshot): Decision {
   try {
     return policies.decide(request, snapshot.world);
   } catch (error) {
     return refused('CORDON-9001', policies.version, error instanceof Error ? error.message : 'the engine failed');
   }
+}
+
+/** Notes what the candidate would have decided. INVARIANT: whatever it says or throws, the decision stays as it is. */
+function withCandidate(decision: Decision, request: AccessRequest, snapshot: Snapshot): Decision {
+  const { candidate } = snapshot;
+  if (candidate === undefined) return decision;
+  const { verdict, code, determining, policyVersion } = agentGate(candidate, request, snapshot);
+  if (verdict === decision.verdict && code === decision.code) return decision;
+  return { ...decision, shadow: { verdict, ...(code === undefined ? {} : { code }), determining, policyVersion } };
 }
 
 const isLiveRun = (snapshot: Snapshot, { subject }: AccessRequest): boolean =>

@@ -5,7 +5,7 @@
 import type { Token } from './lexer.ts';
 
 /** Characters of all sources together. */
-export const MAX_SOURCE = 1_000_000;
+export const MAX_SOURCE = 8_000_000;
 /** Clauses of one policy (clauses.ts): told apart they are one chain. */
 export const MAX_CLAUSES = 100;
 const MAX_NESTING = 64;

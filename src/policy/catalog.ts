@@ -62,7 +62,7 @@ function catalogTool(resource: Resource, tool: Tool, index: number, budget: Typi
     if (!id.isWellFormed()) throw refusal('the name is not well-formed Unicode');
     return {
       ...entry,
-      input: argumentsShape(tool.inputSchema, budget),
+      input: argumentsShape(id, tool.inputSchema, budget),
       print: `${reads} ${writeJson(tool.inputSchema)}`,
     };
   } catch (error) {

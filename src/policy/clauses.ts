@@ -5,8 +5,10 @@
 //   unless { a || b };                                                              two: unless a, unless b (De Morgan, same order)
 //
 // A body with another operator at its top (`||` in a `when`, `if`) is one clause. Splitting changes nothing in meaning, errors
-// included: a policy is the conjunction of its scope and conditions, short-circuiting from the left.
+// included: a policy is the conjunction of its scope and conditions, short-circuiting from the left. The parsed policy is split in the
+// same way, so that each clause that is shown is exactly what is evaluated.
 import { Refusal } from '../domain/refusal.ts';
+import type { EstCondition, EstExpr, EstPolicy } from './cedar/est.ts';
 import { lineOf } from './findings.ts';
 import { bracket, endOf, splitAt, type Token } from './lexer.ts';
 import type { Statement } from './statements.ts';
@@ -15,59 +17,75 @@ export interface PolicyClause {
   readonly kind: 'principal' | 'action' | 'resource' | 'when' | 'unless';
   /** For people: without comments, on one line. */
   readonly text: string;
-  /** For the engine: the scope constraint, or the expression without its braces. */
-  readonly cedar: string;
-  /** May its value depend on `context`? A scope constraint never does. */
-  readonly readsContext: boolean;
+  /** UTF-16 index in the source. */
+  readonly at: number;
 }
 
 const SCOPE = ['principal', 'action', 'resource'] as const;
-export const isScope = ({ kind }: PolicyClause): boolean => SCOPE.some((name) => name === kind);
+export type ScopeClause = PolicyClause & { readonly kind: (typeof SCOPE)[number] };
+export const isScope = (clause: PolicyClause): clause is ScopeClause => SCOPE.some((name) => name === clause.kind);
+
+export interface Clauses {
+  readonly scope: readonly PolicyClause[];
+  /** Of each `when` and `unless`, its parts. */
+  readonly conditions: readonly (readonly PolicyClause[])[];
+}
 
 /** All clauses of a policy that the engine has parsed. @throws Refusal CORDON-9006 when this reader cannot follow it */
-export function clausesOf(statement: Statement): readonly PolicyClause[] {
-  const { source, tokens } = statement;
+export function clausesOf(statement: Statement): Clauses {
+  const { tokens } = statement;
   const open = tokens.findIndex(
     (token, at) => isMark(token, '(') && isWord(tokens[at - 1], 'permit', 'forbid') && !isMark(tokens[at - 2], '@'),
   );
   const close = closing(tokens, open);
   const parts = splitAt(tokens.slice(open + 1, close), ',').filter((part) => part.length > 0);
   if (open < 0 || parts.length !== SCOPE.length) throw unreadable(statement, 'the scope cannot be read');
-  const scope = SCOPE.flatMap((kind, at) => constraint(kind, parts[at] ?? [], source.text));
-  return [...scope, ...conditions(statement, tokens.slice(close + 1))];
+  const scope = SCOPE.flatMap((kind, at) => constraint(kind, parts[at] ?? []));
+  return { scope, conditions: conditions(statement, tokens.slice(close + 1)) };
 }
 
 const unreadable = ({ source, at }: Statement, message: string): Refusal => new Refusal('CORDON-9006', `${lineOf(source, at)}: ${message}`);
 
-/** A permit with the effect of these clauses alone; for a forbid's clauses too, so that the engine names it when they hold. */
-export function permitOf(clauses: readonly PolicyClause[]): string {
-  const scope = SCOPE.map((name) => clauses.find(({ kind }) => kind === name)?.cedar ?? name);
-  const rest = clauses.filter((clause) => !isScope(clause)).map(({ kind, cedar }) => ` ${kind} { ${cedar} }`);
-  return `permit (${scope.join(', ')})${rest.join('')};`;
-}
-
 /** `principal` alone constrains nothing. */
-function constraint(kind: PolicyClause['kind'], tokens: readonly Token[], text: string): PolicyClause[] {
-  return tokens.length < 2 ? [] : [{ kind, text: spaced(tokens), cedar: raw(tokens, text), readsContext: false }];
+function constraint(kind: PolicyClause['kind'], tokens: readonly Token[]): PolicyClause[] {
+  const [first] = tokens;
+  return first === undefined || tokens.length < 2 ? [] : [{ kind, text: spaced(tokens), at: first.at }];
 }
 
-function conditions(statement: Statement, tokens: readonly Token[]): PolicyClause[] {
-  const out: PolicyClause[] = [];
-  const { text } = statement.source;
+/** `est` with one condition for each clause that is none of the scope. @throws Refusal CORDON-9006 when the two do not fit together */
+export function withClauses(est: EstPolicy, clauses: Clauses, statement: Statement): EstPolicy {
+  if (clauses.conditions.length !== est.conditions.length) throw unreadable(statement, 'the conditions cannot be told apart');
+  const told = est.conditions.flatMap(({ kind, body }, at): EstCondition[] =>
+    split(body, kind === 'when' ? '&&' : '||', clauses.conditions[at]?.length ?? 1, statement).map((part) => ({ kind, body: part })),
+  );
+  return { ...est, conditions: told };
+}
+
+/** The last `count` operands of a chain; the first of them is whatever stands left of the others. Both operators group from the left. */
+function split(body: EstExpr, operator: '&&' | '||', count: number, statement: Statement): readonly EstExpr[] {
+  const parts: EstExpr[] = [];
+  let rest = body;
+  while (parts.length < count - 1) {
+    const chain = rest[operator];
+    if (!isChain(chain)) throw unreadable(statement, 'a condition cannot be told apart');
+    parts.unshift(chain.right);
+    rest = chain.left;
+  }
+  return [rest, ...parts];
+}
+
+const isChain = (node: unknown): node is { readonly left: EstExpr; readonly right: EstExpr } =>
+  typeof node === 'object' && node !== null && 'left' in node && 'right' in node;
+
+function conditions(statement: Statement, tokens: readonly Token[]): (readonly PolicyClause[])[] {
+  const out: (readonly PolicyClause[])[] = [];
   for (let at = 0; !isMark(tokens[at], ';');) {
     const kind = isWord(tokens[at], 'when') ? 'when' : 'unless';
     const end = closing(tokens, at + 1);
     if (!isWord(tokens[at], kind) || !isMark(tokens[at + 1], '{') || end < at + 3)
       throw unreadable(statement, 'a condition cannot be read');
-    for (const part of conjuncts(tokens.slice(at + 2, end), kind)) {
-      const readsContext = part.some((token) => isWord(token, 'context'));
-      out.push({
-        kind,
-        text: kind === 'when' ? spaced(part) : `unless ${spaced(part)}`,
-        cedar: raw(part, text),
-        readsContext,
-      });
-    }
+    const parts = conjuncts(tokens.slice(at + 2, end), kind);
+    out.push(parts.map((part) => ({ kind, text: kind === 'when' ? spaced(part) : `unless ${spaced(part)}`, at: part[0]?.at ?? 0 })));
     at = end + 1;
   }
   return out;
@@ -88,12 +106,6 @@ function closing(tokens: readonly Token[], open: number): number {
 
 const isMark = (token: Token | undefined, text: string): boolean => token?.kind === 'mark' && token.text === text;
 const isWord = (token: Token | undefined, ...texts: readonly string[]): boolean => token?.kind === 'word' && texts.includes(token.text);
-
-function raw(tokens: readonly Token[], text: string): string {
-  const [first] = tokens;
-  const last = tokens.at(-1);
-  return first === undefined || last === undefined ? '' : text.slice(first.at, endOf(last));
-}
 
 /** One space wherever the author had any, or a comment. */
 const spaced = (tokens: readonly Token[]): string =>

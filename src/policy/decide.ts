@@ -4,10 +4,9 @@ import type { Code } from '../domain/codes.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './catalog.ts';
-import { type Answer, erroring } from './engine.ts';
 import { type Facts, factsOf, type Parties, partiesOf, wantedOf } from './facts.ts';
-import { type Loaded, type Policy, SETS, withEffect } from './loaded.ts';
-import { askOutline } from './outline.ts';
+import { enforced, failedForbids, type Held, heldFor, type Loaded, type Policy } from './loaded.ts';
+import { outlineIn } from './outline.ts';
 
 /** @see PolicySet.decide */
 export function decide(set: Loaded, request: AccessRequest, world: World): Decision {
@@ -16,11 +15,12 @@ export function decide(set: Loaded, request: AccessRequest, world: World): Decis
     const parties = partiesOf(wantedOf(request), world, catalog);
     const facts = readArguments(parties, request);
     // who is forbidden whatever the arguments are learns that, and nothing about what the tool accepts
-    if (facts instanceof Refusal) return forbidden(set, askOutline(set, parties)) ?? refused(set, facts);
+    if (facts instanceof Refusal) return forbidden(set, outlineIn(set, parties)) ?? refused(set, facts);
     if (!isCovered(set.catalog, catalog, request.resource.id))
       throw new Error('the tool is not the one that the policies were validated against');
-    const answer = set.engine.ask(SETS.policies, facts);
-    return forbidden(set, answer) ?? unsure(set, answer) ?? (answer.allowed ? allowed(set, answer) : unmatched(set, answer, parties));
+    const found = heldFor(set, facts);
+    const decision = judged(set, set.shadows ? enforced(found) : found, parties);
+    return set.shadows ? withShadow(decision, judged(set, found, parties)) : decision;
   } catch (error) {
     return error instanceof Refusal ? refused(set, error) : failed(set, error);
   }
@@ -35,35 +35,41 @@ export function readArguments(parties: Parties, { context }: AccessRequest): Fac
   }
 }
 
+const judged = (set: Loaded, held: Held, parties: Parties): Decision =>
+  forbidden(set, held) ?? unsure(set, held) ?? (held.permits.length > 0 ? allowed(set, held) : unmatched(set, held, parties));
+
 /** The forbids that hold; the first names code and reason. */
-function forbidden(set: Loaded, answer: Answer): Decision | undefined {
-  const forbids = withEffect(set, answer.reasons, 'forbid');
-  const [first] = forbids;
-  return first && { ...deny(set, first.code, answer), determining: idsOf(forbids), ...reason(first.annotations['reason']) };
+function forbidden(set: Loaded, held: Held): Decision | undefined {
+  const [first] = held.forbids;
+  return first && { ...deny(set, first.code, held), determining: idsOf(held.forbids), ...reason(first.annotations['reason']) };
 }
 
 /** A forbid that failed to evaluate. Cedar skips it, which fails open (cedar-policy/cedar#2428): here it denies. */
-function unsure(set: Loaded, answer: Answer): Decision | undefined {
-  const forbids = withEffect(set, erroring(answer), 'forbid');
+function unsure(set: Loaded, held: Held): Decision | undefined {
+  const forbids = failedForbids(held);
   if (forbids.length === 0) return undefined;
-  return {
-    ...deny(set, 'CORDON-9005', answer),
-    verdict: 'error',
-    determining: idsOf(forbids),
-    ...reason('a forbid failed to evaluate'),
-  };
+  return { ...deny(set, 'CORDON-9005', held), verdict: 'error', determining: idsOf(forbids), ...reason('a forbid failed to evaluate') };
 }
 
-const allowed = (set: Loaded, answer: Answer): Decision => ({
+const allowed = (set: Loaded, held: Held): Decision => ({
   verdict: 'allow',
-  determining: idsOf(withEffect(set, answer.reasons, 'permit')),
-  errors: answer.errors,
+  determining: idsOf(held.permits),
+  errors: errorsOf(held),
   policyVersion: set.version,
 });
 
-/** Default deny; what the outline still allows would be allowed with other arguments. Asks the engine once more. */
-const unmatched = (set: Loaded, answer: Answer, parties: Parties): Decision =>
-  deny(set, askOutline(set, parties).allowed ? 'CORDON-3005' : 'CORDON-3001', answer);
+/** Default deny; what the outline still allows would be allowed with other arguments. */
+function unmatched(set: Loaded, held: Held, parties: Parties): Decision {
+  const outline = outlineIn(set, parties);
+  return deny(set, outline.permits.length > 0 && outline.forbids.length === 0 ? 'CORDON-3005' : 'CORDON-3001', held);
+}
+
+/** What would be decided if the policies in shadow were enforced, where that is something else. */
+function withShadow(decision: Decision, other: Decision): Decision {
+  if (decision.verdict === other.verdict && decision.code === other.code) return decision;
+  const { verdict, code, determining, policyVersion } = other;
+  return { ...decision, shadow: { verdict, ...(code === undefined ? {} : { code }), determining, policyVersion } };
+}
 
 const refused = (set: Loaded, { code, message, observed, expected }: Refusal): Decision => {
   const detail = [observed === undefined ? [] : `observed ${observed}`, expected === undefined ? [] : `expected ${expected}`].flat();
@@ -76,11 +82,11 @@ const failed = (set: Loaded, error: unknown): Decision => ({
   ...reason(error instanceof Error ? error.message : 'the policy engine failed'),
 });
 
-const deny = (set: Loaded, code: Code, answer?: Answer): Decision => ({
+const deny = (set: Loaded, code: Code, held?: Held): Decision => ({
   verdict: 'deny',
   code,
   determining: [],
-  errors: answer?.errors ?? [],
+  errors: held === undefined ? [] : errorsOf(held),
   policyVersion: set.version,
 });
 
@@ -88,3 +94,4 @@ const LONGEST_REASON = 500;
 const reason = (text: string | undefined): { reason?: string } =>
   text === undefined || text === '' ? {} : { reason: text.slice(0, LONGEST_REASON) };
 const idsOf = (policies: readonly Policy[]): readonly string[] => policies.map(({ id }) => id);
+const errorsOf = ({ errors }: Held): Decision['errors'] => errors.map(({ policy, message }) => ({ policy: policy.id, message }));

@@ -32,17 +32,36 @@ export function refuseAny(findings: readonly Finding[]): void {
 /** `file:line`, 1-based. */
 export const lineOf = ({ path, text }: PolicySource, at: number): string => `${path}:${text.slice(0, at).split('\n').length}`;
 
-const place = ({ source, at }: Finding): string => `${lineOf(source, at)}:${column(source.text, at) + 1}`;
-const column = (text: string, at: number): number => at - (text.lastIndexOf('\n', at - 1) + 1);
+/** Where a finding stands. */
+interface Excerpt {
+  /** Both 1-based; a column counts UTF-16 units. */
+  readonly line: number;
+  readonly column: number;
+  /** As much of the line as is shown, fit for a terminal. */
+  readonly text: string;
+  /** Spaces, then a `^` under each character concerned. */
+  readonly caret: string;
+}
 
-function reported(finding: Finding): string {
-  const { source, at, length, message, help } = finding;
-  const col = column(source.text, at);
-  const line = source.text.slice(at - col).split('\n', 1)[0] ?? '';
+export function excerptOf({ source: { text }, at, length }: Pick<Finding, 'source' | 'at' | 'length'>): Excerpt {
+  const before = text.slice(0, at);
+  const col = at - (before.lastIndexOf('\n') + 1);
+  const line = text.slice(at - col).split('\n', 1)[0] ?? '';
   const from = Math.max(0, col - WIDTH / 2);
   const shown = line.slice(from, from + WIDTH).replaceAll(/\p{C}/gu, ' ');
   const caret = '^'.repeat(Math.max(1, Math.min(length, shown.length - (col - from))));
-  const number = lineOf(source, at).slice(source.path.length + 1);
+  return { line: before.split('\n').length, column: col + 1, text: shown, caret: `${' '.repeat(col - from)}${caret}` };
+}
+
+const place = (finding: Finding): string => {
+  const { line, column } = excerptOf(finding);
+  return `${finding.source.path}:${line}:${column}`;
+};
+
+function reported(finding: Finding): string {
+  const { message, help } = finding;
+  const { line, text, caret } = excerptOf(finding);
+  const number = String(line);
   const head = `${place(finding)}: ${message}${help === undefined ? '' : `; ${help}`}`;
-  return `${head}\n  ${number} | ${shown}\n  ${' '.repeat(number.length)} | ${' '.repeat(col - from)}${caret}`;
+  return `${head}\n  ${number} | ${text}\n  ${' '.repeat(number.length)} | ${caret}`;
 }

@@ -28,13 +28,24 @@ export const endOf = (token: Token): number => token.at + token.text.length;
 /** All tokens, without space and comments; or the first character that no token begins with. */
 export function lex(text: string): readonly Token[] | LexError {
   const tokens: Token[] = [];
-  for (let at = skip(text, 0); at < text.length;) {
-    const token = tokenAt(text, at);
-    if (token === undefined) return { at, message: text[at] === '"' ? 'a string without an end' : 'a character that Cedar does not know' };
+  for (const token of tokensIn(text)) {
+    if ('message' in token) return token;
     tokens.push(token);
-    at = skip(text, endOf(token));
   }
   return tokens;
+}
+
+/** The same one by one; an error is the last. */
+export function* tokensIn(text: string): Generator<Token | LexError, void> {
+  for (let at = skip(text, 0); at < text.length;) {
+    const token = tokenAt(text, at);
+    if (token === undefined) {
+      yield { at, message: text[at] === '"' ? 'a string without an end' : 'a character that Cedar does not know' };
+      return;
+    }
+    yield token;
+    at = skip(text, endOf(token));
+  }
 }
 
 function skip(text: string, at: number): number {

@@ -1,32 +1,94 @@
 // A policy set after admission, as the questions of this folder share it.
+import type { Mode } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { Catalog } from './catalog.ts';
+import type { CompiledPolicy } from './cedar/compiled-policy.ts';
+import { type CompiledSet, evaluate, type Outcome } from './cedar/compiled-set.ts';
 import type { PolicyClause } from './clauses.ts';
-import type { Engine } from './engine.ts';
+import type { Facts } from './facts.ts';
+import type { Oversight } from './oversight.ts';
 import type { PolicyRow } from './policy-set.ts';
 
 export interface Policy extends PolicyRow {
-  /** Exactly this policy, as written. */
-  readonly text: string;
+  /** Its place in the set: guardrails first. */
+  readonly order: number;
+  /** Scope constraints, then one for each condition of `compiled`. */
   readonly clauses: readonly PolicyClause[];
   /** What a denial by this policy is called. */
   readonly code: Code;
+  readonly mode: Mode;
 }
 
 export interface Loaded {
-  readonly engine: Engine;
   readonly version: number;
   /** The tools against whose types the policies were validated. */
   readonly catalog: Catalog;
-  /** By id, guardrails first: the order in which several forbids are named. */
+  /** By id, in order. */
   readonly policies: ReadonlyMap<string, Policy>;
+  readonly compiled: CompiledSet;
+  /** Is any policy in shadow? */
+  readonly shadows: boolean;
+  readonly oversight: Oversight;
 }
 
-/** The sets that the engine keeps for one policy set. */
-export const SETS = { policies: 'policies', outline: 'outline', scopes: 'scopes', conditions: 'conditions' } as const;
-
-/** Of these ids, the policies with this effect, in the order of the set. */
-export function withEffect(set: Loaded, ids: readonly string[], effect: Policy['effect']): readonly Policy[] {
-  const wanted = new Set(ids);
-  return [...set.policies.values()].filter((policy) => policy.effect === effect && wanted.has(policy.id));
+/** The policies that hold for a request and those that fail to evaluate, each in the order of the set. */
+export interface Held {
+  readonly permits: readonly Policy[];
+  readonly forbids: readonly Policy[];
+  readonly errors: readonly { readonly policy: Policy; readonly message: string }[];
 }
+
+/** By the compiled policies, a sample of it checked; by the official engine once that took over. */
+export function heldFor(set: Loaded, facts: Facts): Held {
+  if (set.oversight.failedOver) return officialHeld(set, set.oversight.official(facts));
+  const outcome = evaluate(set.compiled, facts, facts.entities);
+  set.oversight.offer(facts, outcome);
+  return heldOf(set, outcome);
+}
+
+/** Without the clauses that read `context` (outline.ts). */
+export const heldInOutline = (set: Loaded, facts: Facts): Held => heldOf(set, evaluate(set.compiled, facts, facts.entities, 'outline'));
+
+/** Policies in shadow are not among what it was asked. */
+function officialHeld(set: Loaded, { allowed, reasons, errors }: ReturnType<Oversight['official']>): Held {
+  const policies = reasons.map((id) => policyIn(set, id)).toSorted((a, b) => a.order - b.order);
+  return {
+    permits: allowed ? policies : [],
+    forbids: allowed ? [] : policies,
+    errors: errors.map(({ policy, message }) => ({ policy: policyIn(set, policy), message })),
+  };
+}
+
+function heldOf(set: Loaded, { permits, forbids, errors }: Outcome): Held {
+  const named = errors.map(({ policy, error }) => ({ policy: policyIn(set, policy), message: error.message }));
+  return {
+    permits: inOrder(set, permits),
+    forbids: inOrder(set, forbids),
+    errors: named.length < 2 ? named : named.toSorted((a, b) => a.policy.order - b.policy.order),
+  };
+}
+
+function inOrder(set: Loaded, compiled: readonly CompiledPolicy[]): readonly Policy[] {
+  const policies = compiled.map(({ id }) => policyIn(set, id));
+  return policies.length < 2 ? policies : policies.toSorted((a, b) => a.order - b.order);
+}
+
+function policyIn(set: Loaded, id: string): Policy {
+  const policy = set.policies.get(id);
+  if (policy === undefined) throw new Error(`the policy \`${id}\` is not in the set`);
+  return policy;
+}
+
+/** Without the policies that are only watched. */
+export function enforced({ permits, forbids, errors }: Held): Held {
+  const isEnforced = ({ mode }: Policy): boolean => mode === 'enforce';
+  return {
+    permits: permits.filter(isEnforced),
+    forbids: forbids.filter(isEnforced),
+    errors: errors.filter(({ policy }) => isEnforced(policy)),
+  };
+}
+
+/** A forbid that fails to evaluate denies, where Cedar would skip it. */
+export const failedForbids = ({ errors }: Held): readonly Policy[] =>
+  errors.map(({ policy }) => policy).filter(({ effect }) => effect === 'forbid');

@@ -17,8 +17,7 @@ export interface Method {
 const session: Method = { on: 'mcp_server', groups: ['mcp/session', 'read'] };
 const text: RecordShape = {
   kind: 'record',
-  fields: new Map([['text', { shape: { kind: 'string' }, required: false, nullable: false }]]),
-  closed: false,
+  fields: new Map([['text', { shape: { kind: 'string' }, required: false, nullIsAbsent: false }]]),
 };
 
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([

@@ -1,12 +1,34 @@
-// The values that a clause looked at, as text: `context.input.amount_cents: 4200`. Read from the engine's parsed form of the clause;
-// only paths are followed (`principal.segment.links`, `resource.server.getTag("Acme")`), nothing is evaluated a second time.
-import { permitOf, type PolicyClause } from './clauses.ts';
-import type { Engine } from './engine.ts';
-import type { Entity, Facts } from './facts.ts';
-import { type CedarRecord, isRecord, isUid, sameUid, toText, type Uid, type Value } from './value.ts';
+// The values that a clause looked at, as text: `context.input.amount_cents: 4200`. Paths are followed (`principal.segment.links`,
+// `resource.server.getTag("Acme")`), and only where evaluation went: what a guard or a branch kept from being looked at is not shown.
+import { booleanIn, compile, type Constants } from './cedar/compile.ts';
+import type { Expression } from './cedar/expression.ts';
+import { operandsOf } from './cedar/expression.ts';
+import { step, toText } from './cedar/text.ts';
+import { isRecord, isUid, uid, type Value } from './cedar/value.ts';
+import type { Facts } from './facts.ts';
 
-/** A node of the engine's JSON policy format. */
-type Node = Readonly<Record<string, unknown>>;
+/** Values shown of one clause. */
+const SHOWN = 8;
+
+/** What a condition read of the request, in order. */
+export function observedIn(body: Expression, constants: Constants, facts: Facts): string {
+  const seen = new Map<string, Value | undefined>();
+  new Observer(constants, facts, seen).walk(body);
+  const shown = [...seen].slice(0, SHOWN).map(([path, value]) => `${path}: ${value === undefined ? 'absent' : toText(value)}`);
+  return shown.join(', ');
+}
+
+/** What a scope constraint saw: the entity, and all that it is in. */
+export function observedScope(name: 'principal' | 'action' | 'resource', facts: Facts): string {
+  const one = facts[name];
+  const above = [...(facts.entities.get(one)?.ancestors ?? [])].map(textOfKey);
+  return `${name}: ${toText(one)}${above.length === 0 ? '' : ` in ${above.join(', ')}`}`;
+}
+
+function textOfKey(key: string): string {
+  const end = key.indexOf('::"');
+  return toText(uid(key.slice(0, end), key.slice(end + 3)));
+}
 
 interface Seen {
   readonly path: string;
@@ -14,74 +36,78 @@ interface Seen {
   readonly value: Value | undefined;
 }
 
-/** Values shown of one clause. */
-const SHOWN = 8;
+class Observer {
+  readonly #constants: Constants;
+  readonly #facts: Facts;
+  readonly #seen: Map<string, Value | undefined>;
 
-/** What a condition read of the request, in order. @throws Error when the engine fails */
-export function observedIn(engine: Engine, condition: PolicyClause, facts: Facts): string {
-  const seen = new Map<string, Value | undefined>();
-  const parsed = engine.parse(permitOf([condition]));
-  if ('conditions' in parsed) collect(parsed.conditions[0]?.body, facts, seen);
-  const shown = [...seen].slice(0, SHOWN).map(([path, value]) => `${path}: ${value === undefined ? 'absent' : toText(value)}`);
-  return shown.join(', ');
+  constructor(constants: Constants, facts: Facts, seen: Map<string, Value | undefined>) {
+    this.#constants = constants;
+    this.#facts = facts;
+    this.#seen = seen;
+  }
+
+  walk(expression: Expression): void {
+    const path = this.#read(expression);
+    if (path !== undefined && path.path !== 'context') this.#seen.set(path.path, path.value);
+    // what a path goes through is not worth a line, but the key of a tag may come from the arguments
+    if (path === undefined) for (const operand of this.#evaluated(expression)) this.walk(operand);
+    else if (expression.op === 'getTag' || expression.op === 'hasTag') this.walk(expression.right);
+  }
+
+  /** The operands that evaluation reaches. */
+  #evaluated(expression: Expression): readonly Expression[] {
+    if (expression.op === 'if') {
+      const { test, consequent, otherwise } = expression;
+      const held = this.#truth(test);
+      return held === undefined ? [test] : [test, held ? consequent : otherwise];
+    }
+    if (expression.op !== '&&' && expression.op !== '||') return operandsOf(expression);
+    const { op, left, right } = expression;
+    return this.#truth(left) === (op === '&&') ? [left, right] : [left];
+  }
+
+  #truth(expression: Expression): boolean | undefined {
+    try {
+      return booleanIn(compile(expression)(this.#facts, this.#constants));
+    } catch {
+      return undefined; // it failed to evaluate: nothing after it was looked at
+    }
+  }
+
+  /** The path that an expression spells, and its value; undefined for any other expression. */
+  #read(expression: Expression): Seen | undefined {
+    switch (expression.op) {
+      case 'variable':
+        return { path: expression.name, value: this.#facts[expression.name] };
+      case 'attribute':
+        return this.#attribute(this.#read(expression.of), [expression.name]);
+      case 'has':
+        return this.#attribute(this.#read(expression.of), expression.path);
+      case 'getTag':
+      case 'hasTag':
+        return this.#tag(this.#read(expression.left), expression.right);
+      default:
+        return undefined;
+    }
+  }
+
+  #attribute(base: Seen | undefined, names: readonly string[]): Seen | undefined {
+    return names.reduce<Seen | undefined>(
+      (seen, name) => seen && { path: `${seen.path}${step(name)}`, value: this.#attributesOf(seen.value)?.get(name) },
+      base,
+    );
+  }
+
+  #attributesOf(value: Value | undefined): ReadonlyMap<string, Value> | undefined {
+    if (isUid(value)) return this.#facts.entities.get(value)?.record.attrs;
+    return isRecord(value) ? value : undefined;
+  }
+
+  #tag(base: Seen | undefined, key: Expression): Seen | undefined {
+    const name = key.op === 'constant' ? this.#constants[key.at] : this.#read(key)?.value;
+    if (base === undefined || typeof name !== 'string') return undefined;
+    const tags = isUid(base.value) ? this.#facts.entities.get(base.value)?.record.tags : undefined;
+    return { path: `${base.path}.getTag(${JSON.stringify(name)})`, value: tags?.get(name) };
+  }
 }
-
-/** What a scope constraint saw: the entity, and all that it is in. */
-export function observedScope(name: 'principal' | 'action' | 'resource', facts: Facts): string {
-  const above = ancestors(facts[name], facts).map(toText);
-  return `${name}: ${toText(facts[name])}${above.length === 0 ? '' : ` in ${above.join(', ')}`}`;
-}
-
-function ancestors(of: Uid, facts: Facts): readonly Uid[] {
-  return entityOf(of, facts)?.parents.flatMap((parent) => [parent, ...ancestors(parent, facts)]) ?? [];
-}
-
-const entityOf = (id: Uid, facts: Facts): Entity | undefined => facts.entities.find((entity) => sameUid(entity.uid, id));
-
-function collect(node: unknown, facts: Facts, seen: Map<string, Value | undefined>): void {
-  if (typeof node !== 'object' || node === null) return;
-  const found = isNode(node) ? read(node, facts) : undefined;
-  if (found !== undefined && found.path !== 'context') seen.set(found.path, found.value);
-  // what a path goes through is not worth a line, but the key of a tag may come from the arguments
-  const below = found === undefined || !isNode(node) ? Object.values(node) : [keyOf(node)];
-  for (const child of below) collect(child, facts, seen);
-}
-
-/** The path that a node spells, and its value; undefined for any other expression. */
-function read(node: unknown, facts: Facts): Seen | undefined {
-  if (!isNode(node)) return undefined;
-  const name = node['Var'];
-  if (name === 'context') return { path: name, value: facts.context };
-  if (name === 'principal' || name === 'action' || name === 'resource') return { path: name, value: facts[name] };
-  const access = node['.'] ?? node['has'];
-  if (isNode(access)) return attribute(read(access['left'], facts), access['attr'], facts);
-  const tag = node['getTag'] ?? node['hasTag'];
-  if (isNode(tag)) return tagged(read(tag['left'], facts), tag['right'], facts);
-  return undefined;
-}
-
-function attribute(base: Seen | undefined, attr: unknown, facts: Facts): Seen | undefined {
-  const names: readonly unknown[] = Array.isArray(attr) ? attr : [attr];
-  return names.reduce<Seen | undefined>((seen, name) => {
-    if (seen === undefined || typeof name !== 'string') return undefined;
-    const step = /^[A-Za-z_]\w*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
-    return { path: `${seen.path}${step}`, value: recordOf(seen.value, facts)?.get(name) };
-  }, base);
-}
-
-function tagged(base: Seen | undefined, key: unknown, facts: Facts): Seen | undefined {
-  const value = isNode(key) ? (key['Value'] ?? read(key, facts)?.value) : undefined;
-  if (base === undefined || typeof value !== 'string') return undefined;
-  const tags = isUid(base.value) ? entityOf(base.value, facts)?.tags : undefined;
-  return { path: `${base.path}.getTag(${JSON.stringify(value)})`, value: tags?.get(value) };
-}
-
-const recordOf = (value: Value | undefined, facts: Facts): CedarRecord | undefined =>
-  isUid(value) ? entityOf(value, facts)?.attrs : isRecord(value) ? value : undefined;
-
-function keyOf(node: Node): unknown {
-  const tag = node['getTag'] ?? node['hasTag'];
-  return isNode(tag) ? tag['right'] : undefined;
-}
-
-const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -10,24 +10,12 @@
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './catalog.ts';
-import { permitOf } from './clauses.ts';
-import { type Answer, erroring, type PolicyTexts } from './engine.ts';
 import { type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
-import { type Loaded, type Policy, SETS, withEffect } from './loaded.ts';
+import { enforced, failedForbids, type Held, heldInOutline, type Loaded } from './loaded.ts';
 import { TOOL_CALL } from './methods.ts';
 
-export function outlineOf(policies: Iterable<Policy>): PolicyTexts {
-  const out: Record<string, string> = {};
-  for (const { id, effect, text, clauses } of policies) {
-    const kept = clauses.filter(({ readsContext }) => !readsContext);
-    if (effect === 'permit') out[id] = permitOf(kept);
-    else if (kept.length === clauses.length) out[id] = text;
-  }
-  return out;
-}
-
-/** @throws Error when the engine fails */
-export const askOutline = (set: Loaded, parties: Parties): Answer => set.engine.ask(SETS.outline, withoutArguments(parties));
+/** Of the policies that are enforced. */
+export const outlineIn = (set: Loaded, parties: Parties): Held => enforced(heldInOutline(set, withoutArguments(parties)));
 
 /** @see PolicySet.visibleTools */
 export function visibleTools(set: Loaded, agent: string, resource: string, world: World): readonly string[] {
@@ -43,7 +31,6 @@ function isVisible(set: Loaded, wanted: Wanted, world: World): boolean {
   const catalog = catalogOf(world);
   const input = catalog.get(wanted.id)?.input;
   if (input === undefined || input instanceof Refusal || !isCovered(set.catalog, catalog, wanted.id)) return false;
-  const parties = partiesOf(wanted, world, catalog);
-  const answer = askOutline(set, parties);
-  return answer.allowed && withEffect(set, erroring(answer), 'forbid').length === 0;
+  const held = outlineIn(set, partiesOf(wanted, world, catalog));
+  return held.permits.length > 0 && held.forbids.length === 0 && failedForbids(held).length === 0;
 }

@@ -1,7 +1,8 @@
-// What the rest of Cordon sees of the policy engine: a set of policies that was admitted, and three questions to ask it.
+// What the rest of Cordon sees of the policy engine: a set of policies that was admitted, and the questions to ask it.
 // No type of Cedar or of its engine passes this file.
-import type { AccessRequest, Decision, Explanation } from '../domain/access.ts';
+import type { AccessRequest, Clause, Decision, Explanation, Mode, ResourceType } from '../domain/access.ts';
 import type { World } from '../domain/registry.ts';
+import type { Watch } from './oversight.ts';
 
 /** One policy file. */
 export interface PolicySource {
@@ -17,6 +18,10 @@ export interface PolicyRow {
   /** `file:line`; guardrails stand in `guardrails`. */
   readonly source: string;
   readonly annotations: Readonly<Record<string, string>>;
+  /** `@mode`: a policy in shadow is evaluated and recorded, without effect. */
+  readonly mode: Mode;
+  /** Exactly this policy, as written. */
+  readonly text: string;
 }
 
 /** Something the engine warns of that is no reason to refuse the set. */
@@ -24,6 +29,22 @@ export interface PolicyWarning {
   readonly policy: string;
   readonly source: string;
   readonly message: string;
+}
+
+/** What an agent may do if its arguments are not known; the policies on which that rests. */
+export interface Reach {
+  readonly access: 'always' | 'may' | 'never';
+  /** Permits that hold, or may. */
+  readonly permits: readonly string[];
+  /** For `never` those that hold, else those that may. */
+  readonly forbids: readonly string[];
+}
+
+/** One policy whose scope holds, and how far its evaluation went. */
+export interface PolicyTrace {
+  readonly policy: string;
+  readonly effect: 'permit' | 'forbid';
+  readonly clauses: readonly Clause[];
 }
 
 export interface PolicySet {
@@ -63,7 +84,19 @@ export interface PolicySet {
   /**
    * Why `decide` says what it says: for an allow the permits, for a forbid the forbids with the observed values, for an error the
    * forbid that failed and where, for a default deny the three nearest permits. Empty when the request never reached a policy.
-   * Costs milliseconds: off the path of the call. @throws Error when the engine fails
+   * Costs more than a decision: off the path of the call. @throws Error when the engine fails
    */
   explain(request: AccessRequest, world: World): Explanation;
+
+  /** Every policy whose scope holds for the request, with the state of its clauses: what a test covered. Empty as `explain`. */
+  trace(request: AccessRequest, world: World): readonly PolicyTrace[];
+
+  /** May `agent` do this, for some arguments or for all? Nothing that is unregistered, untyped or not covered is reached. */
+  reach(wanted: { readonly agent: string; readonly action: string; readonly type: ResourceType; readonly id: string }, world: World): Reach;
+
+  /** A sample of the decisions of this set is decided again by the official engine from now on. */
+  watch(check: Watch): void;
+
+  /** From now on the official engine decides: slower by hundreds of microseconds, and believed. @throws Error when it cannot take the set */
+  failOver(): void;
 }

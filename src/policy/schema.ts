@@ -5,6 +5,7 @@
 //               Server::"ledger"    { segment: Segment }, tags: String                                  in its Segment
 //               Agent::"clerk"      (A2A)
 //   others      Segment::"finance"  { links: Set<Segment> }
+//               Input_…             an open record in the arguments of one tool, see below
 //               Untyped             a value that Cedar has no type for, see below
 //
 //   action      Action::"ledger/pay_invoice"   one per tool, on Tool, context { input: {…} } from the tool's input schema;
@@ -16,22 +17,33 @@
 //   permit (principal == Agent::"clerk", action == Action::"ledger/pay_invoice", resource)
 //   when { resource.server.hasTag(context.input.vendor) && resource.server.getTag(context.input.vendor) == context.input.iban };
 //
-// Arguments: string, and an enumeration of strings → String; boolean → Bool; integer → Long (64 bits, exact); number → decimal (four
-// digits, exact: `context.input.amount.lessThan(decimal("100.00"))`; a call with a finer number is refused, never rounded);
-// array → Set (neither order nor count); object with properties → record. What `required` does not list is optional, and strict
-// validation then wants `context.input has memo && …`. An optional property that admits `null` reads a null as absent.
+// Arguments, from JSON Schema to Cedar (examples: docs/policy-schema.md):
 //
-// What is not typed: unions, maps, tuples, recursive or remote parts, and names that only a branch of the schema declares. Such an
-// argument is in the record as an `Untyped` entity. So `has` tells the truth about it, `==` compares it by its canonical JSON, and
-// looking inside is a type error at admission: a policy cannot be written that believes an argument absent which is there.
+//   string, enum of strings             String; a value that is not listed is refused
+//   format date, date-time              datetime, exact to the millisecond     format ipv4, ipv6   ipaddr      format decimal   decimal
+//   integer, enum of integers           Long: 64 bits, exact
+//   number                              decimal: four digits, exact; a call with a finer number is refused, never rounded
+//   boolean                             Bool
+//   array                               Set (neither order nor count)
+//   array with prefixItems              { item0: …, item1: …, rest: Set<…> }; `rest` where more may follow
+//   object with properties              a record; what is not `required` is optional, and validation then wants `has` first
+//   object with additionalProperties    an entity: hasTag("x"), getTag("x") for every property; those under `properties` are attributes too
+//   union: anyOf, oneOf, type: […],     a record with one member, named by JSON type: { string?: String, integer?: Long, null?: Bool };
+//   enum of several types, nullable     alternatives of one type are merged: two kinds of object make one, with the properties of both
 //
-// What is not declared at all (a tool that allows additional properties) is invisible to policy; arguments.ts says what that means.
+// An object that lists properties has no others unless `additionalProperties` says so, one that lists none has any. A null is a
+// member of a union, so `has` is true of it; only where the server says `"default": null` does a null read as absent.
+//
+// Untyped: what Cedar has no type for (anything goes, recursive or remote parts, nesting beyond eight levels, names that only a branch
+// of the schema declares). Such an argument is an `Untyped` entity: `has` tells the truth about it, `==` compares it by its canonical
+// JSON, and looking inside is a type error at admission. So no policy can be written that believes an argument absent which is there.
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { Refusal } from '../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog } from './catalog.ts';
 import { GROUPS, type Method, METHODS, toolGroups } from './methods.ts';
-import type { Field, RecordShape, Shape } from './shape.ts';
+import { itemName, NAMES, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
+import { FORMATS } from './string-formats.ts';
 
 type Namespace = SchemaJson<string>[string];
 type CedarType = NonNullable<Namespace['commonTypes']>[string];
@@ -55,46 +67,69 @@ const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as 
 
 /** The schema in Cedar's JSON form. A tool that could not be typed has no action in it. */
 export function schemaOf(catalog: Catalog): SchemaJson<string> {
+  const types = new Types();
+  const action = (on: Method['on'], groups: Method['groups'], input: RecordShape | undefined): Namespace['actions'][string] => ({
+    memberOf: groups.map((id) => ({ id })),
+    appliesTo: {
+      principalTypes: ['Agent'],
+      resourceTypes: [RESOURCE_TYPE[on]],
+      context: record(input === undefined ? {} : { input: types.of(input) }),
+    },
+  });
   const groups = GROUPS.map((group) => [group, {}] as const);
   const methods = [...METHODS].map(([name, method]) => [name, action(method.on, method.groups, method.input)] as const);
   const tools = [...catalog.values()].flatMap(({ id, reads, input }) =>
     input instanceof Refusal ? [] : [[id, action('tool', toolGroups(reads), input)] as const],
   );
   // `fromEntries` defines what it is given: a tool or property named `__proto__` is a name like any other
-  return { '': { entityTypes: ENTITY_TYPES, actions: Object.fromEntries([...groups, ...methods, ...tools]) } };
+  const actions = Object.fromEntries([...groups, ...methods, ...tools]);
+  return { '': { entityTypes: { ...ENTITY_TYPES, ...Object.fromEntries(types.open) }, actions } };
 }
 
-const action = (on: Method['on'], groups: Method['groups'], input: RecordShape | undefined): Namespace['actions'][string] => ({
-  memberOf: groups.map((id) => ({ id })),
-  appliesTo: {
-    principalTypes: ['Agent'],
-    resourceTypes: [RESOURCE_TYPE[on]],
-    context: record(input === undefined ? {} : { input: cedarType(input) }),
-  },
-});
+/** Cedar's type for each shape; the open records among them are entity types. */
+class Types {
+  readonly open = new Map<string, Namespace['entityTypes'][string]>();
 
-function cedarType(shape: Shape): CedarType {
-  switch (shape.kind) {
-    case 'string':
-      return STRING;
-    case 'long':
-      return { type: 'Long' };
-    case 'decimal':
-      return { type: 'Extension', name: 'decimal' };
-    case 'boolean':
-      return { type: 'Boolean' };
-    case 'set':
-      return { type: 'Set', element: cedarType(shape.element) };
-    case 'record':
-      return { type: 'Record', attributes: attributes(shape.fields) };
-    case 'opaque':
-      return entity(UNTYPED);
+  of(shape: Shape): CedarType {
+    switch (shape.kind) {
+      case 'string':
+        return STRING;
+      case 'formatted':
+        return { type: 'Extension', name: FORMATS[shape.format].type };
+      case 'long':
+        return { type: 'Long' };
+      case 'decimal':
+        return { type: 'Extension', name: 'decimal' };
+      case 'boolean':
+      case 'null':
+        return { type: 'Boolean' };
+      case 'set':
+        return this.#set(shape.element);
+      case 'tuple':
+        return this.#tuple(shape);
+      case 'record':
+        return this.#record(shape);
+      case 'union':
+        return record(Object.fromEntries(shape.members.map((member) => [NAMES[member.kind], { ...this.of(member), required: false }])));
+      case 'opaque':
+        return entity(UNTYPED);
+    }
   }
-}
 
-function attributes(fields: ReadonlyMap<string, Field>): Record<string, CedarType & { required: boolean }> {
-  const entries = [...fields].map(
-    ([name, { shape, required, nullable }]) => [name, { ...cedarType(shape), required: required && !nullable }] as const,
-  );
-  return Object.fromEntries(entries);
+  #set(element: Shape): CedarType {
+    return { type: 'Set', element: this.of(element) };
+  }
+
+  #tuple({ items, required, rest }: TupleShape): CedarType {
+    const members = items.map((item, at) => [itemName(at), { ...this.of(item), required: at < required }] as const);
+    return record(Object.fromEntries(rest === undefined ? members : [...members, [REST, this.#set(rest)]]));
+  }
+
+  #record({ fields, open }: RecordShape): CedarType {
+    const attributes = [...fields].map(([name, { shape, required }]) => [name, { ...this.of(shape), required }] as const);
+    const type = record(Object.fromEntries(attributes));
+    if (open === undefined) return type;
+    this.open.set(open.type, { shape: type, tags: this.of(open.tag) });
+    return entity(open.type);
+  }
 }

@@ -1,13 +1,18 @@
 // The control plane of a running Cordon: the policies in force, the tools that are known, and what its routes reach.
 import { createCatalog, type Catalog } from '../control/catalog.ts';
-import type { Control, PoliciesView } from '../control/control.ts';
+import type { Control } from '../control/control.ts';
 import type { DecisionIndex } from '../control/decisions.ts';
-import { compilerOf, readPolicies } from '../control/policies.ts';
+import { DecisionCheck } from '../control/decision-check.ts';
+import { createPolicyLedger } from '../control/policy-ledger.ts';
+import { createPolicyRollout } from '../control/policy-rollout.ts';
+import { historyView, policiesView } from '../control/policy-views.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { createRefusalRecorder } from '../control/refusals.ts';
+import { Draws } from '../crypto/random.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { openAuthzen } from './authzen.ts';
 import type { Identities } from './identities.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
@@ -24,12 +29,18 @@ export interface AdministrationParts {
 }
 
 /** Reads the policies and builds what the routes of the control plane reach. @throws Refusal CORDON-9006, CORDON-9007 */
-export async function buildAdministration(parts: AdministrationParts): Promise<Control> {
+export async function buildAdministration(parts: AdministrationParts, stack: AsyncDisposableStack): Promise<Control> {
   const { setting, state, publisher, identities, decisions, gateway } = parts;
   const { config, now } = setting;
   const { store, log, authority, data } = state;
-  const policies = await openPolicies(parts);
-  const catalog = catalogOf(parts, policies.admit);
+  const ledger = createPolicyLedger({ store, sealer: state.sealer, signer: state.policySigner });
+  const { policies: directory } = config;
+  const check = watchDecisions(parts);
+  stack.defer(() => check.close());
+  const watched = { world: publisher.world, publish: () => publisher.publish(), setPolicies: check.setPolicies.bind(check) };
+  const rollout = createPolicyRollout({ ...state, ledger, directory, publisher: watched, decisions, now, onNotice: setting.onNotice });
+  await rollout.start();
+  const catalog = catalogOf(parts, () => rollout.refresh());
   const recorder = createRefusalRecorder({ log, decisions, now, version: VERSION });
   const views = viewsOf({
     config,
@@ -59,67 +70,26 @@ export async function buildAdministration(parts: AdministrationParts): Promise<C
     controlUrl: urlOf(config.listen.control),
     identityUrl: urlOf(config.listen.identity),
     ...views,
-    reloadPolicies: policies.reload,
+    authzen: await openAuthzen(config.authzen),
+    rollout,
+    policies: async () => ({ ...(await policiesView({ rollout, ledger, decisions: store, directory })), check: check.view() }),
+    policyHistory: (limit) => historyView({ ledger }, limit),
     endRun: (id, actor) => endRun(parts, id, actor),
     refused: (request) => recorder.refused(request),
     reportBypass: async (reporter, peer) => recorder.bypassed(reporter, peer),
   };
 }
 
-interface Policies {
-  /** Compiles the set against the tools that are known now, and publishes it. */
-  readonly admit: () => void;
-  /**
-   * Reads the directory again, and does the same. A set that is not valid is refused whole and the one in force stays; no policy at all
-   * is an order like any other, and denies everything. @throws Refusal CORDON-9006, CORDON-9007
-   */
-  readonly reload: (actor: string) => Promise<PoliciesView>;
+/** The share of decisions that the official engine decides again. */
+const CHECKED = 0.01;
+
+function watchDecisions({ setting, state, publisher }: AdministrationParts): DecisionCheck {
+  const draws = new Draws();
+  const { now, onNotice } = setting;
+  return new DecisionCheck({ sample: CHECKED, random: () => draws.next(), publisher, log: state.log, now, onNotice });
 }
 
-async function openPolicies({ setting, state, publisher }: AdministrationParts): Promise<Policies> {
-  const { config, now } = setting;
-  let compile = compilerOf(await readPolicies(config.policies));
-  const admit = (): void => {
-    publisher.setPolicies(compile);
-    publisher.publish();
-  };
-  return {
-    admit,
-    async reload(actor): Promise<PoliciesView> {
-      const next = compilerOf(await policiesOrNone(config.policies));
-      const ts = new Date(now()).toISOString();
-      state.log.append({ schema: 'cordon.act/v1', ts, actor, act: 'policy.reload', target: config.policies });
-      refuseInvalid(() => next(publisher.world(), 0));
-      compile = next;
-      admit();
-      const { policies } = publisher.current();
-      if (policies instanceof Refusal) throw policies;
-      return { schema: 'cordon.policies/v1', version: policies.version, count: policies.policies.length };
-    },
-  };
-}
-
-const isNone = (error: unknown): boolean => error instanceof Refusal && error.code === 'CORDON-9007';
-
-async function policiesOrNone(directory: string): ReturnType<typeof readPolicies> {
-  try {
-    return await readPolicies(directory);
-  } catch (error) {
-    if (isNone(error)) return [];
-    throw error;
-  }
-}
-
-/** Tries a set before anything changes. @throws Refusal CORDON-9006 */
-function refuseInvalid(compile: () => unknown): void {
-  try {
-    compile();
-  } catch (error) {
-    if (!isNone(error)) throw error;
-  }
-}
-
-const catalogOf = ({ setting, state, publisher, gateway }: AdministrationParts, onChange: () => void): Catalog =>
+const catalogOf = ({ setting, state, publisher, gateway }: AdministrationParts, onChange: () => Promise<void>): Catalog =>
   createCatalog({
     resources: setting.config.resources.map((resource) => resource.name),
     source: { listTools: (resource, signal) => listTools(gateway, resource, signal) },

@@ -1,6 +1,7 @@
 // What may stand in `cordon.yaml`, member by member. An unknown member is an error, because a misspelt guard is no guard; a security
 // setting that is left out has the default that is written here, never none.
 import * as z from 'zod';
+import { AUTHZEN_SECTION } from './config-authzen.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -75,6 +76,7 @@ export const CONFIG_FILE = z.strictObject({
   svid: z.strictObject({ ttl: duration('10s', '24h').default('15m') }).prefault({}),
   maxStaleness: duration('1s', '1h').default('60s'),
   limits: limits.prefault({}),
+  authzen: AUTHZEN_SECTION.prefault({}),
 });
 
 export type ConfigFile = z.infer<typeof CONFIG_FILE>;

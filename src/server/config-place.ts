@@ -43,7 +43,7 @@ export function deepest(issues: readonly z.core.$ZodIssue[]): Issue {
 }
 
 /** Where the member at `path` stands, or the nearest one above it. */
-function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+export function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   for (let length = path.length; length > 0; length--) {
     const parent: unknown = document.getIn(path.slice(0, length - 1), true);
     const offset = startOf(memberOf(parent, path[length - 1]));

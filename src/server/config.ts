@@ -5,6 +5,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { Address, Config, ResourceConfig, UpstreamConfig } from '../control/config.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
+import { authzenOf } from './config-authzen.ts';
 import { CONFIG_FILE, milliseconds, type ConfigFile, type ResourceFile } from './config-file.ts';
 import { deepest, misfit, placeOf, type Issue, type Source } from './config-place.ts';
 
@@ -65,6 +66,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     svidTtl: milliseconds(from.svid.ttl),
     maxStaleness: milliseconds(from.maxStaleness),
     limits: from.limits,
+    authzen: authzenOf(from.authzen, from, base, misfitAt),
   };
 }
 

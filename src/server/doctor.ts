@@ -9,7 +9,7 @@ import { verifyLog, type VerifyResult } from '../audit/verify.ts';
 import type { Config } from '../control/config.ts';
 import type { AgentView, Check, Control, StatusView } from '../control/control.ts';
 import type { Publisher } from '../control/publisher.ts';
-import { sha256Hex } from '../crypto/hash.ts';
+import { admitted } from '../control/policies.ts';
 import { randomId, randomSerial } from '../crypto/random.ts';
 import { generateEd25519 } from '../crypto/ed25519.ts';
 import { generateKeyPem, readCertificate } from '../crypto/x509.ts';
@@ -20,7 +20,6 @@ import type { Gateway } from '../gateway/gateway.ts';
 import { createIntermediate, createRoot } from '../identity/authority.ts';
 import { issueSvid } from '../identity/issue.ts';
 import { decide } from '../pdp/decide.ts';
-import { admit } from '../policy/admit.ts';
 import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
 import { tilesAt } from '../store/log-tiles.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -66,7 +65,7 @@ export async function examine(parts: Examined, views: Views): Promise<readonly C
     await check('gateway', 'self-made certificate refused', async () => refused(parts, await selfMade(parts, views))),
     ...(await Promise.all(status.resources.map((state) => check('gateway', `resource ${state.resource}`, async () => upstream(state))))),
     await check('policy', 'policies', async () => policies(status)),
-    await check('policy', 'empty set denies', async () => emptySetDenies(parts, views)),
+    await check('policy', 'empty set denies', () => emptySetDenies(parts, views)),
     await check('log', 'tampering is detected', () => tampering(parts)),
     await check('clients', 'agents at level off', () => offIsSilent(views)),
     await check('store', 'database', () => database(data.database)),
@@ -191,20 +190,16 @@ function policies({ policies: set }: StatusView): Found {
 }
 
 /** Nothing loaded must be refused as a set, and deny as a state. INVARIANT I1 */
-function emptySetDenies({ publisher, gateway, now }: Examined, views: Views): Found {
+async function emptySetDenies({ publisher, gateway, now }: Examined, views: Views): Promise<Found> {
   const snapshot = publisher.current();
-  try {
-    admit([], snapshot.world, 0, sha256Hex);
-    return bad('an empty policy set was admitted', 'stop `cordon up` and report this');
-  } catch (error) {
-    const refusal = error instanceof Refusal ? error : new Refusal('CORDON-9001', 'the policy engine failed', { cause: error });
-    const agent = views.agents()[0]?.name ?? 'nobody';
-    const subject = { type: 'agent', id: agent, spiffeId: views.agentId(agent) } as const;
-    const request: AccessRequest = { subject, action: { name: 'tools/list' }, resource: { type: 'mcp_server', id: 'doctor' }, context: {} };
-    const { verdict, code } = decide({ ...snapshot, policies: refusal }, { request }, now(), gateway.pep.settings).decision;
-    const detail = `${refusal.code} ${refusal.message}; a call gets ${verdict} ${code ?? ''}`;
-    return refusal.code === 'CORDON-9007' && verdict !== 'allow' ? good(detail.trimEnd()) : bad(detail, 'stop `cordon up` and report this');
-  }
+  const none = await admitted([], 0, snapshot.world);
+  if (!(none instanceof Refusal)) return bad('an empty policy set was admitted', 'stop `cordon up` and report this');
+  const agent = views.agents()[0]?.name ?? 'nobody';
+  const subject = { type: 'agent', id: agent, spiffeId: views.agentId(agent) } as const;
+  const request: AccessRequest = { subject, action: { name: 'tools/list' }, resource: { type: 'mcp_server', id: 'doctor' }, context: {} };
+  const { verdict, code } = decide({ ...snapshot, policies: none }, { request }, now(), gateway.pep.settings).decision;
+  const detail = `${none.code} ${none.message}; a call gets ${verdict} ${code ?? ''}`;
+  return none.code === 'CORDON-9007' && verdict !== 'allow' ? good(detail.trimEnd()) : bad(detail, 'stop `cordon up` and report this');
 }
 
 /** The untouched copy verifies, and with one bit changed it does not. */

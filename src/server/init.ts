@@ -33,7 +33,7 @@ resources: {}
 #    reads: [read_text_file, list_directory, search_files]
 #    mcp: { stdio: [node_modules/.bin/mcp-server-filesystem, ./files] }
 
-# Directory of *.cedar files. Load them again after a change: cordon policy reload
+# Directory of *.cedar files and their *.test.yaml. After a change: cordon policy check && cordon policy test && cordon policy apply
 policies: policies
 
 # How long an identity lives; it is renewed at half of that.
@@ -45,7 +45,11 @@ const SESSIONS = `// Who may open a session with a tool server and list its tool
 @id("sessions")
 @owner("you@desk.example")
 @reason("a session by itself does nothing")
-permit (principal, action in Action::"mcp/session", resource);
+permit (
+  principal,
+  action in Action::"mcp/session",
+  resource
+);
 `;
 
 const ASSISTANT = `// What the assistant may do. Nothing here means nothing is allowed: there is no other default.
@@ -72,10 +76,49 @@ permit (
 // when { context.input.path like "*.txt" && !(context.input.path like "*..*") };
 `;
 
+const TESTS = `# What the policies decide, call by call. Nothing is called. Run them: cordon policy test      Again after each change: --watch
+tests:
+  - name: nobody said that the assistant may write to agents
+    agent: assistant
+    action: a2a/SendMessage
+    resource: assistant
+    input: { text: hello }
+    expect: CORDON-3001 # no permit matches
+
+# With the server of cordon.yaml, once \`cordon up\` has seen its tools:
+#
+#  - name: the assistant reads a file
+#    agent: assistant
+#    call: files/read_text_file
+#    input: { path: a.txt }
+#    expect: allow
+#    policy: assistant-reads
+#
+#  - name: it lists the tools
+#    agent: assistant
+#    action: tools/list
+#    resource: files
+#    expect: allow
+#
+#  - name: it writes nothing
+#    agent: assistant
+#    call: files/write_file
+#    input: { path: a.txt, content: hello }
+#    expect: CORDON-3001
+#
+#  - name: a restricted assistant still reads
+#    agent: assistant
+#    levels: { assistant: restricted }
+#    call: files/read_text_file
+#    input: { path: a.txt }
+#    expect: allow
+`;
+
 const FILES: readonly (readonly [path: string, text: string])[] = [
   ['cordon.yaml', CONFIG],
   ['policies/sessions.cedar', SESSIONS],
   ['policies/assistant.cedar', ASSISTANT],
+  ['policies/assistant.test.yaml', TESTS],
 ];
 
 const IGNORE = '.gitignore';

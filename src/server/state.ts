@@ -15,6 +15,8 @@ export interface State {
   readonly store: Store;
   readonly log: DecisionLog;
   readonly authority: AuthorityKeeper;
+  /** Signs policy versions and their history. */
+  readonly policySigner: Ed25519Signer;
 }
 
 /** Opens or makes all of it; `stack` closes it. @throws Refusal CORDON-9004, CORDON-9006 */
@@ -29,7 +31,7 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const log = await openDecisionLog({
     dir: data.log(pep),
     origin: `${config.trustDomain}/log/${pep}`,
-    signer: await logSigner(store, sealer, `log/${pep}`),
+    signer: await openSigner(store, sealer, `log/${pep}`),
     ...(sealed === undefined ? {} : { pinned: Buffer.from(sealer.open(seen, sealed)).toString('utf8') }),
     onFault: (fault) => setting.onNotice(`x ${fault.code} ${fault.message}`),
   });
@@ -39,11 +41,11 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   await see();
   stack.defer(() => see().catch(() => undefined)); // what cannot be signed now is told by `close`
   const authority = await openAuthority(store, sealer, { trustDomain: config.trustDomain, now, serial: randomSerial });
-  return { data, sealer, store, log, authority };
+  return { data, sealer, store, log, authority, policySigner: await openSigner(store, sealer, 'policy/signer') };
 }
 
-/** The key that signs the checkpoints of the log, made with the log. */
-async function logSigner(store: Sealed, sealer: Sealer, name: string): Promise<Ed25519Signer> {
+/** The signing key of this name, made when there is none. @throws Refusal CORDON-9004, CORDON-9006 */
+async function openSigner(store: Sealed, sealer: Sealer, name: string): Promise<Ed25519Signer> {
   const sealed = await store.getSealed(name);
   if (sealed !== undefined) return ed25519FromPem(Buffer.from(sealer.open(name, sealed)).toString('utf8'));
   const { pem, signer } = generateEd25519();

@@ -51,7 +51,7 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const identities = await startIdentities(setting, state, publisher, stack);
   const built = { setting, state, publisher, identities, decisions };
   const gateway = await buildEnforcement(built, stack);
-  const control = await buildAdministration({ ...built, gateway });
+  const control = await buildAdministration({ ...built, gateway }, stack);
   await openDoors({ setting, data: state.data, identities, control, gateway }, stack);
   stack.defer(() => control.catalog.stop());
   await control.catalog.start();

@@ -81,6 +81,29 @@ const STEPS: Readonly<Record<string, Step>> = {
     await db.schema.createIndex('decision_agent').on('decision').columns(['agent', 'seq']).execute();
     await db.schema.createIndex('decision_verdict').on('decision').columns(['verdict', 'seq']).execute();
   },
+
+  '0004_policies': async (db, { text, integer, json, bytes, table }) => {
+    await table(db.schema.createTable('policy_version'))
+      .addColumn('version', integer, (c) => c.primaryKey())
+      .addColumn('hash', text, (c) => c.notNull())
+      .addColumn('sources', json, (c) => c.notNull())
+      .addColumn('statement', json, (c) => c.notNull())
+      .addColumn('signature', bytes, (c) => c.notNull())
+      .execute();
+    await table(db.schema.createTable('policy_change'))
+      .addColumn('seq', integer, (c) => c.primaryKey())
+      .addColumn('statement', json, (c) => c.notNull())
+      .addColumn('signature', bytes, (c) => c.notNull())
+      .execute();
+    await db.schema.alterTable('decision').addColumn('shadow_version', integer).execute();
+    await db.schema.alterTable('decision').addColumn('shadow_verdict', text).execute();
+    await db.schema
+      .createIndex('decision_shadow')
+      .on('decision')
+      .columns(['shadow_version', 'seq', 'verdict', 'shadow_verdict'])
+      .where(sql.ref('shadow_version'), 'is not', null)
+      .execute();
+  },
 };
 
 const TABLE = 'migration';

@@ -51,6 +51,14 @@ export interface DecisionRow {
   /** The `AccessRequest`, sealed by the caller: arguments may be personal. */
   readonly inputs?: Uint8Array;
   readonly explanation?: Json;
+  /** What something that was not enforced would have decided, and the policy version it is of. */
+  readonly shadow?: { readonly version: number; readonly verdict: string };
+}
+
+/** Of the decisions after a certain one: how many there were, and how many something not enforced would have decided otherwise. */
+export interface ShadowCounts {
+  readonly seen: number;
+  readonly differing: readonly { readonly verdict: string; readonly shadow: string; readonly count: number }[];
 }
 
 export interface DecisionFilter {
@@ -93,6 +101,11 @@ export interface Levels {
   levelHistory(agent: string, limit: number): Promise<readonly LevelChange[]>;
 }
 
+export interface SealedRow {
+  readonly name: string;
+  readonly sealed: Uint8Array;
+}
+
 /** Sealed bytes by name: CA keys and upstream secrets. The store never sees what is inside. */
 export interface Sealed {
   putSealed(name: string, sealed: Uint8Array): Promise<void>;
@@ -110,8 +123,42 @@ export interface Decisions {
   putDecisions(rows: readonly DecisionRow[]): Promise<void>;
   getDecision(id: string): Promise<DecisionRow | undefined>;
   listDecisions(filter: DecisionFilter): Promise<readonly DecisionRow[]>;
+  /** Counts decisions with `seq` above this one that were made on a request, beside the shadow of this policy version. */
+  countShadow(version: number, after: number): Promise<ShadowCounts>;
 }
 
-export interface Store extends Runs, JoinTokens, Certificates, Levels, Sealed, Pins, Decisions {
+/** A policy set that was put in force or beside it. `statement` says which and is signed; only `sources` is as large as the set. */
+export interface PolicyVersionRow {
+  readonly version: number;
+  /** Hex SHA-256 of the sources. */
+  readonly hash: string;
+  readonly sources: Json;
+  readonly statement: string;
+  readonly signature: Uint8Array;
+}
+
+/** One turn in the history of what is enforced; `statement` says what and is signed. */
+export interface PolicyChangeRow {
+  /** Counts from 1 without gaps. */
+  readonly seq: number;
+  readonly statement: string;
+  readonly signature: Uint8Array;
+}
+
+/** Rows are added and never change. */
+export interface PolicyVersions {
+  /**
+   * Adds a change and the version that came with it, and replaces the sealed bytes that say which change is the last: all or nothing.
+   * @throws Refusal CORDON-9004 when a number is taken: another replica was first
+   */
+  addPolicyChange(change: PolicyChangeRow, last: SealedRow, added?: PolicyVersionRow): Promise<void>;
+  policyVersion(version: number): Promise<PolicyVersionRow | undefined>;
+  /** Every version by its hash, newest first. */
+  policyHashes(): Promise<readonly Pick<PolicyVersionRow, 'version' | 'hash'>[]>;
+  /** Newest first. */
+  policyChanges(limit: number): Promise<readonly PolicyChangeRow[]>;
+}
+
+export interface Store extends Runs, JoinTokens, Certificates, Levels, Sealed, Pins, Decisions, PolicyVersions {
   close(): Promise<void>;
 }

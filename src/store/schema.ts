@@ -64,6 +64,22 @@ export interface DecisionTable {
   readonly record: string;
   readonly inputs: Uint8Array | null;
   readonly explanation: string | null;
+  readonly shadow_version: number | null;
+  readonly shadow_verdict: string | null;
+}
+
+export interface PolicyVersionTable {
+  readonly version: number;
+  readonly hash: string;
+  readonly sources: string;
+  readonly statement: string;
+  readonly signature: Uint8Array;
+}
+
+interface PolicyChangeTable {
+  readonly seq: number;
+  readonly statement: string;
+  readonly signature: Uint8Array;
 }
 
 export interface Tables {
@@ -76,6 +92,8 @@ export interface Tables {
   readonly sealed: SealedTable;
   readonly pin: PinTable;
   readonly decision: DecisionTable;
+  readonly policy_version: PolicyVersionTable;
+  readonly policy_change: PolicyChangeTable;
 }
 
 type AnyTable = CreateTableBuilder<string, string>;

@@ -3,7 +3,7 @@ import type { Kysely, Selectable } from 'kysely';
 import type { DecisionRow, Decisions } from './ports.ts';
 import { pageSize, readStoredJson, storedJson, type DecisionTable, type Tables } from './schema.ts';
 
-// full chunks share one statement text, which the database has prepared already; 900 parameters are far below any database's limit
+// full chunks share one statement text, which the database has prepared already; 1,100 parameters are far below any database's limit
 const CHUNK = 100;
 
 const toTable = (row: DecisionRow): DecisionTable => ({
@@ -16,6 +16,8 @@ const toTable = (row: DecisionRow): DecisionTable => ({
   record: storedJson(row.record),
   inputs: row.inputs ?? null,
   explanation: row.explanation === undefined ? null : storedJson(row.explanation),
+  shadow_version: row.shadow?.version ?? null,
+  shadow_verdict: row.shadow?.verdict ?? null,
 });
 
 const fromTable = (row: Selectable<DecisionTable>): DecisionRow => ({
@@ -28,6 +30,9 @@ const fromTable = (row: Selectable<DecisionTable>): DecisionRow => ({
   record: readStoredJson(row.record),
   ...(row.inputs === null ? {} : { inputs: row.inputs }),
   ...(row.explanation === null ? {} : { explanation: readStoredJson(row.explanation) }),
+  ...(row.shadow_version === null || row.shadow_verdict === null
+    ? {}
+    : { shadow: { version: row.shadow_version, verdict: row.shadow_verdict } }),
 });
 
 const REPLACED = [
@@ -39,6 +44,8 @@ const REPLACED = [
   'record',
   'inputs',
   'explanation',
+  'shadow_version',
+  'shadow_verdict',
 ] as const satisfies readonly (keyof DecisionTable)[];
 
 const putChunk = (db: Kysely<Tables>, rows: readonly DecisionTable[]): Promise<unknown> =>
@@ -72,5 +79,25 @@ export const decisions = (db: Kysely<Tables>): Decisions => ({
     if (before !== undefined) query = query.where('seq', '<', before);
     const rows = await query.execute();
     return rows.map(fromTable);
+  },
+
+  async countShadow(version, after) {
+    const { seen } = await db
+      .selectFrom('decision')
+      .select(({ fn }) => fn.countAll<number>().as('seen'))
+      .where('agent', '>', '') // not `<>`: as a range it is answered from the index alone
+      .where('seq', '>', after)
+      .executeTakeFirstOrThrow();
+    const rows = await db
+      .selectFrom('decision')
+      .select(['verdict', 'shadow_verdict'])
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .where('shadow_version', '=', version)
+      .where('seq', '>', after)
+      .groupBy(['verdict', 'shadow_verdict'])
+      .orderBy('verdict')
+      .orderBy('shadow_verdict')
+      .execute();
+    return { seen, differing: rows.map(({ verdict, shadow_verdict: shadow, count }) => ({ verdict, shadow: shadow ?? '', count })) };
   },
 });

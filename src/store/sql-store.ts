@@ -4,6 +4,7 @@ import type { Store } from './ports.ts';
 import type { Tables } from './schema.ts';
 import { decisions } from './sql-decisions.ts';
 import { certificates, joinTokens, runs } from './sql-identity.ts';
+import { policyVersions } from './sql-policies.ts';
 import { levels, pins, sealedBytes } from './sql-state.ts';
 
 /** Composes the ports over one database whose tables are migrated. `close` must be idempotent. */
@@ -15,5 +16,6 @@ export const sqlStore = (db: Kysely<Tables>, close: () => Promise<void>): Store 
   ...sealedBytes(db),
   ...pins(db),
   ...decisions(db),
+  ...policyVersions(db),
   close,
 });

@@ -54,7 +54,8 @@ export const levels = (of: Readonly<Record<string, Level>>): World['levels'] => 
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-export const policySet = (text: string, world: World = desk()): PolicySet => admit([{ path: 'desk.cedar', text }], world, 7, digest);
+export const policySet = (text: string, world: World = desk()): Promise<PolicySet> =>
+  admit([{ path: 'desk.cedar', text }], world, 7, digest);
 
 /** A request as the gateway makes it. `target`: `ledger/pay_invoice`, `ledger` or `clerk`, as the action wants. */
 export function request(agent: string, action: string, target: string, input?: JsonObject): AccessRequest {

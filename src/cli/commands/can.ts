@@ -6,7 +6,7 @@ import { METHODS } from '../../policy/methods.ts';
 import type { Question } from '../client.ts';
 import { contextOf } from '../context.ts';
 import { EXIT, Failure } from '../errors.ts';
-import { becauseLines, fixLines, headline } from '../explain.ts';
+import { becauseLines, fixLines, headline, shadowLines } from '../explain.ts';
 import { unknownAgent } from '../levels.ts';
 import type { Paint } from '../paint.ts';
 import { remediesOf } from '../remedies.ts';
@@ -80,5 +80,10 @@ const notArguments = (observed: string, cause?: unknown): Failure =>
   });
 
 function render(paint: Paint, { agent, action, resource }: Question, { decision, explanation }: ReplyOf<'can'>): readonly string[] {
-  return [headline(paint, decision.verdict, [agent, action, resource], decision.code), ...becauseLines(paint, decision, explanation)];
+  const { shadow } = decision;
+  return [
+    headline(paint, decision, [agent, action, resource]),
+    ...becauseLines(paint, decision, explanation),
+    ...(shadow === undefined ? [] : shadowLines(paint, { ...shadow, version: shadow.policyVersion })),
+  ];
 }

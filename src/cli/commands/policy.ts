@@ -1,46 +1,37 @@
-// `cordon policy reload`: the policy files as they are now, in force.
+// `cordon policy …`: policies from the draft to what is enforced. Each command is a file beside this one.
 import type { Command } from 'commander';
-import type { Client, Reply } from '../client.ts';
-import { contextOf } from '../context.ts';
-import { Failure } from '../errors.ts';
-import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
-import { several } from '../units.ts';
+import { policyApply } from './policy-apply.ts';
+import { policyCheck } from './policy-check.ts';
+import { policyFmt } from './policy-fmt.ts';
+import { policyHistory } from './policy-history.ts';
+import { policyImpact } from './policy-impact.ts';
+import { policyPromote, policyRollback, policyWithdraw } from './policy-rollout.ts';
+import { policyStatus } from './policy-status.ts';
+import { policyTest } from './policy-test.ts';
+import { policyWorld } from './policy-world.ts';
+
+/** In the order of the help, which is that of the work. */
+const COMMANDS: readonly ((policy: Command) => void)[] = [
+  policyCheck,
+  policyFmt,
+  policyTest,
+  policyWorld,
+  policyImpact,
+  policyApply,
+  policyStatus,
+  policyPromote,
+  policyRollback,
+  policyWithdraw,
+  policyHistory,
+];
 
 export function policyCommand(program: Command): void {
-  const policy = program.command('policy').helpCommand(false).summary('policies: reload').description('Policies of the running Cordon.');
-  showExamples(policy, ['cordon policy reload']);
-  const command = policy
-    .command('reload')
-    .summary('read the policy files again')
-    .description(
-      'Reads the policy files again and puts them in force. Exit 2 with file and line when they are not admitted; then nothing changes.',
-    )
-    .action(async (_options: object, self: Command) => {
-      const context = contextOf(self);
-      const { json, value } = await context.connected(reload);
-      context.out.print(json, (paint) => [
-        `${paint.mark('v')} ${several(value.count, 'policy', 'policies')} in force  version ${plain(String(value.version))}`,
-      ]);
-    });
-  showExamples(command, ['cordon policy reload', 'cordon policy reload --json']);
-}
-
-/** Whoever broke a set has to hear what is in force now: the one before it, or nothing. INVARIANT I1 */
-async function reload(client: Client): Promise<Reply<'policies'>> {
-  try {
-    return await client.reloadPolicies();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const { policies } = (await client.status()).value;
-    const { exit, message, detail } = error;
-    const now =
-      policies.state === 'none' ? 'until then none is in force and every call is denied' : 'until then the set in force stays in force';
-    throw new Failure(exit, message, {
-      ...detail,
-      expected: detail.expected ?? `a set that is admitted; ${now}`,
-      fix: [...(detail.fix ?? []), 'then `cordon policy reload`'],
-      cause: error,
-    });
-  }
+  const policy = program
+    .command('policy')
+    .helpCommand(false)
+    .summary('policies: check, fmt, test, world, impact, apply, status, promote, rollback, withdraw, history')
+    .description('Policies from the draft to what is enforced: checked and tested as files, then as versions of the running Cordon.');
+  showExamples(policy, ['cordon policy check', 'cordon policy test --watch', 'cordon policy impact', 'cordon policy apply --shadow', 'cordon policy promote', 'cordon policy rollback']);
+  for (const add of COMMANDS) add(policy);
 }

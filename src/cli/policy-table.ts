@@ -1,0 +1,184 @@
+// `*.test.yaml` beside the policies: read member by member, everything that does not fit found at once, each with its line.
+//
+//   defaults: { agent: clerk, call: ledger/pay_invoice, input: { vendor: Acme, iban: DE02…, amount_cents: 4200 } }
+//   tests:
+//     - { name: the account on record, expect: allow, policy: clerk-pays }
+//     - { name: another account, input: { iban: DE1 }, expect: CORDON-3005 }
+//     - { name: a restricted clerk, levels: { clerk: restricted }, expect: CORDON-4004 }
+//     - { name: the clerk asks the reader, action: a2a/SendMessage, resource: reader, input: { text: hi }, expect: deny }
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import * as z from 'zod';
+import { LEVELS } from '../domain/access.ts';
+import { CODES, isCode } from '../domain/codes.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { World } from '../domain/registry.ts';
+import { similar } from '../domain/similar.ts';
+import type { Expected, TableTest } from '../policy/test-table.ts';
+import { misfit, offsetOf, placeOf, type Issue, type Source } from '../server/config-place.ts';
+import { Failure } from './errors.ts';
+import { shown } from './known-world.ts';
+
+const MAX_BYTES = 1_048_576;
+const SUFFIX = '.test.yaml';
+/** Enough to share a call between tests; a small file cannot become a huge value. */
+const MAX_ALIASES = 100;
+
+const VERDICTS = ['allow', 'deny', 'error'] as const;
+const isExpected = (value: string): value is Expected => VERDICTS.some((verdict) => verdict === value) || isCode(value);
+
+const expected = z.custom<Expected>((value) => typeof value === 'string' && isExpected(value), {
+  error: ({ input }) => {
+    const [meant] = typeof input === 'string' ? similar(input, [...VERDICTS, ...Object.keys(CODES)]) : [];
+    return `\`allow\`, \`deny\`, \`error\` or a code such as CORDON-3005${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`;
+  },
+});
+const text = z.string().min(1);
+/** What the YAML reader makes of a mapping; the shape of the arguments is the tool's to judge. */
+const object = z.custom<JsonObject>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'a mapping of arguments',
+);
+
+const members = {
+  agent: text.optional(),
+  call: text.optional(),
+  action: text.optional(),
+  resource: text.optional(),
+  input: object.optional(),
+  expect: expected.optional(),
+  policy: text.optional(),
+  levels: z.record(z.string(), z.enum(LEVELS, `one of ${LEVELS.join(', ')}`)).optional(),
+  tags: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+};
+const TABLE = z.strictObject({
+  defaults: z.strictObject(members).prefault({}),
+  tests: z.array(z.strictObject({ name: text, ...members })).min(1, 'at least one test'),
+});
+
+type Table = z.infer<typeof TABLE>;
+type Row = Table['tests'][number];
+
+/** The tests of every `*.test.yaml` of a directory, in name order. @throws Failure `usage` with every problem, or when there is no test */
+export async function readTables(directory: string, world: World): Promise<readonly TableTest[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith(SUFFIX)).toSorted();
+  const tables = await Promise.all(names.map(async (name) => readTable(join(directory, name), world)));
+  const problems = tables.flatMap(({ problems: its }) => its);
+  if (problems.length > 0) throw new Failure('usage', problems.join('\n'), { fix: ['mend the lines above'] });
+  const tests = tables.flatMap(({ tests: its }) => its);
+  if (tests.length > 0) return tests;
+  throw new Failure('usage', 'there are no tests, and no test is no pass', {
+    observed: `no \`*${SUFFIX}\` in \`${shown(directory)}\``,
+    fix: [`write one beside the policies: \`${shown(join(directory, `policies${SUFFIX}`))}\``, 'see an example: `cordon init DIR`'],
+  });
+}
+
+interface Read {
+  readonly tests: readonly TableTest[];
+  /** `file:line:column: …` */
+  readonly problems: readonly string[];
+}
+
+async function readTable(path: string, world: World): Promise<Read> {
+  return parseTable(await readFile(path, 'utf8'), shown(path), world);
+}
+
+/** `path` names the file in messages. Names that only a test gives a meaning to (levels, tags) must be registered. */
+export function parseTable(yaml: string, path: string, world: World): Read {
+  if (yaml.length > MAX_BYTES) return { tests: [], problems: [`${path}:1:1: longer than ${MAX_BYTES} bytes`] };
+  const lines = new LineCounter();
+  const document = parseDocument(yaml, { lineCounter: lines, uniqueKeys: true, schema: 'core', merge: true, intAsBigInt: true });
+  const source: Source = { path, document, lines };
+  const broken = document.errors.map(
+    ({ pos, message }) => `${placeOf(source, pos[0])}: ${(message.split('\n', 1)[0] ?? '').replace(/ at line \d+.*$/, '')}`,
+  );
+  if (broken.length > 0) return { tests: [], problems: broken };
+  let value: unknown;
+  try {
+    value = exact(document.toJS({ maxAliasCount: MAX_ALIASES }));
+  } catch (cause) {
+    return { tests: [], problems: [`${path}:1:1: ${cause instanceof Error ? cause.message : 'no value'}`] };
+  }
+  const result = TABLE.safeParse(value);
+  const said = (issues: readonly Issue[]): readonly string[] =>
+    issues.toSorted((a, b) => offsetOf(document, a.path) - offsetOf(document, b.path)).map((issue) => misfit(source, issue).message);
+  if (!result.success) return { tests: [], problems: said(result.error.issues.flatMap(issuesOf)) };
+  const { defaults, tests } = result.data;
+  const rows = tests.map((row, at) => testOf(row, defaults, `${path}:${lines.linePos(offsetOf(document, ['tests', at, 'name'])).line}`));
+  const lacking = rows.flatMap((row, at): Issue[] => (typeof row === 'string' ? [{ path: ['tests', at, 'name'], message: row }] : []));
+  return { tests: rows.filter((row) => typeof row !== 'string'), problems: said([...namesIn(result.data, world), ...lacking]) };
+}
+
+/** Integers as JSON has them here: a number while that is exact, a bigint beyond. */
+function exact(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (Array.isArray(value)) return value.map(exact);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, exact(member)]));
+}
+
+/** A misspelt member is told with the one that was meant; all others as the schema says it. */
+function issuesOf(issue: z.core.$ZodIssue): readonly Issue[] {
+  if (issue.code === 'invalid_type' && issue.input === undefined) return [{ path: issue.path, message: 'is missing' }];
+  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: issue.message }];
+  const known = issue.path.length === 0 ? ['defaults', 'tests'] : ['name', ...Object.keys(members)];
+  return issue.keys.map((key) => {
+    const [meant] = similar(key, known);
+    return { path: [...issue.path, key], message: `unknown member${meant === undefined ? '' : `; did you mean \`${meant}\`?`}` };
+  });
+}
+
+/** A level for an agent that is not there changes nothing, and the test would not mean what it says. */
+function namesIn({ defaults, tests }: Table, { agents, resources }: World): readonly Issue[] {
+  const rows = [{ row: defaults, at: ['defaults'] }, ...tests.map((row, index) => ({ row, at: ['tests', index] }))];
+  const unknown = (
+    given: object | undefined,
+    known: readonly { readonly name: string }[],
+    at: readonly PropertyKey[],
+    what: string,
+  ): Issue[] =>
+    Object.keys(given ?? {})
+      .filter((name) => !known.some((one) => one.name === name))
+      .map((name) => {
+        const [meant] = similar(
+          name,
+          known.map((one) => one.name),
+        );
+        return { path: [...at, name], message: `no ${what} is called so${meant === undefined ? '' : `; did you mean \`${meant}\`?`}` };
+      });
+  return rows.flatMap(({ row, at }) => [
+    ...unknown(row.levels, agents, [...at, 'levels'], 'agent'),
+    ...unknown(row.tags, resources, [...at, 'tags'], 'resource'),
+  ]);
+}
+
+/** One test with what it takes from the defaults, or what it lacks. What it calls is taken whole: another call has other arguments. */
+function testOf(row: Row, defaults: Table['defaults'], source: string): TableTest | string {
+  const calls = [row.call, row.action, row.resource].some((member) => member !== undefined) ? row : { ...defaults, input: undefined };
+  const { call, action, resource } = calls;
+  const agent = row.agent ?? defaults.agent;
+  const expect = row.expect ?? defaults.expect;
+  if (agent === undefined) return '`agent` is missing';
+  if (expect === undefined) return '`expect` is missing';
+  if (call !== undefined && (action !== undefined || resource !== undefined)) return 'either `call`, or `action` and `resource`';
+  const wanted = call === undefined ? { action, resource } : { action: 'tools/call', resource: call };
+  if (wanted.action === undefined || wanted.resource === undefined) return '`call` is missing, or `action` and `resource`';
+  const input = calls === row ? row.input : merged(defaults.input, row.input);
+  const policy = row.policy ?? defaults.policy;
+  return {
+    name: row.name,
+    source,
+    agent,
+    action: wanted.action,
+    resource: wanted.resource,
+    ...(input === undefined ? {} : { input }),
+    expect,
+    ...(policy === undefined ? {} : { policy }),
+    levels: { ...defaults.levels, ...row.levels },
+    tags: { ...defaults.tags, ...row.tags },
+  };
+}
+
+const merged = (base: JsonObject | undefined, over: JsonObject | undefined): JsonObject | undefined =>
+  base === undefined || over === undefined ? (over ?? base) : { ...base, ...over };

@@ -1,0 +1,80 @@
+// Routes of policy versions: what is enforced, what would change, and the orders that change it.
+import * as z from 'zod';
+import type { JsonObject } from '../domain/json.ts';
+import { MAX_SOURCE } from '../policy/bounds.ts';
+import { unaccepted } from './policy-impact.ts';
+import { GATE_SPAN, type RolloutResult } from './policy-rollout.ts';
+import { route, type Asked, type RouteRow } from './route.ts';
+
+/** Bytes: the largest set that is admitted, with room for what JSON escapes. */
+const BODY_LIMIT = 2 * MAX_SOURCE;
+
+const none = z.strictObject({});
+const note = z.string().trim().min(1).max(500).exactOptional();
+const version = z.number().int().min(1);
+const acceptWidening = z.array(z.string().max(100)).max(1_000).default([]);
+/** In name order, as a directory is read: one set of files has one hash. */
+const sources = z
+  .array(z.strictObject({ path: z.string().regex(/^[^/\u0000-\u001f\u007f]{1,249}\.cedar$/u), text: z.string() }))
+  .max(500)
+  .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, 'two files have one name')
+  .transform((files) => files.toSorted((a, b) => (a.path < b.path ? -1 : 1)))
+  .exactOptional();
+
+const apply = z.strictObject({ sources, shadow: z.boolean().default(false), note, acceptWidening });
+const promote = z.strictObject({ note, acceptWidening });
+const rollback = z.strictObject({ to: version.exactOptional(), note });
+const withdraw = z.strictObject({ note });
+const history = z.strictObject({ limit: z.coerce.number().int().min(1).max(1000).default(50) });
+const impact = z.strictObject({
+  sources,
+  candidate: z.boolean().default(false),
+  acceptWidening,
+  /** Milliseconds back from now. */
+  sinceMs: z.number().int().min(1).default(GATE_SPAN.sinceMs),
+  limit: z.number().int().min(1).max(1_000_000).default(GATE_SPAN.limit),
+});
+
+/** Carries out an order in the name of the caller. */
+const order =
+  <T extends object>(work: (asked: Asked<T & { readonly actor: string }>) => Promise<RolloutResult>) =>
+  async ({ control, caller, input }: Asked<T>): Promise<JsonObject> => ({
+    schema: 'cordon.rollout/v1',
+    ...(await work({ control, caller, input: { ...input, actor: caller.workload.id } })),
+  });
+
+async function askImpact({ control, input }: Asked<z.infer<typeof impact>>): Promise<JsonObject> {
+  const { sinceMs, acceptWidening: accepted, ...asked } = input;
+  const found = await control.rollout.impact({ ...asked, since: control.now() - sinceMs });
+  return { schema: 'cordon.impact/v1', ...found, unaccepted: unaccepted(found, accepted) };
+}
+
+const large = (row: RouteRow): RouteRow => ({ ...row, bodyLimit: BODY_LIMIT });
+
+export const POLICY_ROUTES: readonly RouteRow[] = [
+  route(['GET', '/v1/policies', 'operator'], none, ({ control }) => control.policies()),
+  route(['GET', '/v1/policies/history', 'operator'], history, ({ control, input }) => control.policyHistory(input.limit)),
+  large(
+    route(
+      ['POST', '/v1/policies/apply', 'operator'],
+      apply,
+      order(({ control, input }) => control.rollout.apply(input)),
+    ),
+  ),
+  large(route(['POST', '/v1/policies/impact', 'operator'], impact, askImpact)),
+  route(
+    ['POST', '/v1/policies/promote', 'operator'],
+    promote,
+    order(({ control, input }) => control.rollout.promote(input)),
+  ),
+  route(
+    ['POST', '/v1/policies/rollback', 'operator'],
+    rollback,
+    order(({ control, input }) => control.rollout.rollback(input)),
+  ),
+  route(
+    ['POST', '/v1/policies/withdraw', 'operator'],
+    withdraw,
+    order(({ control, input }) => control.rollout.withdraw(input)),
+  ),
+];

@@ -1,0 +1,35 @@
+// A loaded policy set behind its door.
+import { type Catalog, catalogOf, isCovered } from './catalog.ts';
+import { decide } from './decide.ts';
+import { explain, trace } from './explain.ts';
+import type { Loaded } from './loaded.ts';
+import { visibleTools } from './outline.ts';
+import type { PolicySet, PolicyWarning } from './policy-set.ts';
+import { reach } from './reach.ts';
+
+export function setOf(set: Loaded, hash: string, warnings: readonly PolicyWarning[]): PolicySet {
+  return {
+    version: set.version,
+    hash,
+    policies: [...set.policies.values()].map(({ id, effect, source, annotations, mode, text }) => ({
+      id,
+      effect,
+      source,
+      annotations,
+      mode,
+      text,
+    })),
+    warnings,
+    covers: (world) => covers(set.catalog, catalogOf(world)),
+    decide: (request, world) => decide(set, request, world),
+    visibleTools: (agent, resource, world) => visibleTools(set, agent, resource, world),
+    explain: (request, world) => explain(set, request, world),
+    trace: (request, world) => trace(set, request, world),
+    reach: (wanted, world) => reach(set, wanted, world),
+    watch: (check) => set.oversight.watch(check),
+    failOver: () => set.oversight.failOver(),
+  };
+}
+
+const covers = (admitted: Catalog, now: Catalog): boolean =>
+  admitted === now || (admitted.size === now.size && [...now.keys()].every((id) => isCovered(admitted, now, id)));

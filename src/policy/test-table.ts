@@ -1,0 +1,132 @@
+// Table tests of policies: requests, each with the decision that is expected. Nothing is called and nothing recorded; the decision is the
+// one that a gateway would take with the same policies, tools and levels.
+import type { AccessRequest, Decision, Explanation, Level, ResourceType } from '../domain/access.ts';
+import type { Code } from '../domain/codes.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { World } from '../domain/registry.ts';
+import { similar } from '../domain/similar.ts';
+import { parseTrustDomain, workloadId } from '../domain/spiffe-id.ts';
+import { METHODS, TOOL_CALL } from './methods.ts';
+import type { PolicySet, PolicyTrace } from './policy-set.ts';
+
+/** `deny`: a policy says no, or none says yes. A request that no policy was asked about is expected by its code alone. */
+export type Expected = 'allow' | 'deny' | 'error' | Code;
+
+export interface TableTest {
+  readonly name: string;
+  /** `file:line` */
+  readonly source: string;
+  readonly agent: string;
+  readonly action: string;
+  /** `ledger/pay_invoice`, `ledger` or `clerk`, as the action wants. */
+  readonly resource: string;
+  readonly input?: JsonObject;
+  readonly expect: Expected;
+  /** One of the policies that decide. */
+  readonly policy?: string;
+  /** Levels other than `normal`, by agent. */
+  readonly levels: Readonly<Record<string, Level>>;
+  /** In place of what is on record about a resource, by resource. */
+  readonly tags: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+export interface TestResult {
+  readonly test: TableTest;
+  readonly passed: boolean;
+  readonly decision: Decision;
+  /** Of a test that failed: why the decision is what it is. */
+  readonly explanation?: Explanation;
+  /** Of a test that failed: a name in it that nothing has, and the one that was meant. */
+  readonly misspelt?: Misspelt;
+}
+
+export interface Misspelt {
+  readonly name: string;
+  readonly meant: string | undefined;
+}
+
+export interface TableRun {
+  readonly results: readonly TestResult[];
+  readonly traces: readonly PolicyTrace[];
+}
+
+/** Runs the tests in order. @throws Error when the engine fails */
+export function runTable(set: PolicySet, world: World, tests: readonly TableTest[]): TableRun {
+  const worlds = new Map<string, World>();
+  const results: TestResult[] = [];
+  const traces: PolicyTrace[] = [];
+  for (const test of tests) {
+    const key = JSON.stringify([test.levels, test.tags]);
+    const given = worlds.get(key) ?? worldOf(world, test);
+    worlds.set(key, given);
+    const request = requestOf(test);
+    const decision = set.decide(request, given);
+    traces.push(...set.trace(request, given));
+    const passed = isExpected(test, decision);
+    const misspelt = passed ? undefined : misspeltIn(test, decision, set, world);
+    results.push({
+      test,
+      passed,
+      decision,
+      ...(passed ? {} : { explanation: set.explain(request, given) }),
+      ...(misspelt === undefined ? {} : { misspelt }),
+    });
+  }
+  return { results, traces };
+}
+
+function isExpected({ expect, policy }: TableTest, decision: Decision): boolean {
+  const { verdict, code, determining } = decision;
+  if (policy !== undefined && !determining.includes(policy)) return false;
+  if (expect === 'deny') return verdict === 'deny' && reachedPolicy(decision);
+  return expect === 'allow' || expect === 'error' ? verdict === expect : code === expect;
+}
+
+/** A misspelt tool is denied too; a test that asks for `deny` does not mean that. */
+export const reachedPolicy = ({ verdict, code, determining }: Decision): boolean =>
+  verdict === 'allow' || determining.length > 0 || code === 'CORDON-3001' || code === 'CORDON-3005';
+
+function misspeltIn(
+  { policy, agent, action, resource }: TableTest,
+  { code }: Decision,
+  set: PolicySet,
+  world: World,
+): Misspelt | undefined {
+  const ids = set.policies.map(({ id }) => id);
+  const tools = [...world.tools].flatMap(([server, listing]) => listing.map((tool) => `${server}/${tool.name}`));
+  const suspects: readonly (readonly [name: string | undefined, known: readonly string[], isMisspelt: boolean])[] = [
+    [agent, world.agents.map(({ name }) => name), code === 'CORDON-1014'],
+    [action, [...METHODS.keys(), TOOL_CALL], code === 'CORDON-3008'],
+    [resource, [...tools, ...world.resources.map(({ name }) => name), ...world.agents.map(({ name }) => name)], code === 'CORDON-3003'],
+    [policy, ids, policy !== undefined && !ids.includes(policy)],
+  ];
+  const [found] = suspects.flatMap(([name, known, isMisspelt]) =>
+    name === undefined || !isMisspelt ? [] : { name, meant: similar(name, known)[0] },
+  );
+  return found;
+}
+
+/** The levels of a test are those it gives, whatever they are now: the same test has one result. */
+const worldOf = (world: World, { levels, tags }: TableTest): World => ({
+  ...world,
+  levels: new Map(Object.entries(levels)),
+  resources: world.resources.map((resource) => {
+    const given = tags[resource.name];
+    return given === undefined ? resource : { ...resource, tags: given };
+  }),
+});
+
+/** No policy can see the SPIFFE ID of a caller, so one stands for all. */
+const CALLER = workloadId(parseTrustDomain('policy.test'), 'agent', 'caller');
+
+const requestOf = ({ agent, action, resource, input }: TableTest): AccessRequest => ({
+  subject: { type: 'agent', id: agent, spiffeId: CALLER },
+  action: { name: action },
+  resource: { type: typeOf(action, resource), id: resource },
+  context: input === undefined ? {} : { input },
+});
+
+function typeOf(action: string, resource: string): ResourceType {
+  if (action.startsWith('a2a/')) return 'agent';
+  return resource.includes('/') ? 'tool' : 'mcp_server';
+}

@@ -15,12 +15,12 @@ export interface Cerbos {
   readonly close: () => Promise<void>;
 }
 
-const BINARY = join(import.meta.dirname, '..', '..', 'node_modules', '@cerbos', `cerbos-${process.platform}-${process.arch}`);
 const START_MS = 60_000;
 
 /** Where the server is, if it is installed: `npm install --no-save @cerbos/cerbos-linux-x64@0.55.0`. */
 export function cerbosBinary(): string | undefined {
-  const path = process.env['CORDON_CERBOS'] ?? join(BINARY, `cerbos-${process.platform}-${process.arch}`);
+  const name = `cerbos-${process.platform}-${process.arch}`;
+  const path = process.env['CORDON_CERBOS'] ?? join(import.meta.dirname, '..', '..', 'node_modules', '@cerbos', name, name);
   return existsSync(path) ? path : undefined;
 }
 

@@ -10,15 +10,20 @@ import { OfficialThread } from './cedar/official-thread.ts';
 
 export type { Issue };
 
-/** Policies go by their index among the texts. */
-export interface Checked {
-  readonly policies: readonly ({ readonly est: EstPolicy } | { readonly issues: readonly Issue[] })[];
-  /** Of strict validation, for the policies that parse. */
+/** A policy as it was parsed, or why it was not. */
+export type CheckedPolicy = { readonly est: EstPolicy } | { readonly issues: readonly Issue[] };
+
+/** Of strict validation, for the policies that parse. Policies go by their index among the texts. */
+export interface Validation {
   readonly errors: readonly IssueAt[];
   readonly warnings: readonly IssueAt[];
 }
 
-const CHUNK = { policies: 100, characters: 50_000 };
+export interface Checked extends Validation {
+  readonly policies: readonly CheckedPolicy[];
+}
+
+const CHUNK = { policies: 50, characters: 50_000 };
 /** From here on two threads share the work. */
 const MANY = 1000;
 
@@ -27,20 +32,35 @@ const newThread = (): OfficialThread =>
 
 let resident: OfficialThread | undefined;
 
-/**
- * Every text as one policy, parsed and validated. A policy that does not parse, or is too much for the engine, has issues and spoils
- * no other.
- * @throws Refusal CORDON-9006 when the engine cannot take the schema, or a thread of it ends or exceeds its time
- */
+/** Every text as one policy, parsed and validated; all of them kept. @throws Refusal as `checkEach` */
 export async function checkPolicies(texts: readonly string[], schema: SchemaJson<string>): Promise<Checked> {
+  const policies: CheckedPolicy[] = [];
+  const validation = await checkEach(texts, schema, (at, policy) => {
+    policies[at] = policy;
+  });
+  return { policies, ...validation };
+}
+
+/**
+ * Every text as one policy, parsed, validated and handed to `take` with its index, in any order: what is not kept there is kept nowhere,
+ * so that a large set is never in memory as a whole. A policy that does not parse, or is too much for the engine, has issues and spoils
+ * no other.
+ * @throws Refusal CORDON-9006 when the engine cannot take the schema, or a thread of it ends or exceeds its time; whatever `take` throws
+ */
+export async function checkEach(
+  texts: readonly string[],
+  schema: SchemaJson<string>,
+  take: (at: number, policy: CheckedPolicy) => void,
+): Promise<Validation> {
   resident ??= newThread();
   const second = texts.length < MANY ? [] : [newThread()];
   const chunks = chunksOf(texts, JSON.stringify(schema));
-  const found: Found = { policies: [], errors: [], warnings: [] };
+  const found: Found = { take, errors: [], warnings: [] };
   try {
     await Promise.all([resident, ...second].map((thread) => checkAll(thread, chunks, found)));
-    return { ...found, errors: found.errors.sort(inOrder), warnings: found.warnings.sort(inOrder) };
+    return { errors: found.errors.sort(inOrder), warnings: found.warnings.sort(inOrder) };
   } catch (error) {
+    if (error instanceof Refusal) throw error;
     throw new Refusal('CORDON-9006', 'the policy engine cannot take this policy set', {
       observed: error instanceof Error ? error.message.slice(0, 300) : '',
       cause: error,
@@ -60,7 +80,7 @@ export async function closeAdmission(): Promise<void> {
 const inOrder = (a: IssueAt, b: IssueAt): number => a.policy - b.policy || a.at - b.at;
 
 interface Found {
-  readonly policies: Checked['policies'][number][];
+  readonly take: (at: number, policy: CheckedPolicy) => void;
   readonly errors: IssueAt[];
   readonly warnings: IssueAt[];
 }
@@ -70,7 +90,7 @@ async function checkAll(thread: OfficialThread, chunks: Iterable<readonly [numbe
   for (const [from, chunk] of chunks) {
     const answer = await thread.ask(chunk);
     if (!isChecked(answer)) throw new Error('the worker gave no answer');
-    for (const [at, one] of answer.policies.entries()) found.policies[from + at] = typeof one === 'string' ? estIn(one) : { issues: one };
+    for (const [at, one] of answer.policies.entries()) found.take(from + at, typeof one === 'string' ? estIn(one) : { issues: one });
     const moved = (issue: IssueAt): IssueAt => ({ ...issue, policy: from + issue.policy });
     found.errors.push(...answer.errors.map(moved));
     found.warnings.push(...answer.warnings.map(moved));

@@ -1,16 +1,16 @@
 // Admission: policy text becomes a policy set, or one refusal that says what to mend, with file, line and caret.
 // Bounded before the engine sees it → parsed and validated strictly against the tools of the world, in a worker (admission.ts) →
-// identified (identify.ts) → compiled.
+// named (identify.ts) → compiled.
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { type Checked, checkPolicies, type Issue } from './admission.ts';
+import { type CheckedPolicy, checkEach, type Issue, type Validation } from './admission.ts';
 import { MAX_SOURCE } from './bounds.ts';
 import { catalogOf } from './catalog.ts';
 import { CompiledSet } from './cedar/compiled-set.ts';
 import type { EntityUid } from './cedar/value.ts';
 import { type Finding, refuseAny } from './findings.ts';
 import { GUARDRAILS } from './guardrails.ts';
-import { codeWarnings, type Identified, identify, type Parsed } from './identify.ts';
+import { codeWarnings, flawsOf, identifiedOf, type Named, twinsIn } from './identify.ts';
 import type { Loaded, Policy } from './loaded.ts';
 import { namesIn, Oversight } from './oversight.ts';
 import type { PolicySet, PolicySource, PolicyWarning } from './policy-set.ts';
@@ -30,29 +30,27 @@ export async function admit(
   version: number,
   digest: (text: string) => string,
 ): Promise<PolicySet> {
-  const turns = new Turns();
-  const statements = await read(sources, turns);
+  const statements = await read(sources);
   const catalog = catalogOf(world);
-  const checked = await checkPolicies(
-    statements.map(({ text }) => text),
-    schemaOf(catalog),
-  );
-  const identified = await identify(parsed(statements, checked), turns);
-  const warnings = [...codeWarnings(identified), ...validated(identified, checked)];
+  const draft = new Draft(statements);
+  const texts = statements.map(({ text }) => text);
+  const validation = await checkEach(texts, schemaOf(catalog), (at, policy) => draft.take(at, policy));
+  const identified = draft.policies();
+  const warnings = [...codeWarnings(identified), ...validated(identified, validation)];
   const policies = new Map(identified.map(({ policy }) => [policy.id, policy]));
-  const set = await compiled(identified, turns);
   const loaded: Loaded = {
     version,
     catalog,
     policies,
-    compiled: set,
-    oversight: new Oversight(version, textsOf(policies), textsOf(policies, 'enforce'), namedIn(identified, set)),
+    compiled: draft.compiled,
+    oversight: new Oversight(version, textsOf(policies), textsOf(policies, 'enforce'), namedIn(policies.keys(), draft.compiled)),
     shadows: identified.some(({ policy }) => policy.mode === 'shadow'),
   };
   return setOf(loaded, digest(JSON.stringify([GUARDRAILS, ...sources].map(({ path, text }) => [path, text]))), warnings);
 }
 
-async function read(sources: readonly PolicySource[], turns: Turns): Promise<readonly Statement[]> {
+async function read(sources: readonly PolicySource[]): Promise<readonly Statement[]> {
+  const turns = new Turns();
   const size = sources.reduce((sum, { text }) => sum + text.length, 0);
   if (size > MAX_SOURCE) {
     throw new Refusal('CORDON-9006', 'the policies are too large', {
@@ -82,24 +80,45 @@ const findingOf = ({ source, at: start }: Statement, { at, length, message, help
   help,
 });
 
-function parsed(statements: readonly Statement[], { policies }: Checked): readonly Parsed[] {
-  const findings: Finding[] = [];
-  const out: Parsed[] = [];
-  for (const [at, statement] of statements.entries()) {
-    const one = policies[at];
-    if (one === undefined) throw new Refusal('CORDON-9006', 'the policy engine lost a policy');
-    if ('issues' in one) findings.push(...one.issues.map((issue) => findingOf(statement, issue)));
-    else out.push({ statement, est: one.est });
-  }
-  refuseAny(findings);
-  return out;
-}
+/** Policies as they come from the engine: each named and compiled at once, its parsed form not kept. */
+class Draft {
+  readonly compiled = new CompiledSet();
+  readonly #statements: readonly Statement[];
+  readonly #policies: Named[] = [];
+  /** By index of the policy: they come in any order. */
+  readonly #unparsed: (readonly Finding[])[] = [];
+  readonly #flawed: (readonly Finding[])[] = [];
 
+  constructor(statements: readonly Statement[]) {
+    this.#statements = statements;
+  }
+
+  take(at: number, answer: CheckedPolicy): void {
+    const statement = this.#statements[at];
+    if (statement === undefined) throw new Error('the policy engine parsed what it was not given');
+    if ('issues' in answer) {
+      this.#unparsed[at] = answer.issues.map((issue) => findingOf(statement, issue));
+      return;
+    }
+    const { est, ...named } = identifiedOf({ statement, est: answer.est }, at);
+    const flaws = flawsOf(named);
+    this.#policies[at] = named;
+    this.#flawed[at] = flaws;
+    if (flaws.length === 0 && this.compiled.get(named.policy.id) === undefined) this.compiled.add(named.policy.id, est);
+  }
+
+  /** In order. @throws Refusal CORDON-9006 with every problem: those of the engine first */
+  policies(): readonly Named[] {
+    refuseAny(this.#unparsed.flat());
+    refuseAny([...this.#flawed.flat(), ...twinsIn(this.#policies)]);
+    return this.#policies;
+  }
+}
 /** Strict validation: what errors refuses the set, what warns is returned. */
-function validated(identified: readonly Identified[], { errors, warnings }: Checked): readonly PolicyWarning[] {
+function validated(identified: readonly Named[], { errors, warnings }: Validation): readonly PolicyWarning[] {
   const findings = new Map<string, Finding>();
   const kept: PolicyWarning[] = [];
-  const find = ({ statement }: Identified, issue: Issue): void => {
+  const find = ({ statement }: Named, issue: Issue): void => {
     // a policy for many actions errs once for each: the first is enough
     const key = `${statement.source.path} ${statement.at + issue.at}`;
     if (!findings.has(key)) findings.set(key, findingOf(statement, issue));
@@ -120,23 +139,14 @@ function validated(identified: readonly Identified[], { errors, warnings }: Chec
   return kept;
 }
 
-async function compiled(identified: readonly Identified[], turns: Turns): Promise<CompiledSet> {
-  const set = new CompiledSet();
-  for (const { policy, est } of identified) {
-    set.add(policy.id, est);
-    await turns.next();
-  }
-  return set;
-}
-
 const textsOf = (policies: ReadonlyMap<string, Policy>, mode?: Policy['mode']): ReadonlyMap<string, string> =>
   new Map([...policies.values()].filter((policy) => mode === undefined || policy.mode === mode).map(({ id, text }) => [id, text]));
 
 /** The entities that conditions name. */
-function namedIn(identified: readonly Identified[], set: CompiledSet): readonly EntityUid[] {
+function namedIn(ids: Iterable<string>, set: CompiledSet): readonly EntityUid[] {
   const named = new Map<string, EntityUid>();
-  for (const { policy } of identified) {
-    for (const constant of set.get(policy.id)?.constants ?? []) for (const one of namesIn(constant)) named.set(one.key, one);
+  for (const id of ids) {
+    for (const constant of set.get(id)?.constants ?? []) for (const one of namesIn(constant)) named.set(one.key, one);
   }
   return [...named.values()];
 }

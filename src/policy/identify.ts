@@ -12,12 +12,10 @@ import type { Flaw, RuleId } from './lint-rules.ts';
 import { GROUPS } from './methods.ts';
 import type { PolicyWarning } from './policy-set.ts';
 import type { Statement } from './statements.ts';
-import { Turns } from './turns.ts';
 
-export interface Identified {
+/** A policy with its name. */
+export interface Named {
   readonly policy: Policy;
-  /** One condition for each clause of the policy that is none of the scope. */
-  readonly est: EstPolicy;
   readonly statement: Statement;
   /** Does its scope list actions, none of them a group? If it can never apply, a name in it is misspelt. */
   readonly namesActions: boolean;
@@ -30,6 +28,11 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/;
 /** A policy speaks of what policy may ask for; it cannot pose as a failure of identity or of the system. */
 const CODE_KINDS: ReadonlySet<Kind> = new Set(['policy', 'containment', 'access', 'delegation']);
 
+export interface Identified extends Named {
+  /** One condition for each clause of the policy that is none of the scope. */
+  readonly est: EstPolicy;
+}
+
 /** A statement as the engine parsed it. */
 export interface Parsed {
   readonly statement: Statement;
@@ -37,8 +40,8 @@ export interface Parsed {
 }
 
 /** The policies, in order. @throws Refusal CORDON-9006 with every problem found */
-export async function identify(parsed: readonly Parsed[], turns = new Turns()): Promise<readonly Identified[]> {
-  const { policies, flaws } = await identified(parsed, turns);
+export function identify(parsed: readonly Parsed[]): readonly Identified[] {
+  const { policies, flaws } = identified(parsed);
   refuseAny(flaws);
   return policies;
 }
@@ -49,23 +52,37 @@ export interface IdentifiedAll {
 }
 
 /** The same with what is wrong beside it; of policies with one name, each is there. @throws Refusal CORDON-9006 for one that cannot be followed */
-export async function identified(parsed: readonly Parsed[], turns = new Turns()): Promise<IdentifiedAll> {
-  const policies: Identified[] = [];
-  const taken = new Map<string, Identified>();
-  const flaws: Flaw[] = [];
-  for (const [order, each] of parsed.entries()) {
-    const one = identifiedOf(each, order);
-    policies.push(one);
-    const { id } = one.policy;
-    const problem = problemOf(one) ?? takenBy(taken.get(id));
-    if (problem !== undefined) flaws.push({ ...headOf(one.statement), policy: id === '' ? undefined : id, ...problem });
-    taken.set(id, one);
-    await turns.next();
-  }
-  return { policies, flaws };
+export function identified(parsed: readonly Parsed[]): IdentifiedAll {
+  const policies = parsed.map(identifiedOf);
+  return { policies, flaws: [...policies.flatMap(flawsOf), ...twinsIn(policies)] };
 }
 
-function identifiedOf({ statement, est }: Parsed, order: number): Identified {
+/** What is wrong with one policy by itself. */
+export function flawsOf(one: Named): readonly Flaw[] {
+  const problem = problemOf(one);
+  return problem === undefined ? [] : [flaw(one, problem)];
+}
+
+/** Policies whose name an earlier one has. */
+export function twinsIn(policies: Iterable<Named>): readonly Flaw[] {
+  const taken = new Map<string, Named>();
+  const flaws: Flaw[] = [];
+  for (const one of policies) {
+    const { id } = one.policy;
+    const twin = taken.get(id);
+    if (twin === undefined) taken.set(id, one);
+    else if (id !== '') flaws.push(flaw(one, takenBy(twin)));
+  }
+  return flaws;
+}
+
+const flaw = ({ policy: { id }, statement }: Named, problem: Problem): Flaw => ({
+  ...headOf(statement),
+  policy: id === '' ? undefined : id,
+  ...problem,
+});
+
+export function identifiedOf({ statement, est }: Parsed, order: number): Identified {
   const annotations = annotationsOf(est);
   const { id = '', code = '' } = annotations;
   const clauses = clausesOf(statement);
@@ -96,7 +113,7 @@ function namesActions({ action }: EstPolicy): boolean {
   return listed.map(uidIn).every(({ id }) => !GROUPS.some((group) => group === id));
 }
 
-function problemOf({ policy: { id, annotations, clauses }, statement }: Identified): Problem | undefined {
+function problemOf({ policy: { id, annotations, clauses }, statement }: Named): Problem | undefined {
   if (annotations['id'] === undefined)
     return { rule: 'missing-id', message: 'the policy has no `@id`', help: 'begin it with `@id("a-name-of-its-own")`' };
   if (!ID.test(id))
@@ -116,8 +133,10 @@ function problemOf({ policy: { id, annotations, clauses }, statement }: Identifi
   return undefined;
 }
 
-const takenBy = (twin: Identified | undefined): Problem | undefined =>
-  twin && { rule: 'duplicate-id', message: `the \`@id\` is taken by the policy at ${twin.policy.source}` };
+const takenBy = (twin: Named): Problem => ({
+  rule: 'duplicate-id',
+  message: `the \`@id\` is taken by the policy at ${twin.policy.source}`,
+});
 
 const codeOf = (code: string): Code => (isCode(code) && CODE_KINDS.has(CODES[code].kind) ? code : 'CORDON-3002');
 
@@ -129,7 +148,7 @@ const headOf = ({ source, at, text }: Statement): Pick<Finding, 'source' | 'at' 
 });
 
 /** `@code`s that were not taken. */
-export function codeWarnings(policies: readonly Identified[]): readonly PolicyWarning[] {
+export function codeWarnings(policies: readonly Named[]): readonly PolicyWarning[] {
   return policies.flatMap(({ policy: { id, source, annotations, code } }) =>
     annotations['code'] === undefined || annotations['code'] === code
       ? []

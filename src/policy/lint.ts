@@ -24,7 +24,7 @@ export async function lint(sources: readonly PolicySource[], world: World): Prom
   const checked = await checkPolicies(texts, schemaOf(catalog));
   const answers = checked.policies.map((one) => ('est' in one ? one.est : one.issues));
   const { parsed, flaws: unparsed } = parsedOf(statements, answers);
-  const { policies, flaws: unnamed } = await identified(parsed);
+  const { policies, flaws: unnamed } = identified(parsed);
   const names = namesOf(world, catalog);
   const unknown = policies.flatMap((policy) => entityFlaws(policy, names));
   const idOf = new Map(policies.map(({ statement, policy }) => [statement, policy.id]));

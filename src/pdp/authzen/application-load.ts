@@ -11,7 +11,7 @@ import { Official } from '../../policy/cedar/official.ts';
 import { type ActionType, type EntityType, readSchema } from '../../policy/cedar/schema-json.ts';
 import { CedarSchema } from '../../policy/cedar/schema-types.ts';
 import { refuseAny } from '../../policy/findings.ts';
-import { identify } from '../../policy/identify.ts';
+import { type Identified, identify } from '../../policy/identify.ts';
 import type { Policy } from '../../policy/loaded.ts';
 import type { PolicySource } from '../../policy/policy-set.ts';
 import { type Statement, statementsOf } from '../../policy/statements.ts';
@@ -89,7 +89,7 @@ function byName(actions: readonly ActionType[], { path }: Source): ReadonlyMap<s
   return named;
 }
 
-async function policiesIn(sources: readonly Source[], schema: SchemaJson): ReturnType<typeof identify> {
+async function policiesIn(sources: readonly Source[], schema: SchemaJson): Promise<readonly Identified[]> {
   const cuts = sources.map(statementsOf);
   refuseAny(cuts.flatMap(({ findings }) => findings));
   const statements = cuts.flatMap((cut) => cut.statements);

@@ -1,6 +1,6 @@
 // Cedar's `datetime` and `duration`: milliseconds in 64 bits, since 1970 began and between two instants.
 import { EvaluationError } from './evaluation-error.ts';
-import { add, type Long, longOf, subtract } from './long.ts';
+import { add, type Long, longOf, magnitudeOf, subtract } from './long.ts';
 import { Extension } from './value.ts';
 
 const DATE = String.raw`(\d{4}-\d{2}-\d{2})`;
@@ -79,7 +79,7 @@ export class Duration extends Extension {
   static parse(text: string): Duration {
     const [whole, sign, ...counts] = DURATION.exec(text) ?? [];
     if (whole === undefined) throw new EvaluationError('extension', 'the text is no `duration`');
-    const ms = UNITS.reduce((sum, unit, at) => sum + countOf(counts[at]) * BigInt(unit), 0n);
+    const ms = UNITS.reduce((sum, unit, at) => sum + magnitudeOf(counts[at] ?? '0') * BigInt(unit), 0n);
     return new Duration(longOf(sign === '-' ? -ms : ms));
   }
 
@@ -110,7 +110,7 @@ export const isWritable = (ms: Long): ms is number => typeof ms === 'number' && 
 /** Milliseconds of the date's midnight; undefined for a day that is not in the calendar. */
 function dayOf(date: string): number | undefined {
   const ms = Date.parse(`${date}T00:00:00Z`);
-  // some engines roll 30 February over into March
+  // 30 February is rolled over into March
   return Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(date) ? undefined : ms;
 }
 
@@ -118,10 +118,6 @@ function timeOf(h: string, m: string, s = '0'): number | undefined {
   const [hours, minutes, seconds] = [Number(h), Number(m), Number(s)];
   return hours < 24 && minutes < 60 && seconds < 60 ? hours * HOUR + minutes * MINUTE + seconds * SECOND : undefined;
 }
-
-/** Longer than any 64-bit integer: what is cut overflows all the same. */
-const LONGEST = 20;
-const countOf = (digits = '0'): bigint => BigInt(digits.replace(/^0+(?=\d)/, '').slice(0, LONGEST));
 
 /** Division towards zero. */
 const truncated = (ms: Long, unit: number): Long => (typeof ms === 'number' ? (ms - (ms % unit)) / unit : longOf(ms / BigInt(unit)));

@@ -1,6 +1,6 @@
 // Cedar's `decimal`: a number with four digits after the point, held exactly as a 64-bit integer.
 import { EvaluationError } from './evaluation-error.ts';
-import { type Long, longOf } from './long.ts';
+import { type Long, longOf, magnitudeOf } from './long.ts';
 import { Extension } from './value.ts';
 
 const PATTERN = /^(-?)(\d+)\.(\d{1,4})$/;
@@ -20,8 +20,8 @@ export class Decimal extends Extension {
   static parse(text: string): Decimal {
     const [, sign, whole, fraction] = PATTERN.exec(text) ?? [];
     if (whole === undefined || fraction === undefined) throw new EvaluationError('extension', 'the text is no `decimal`');
-    const magnitude = significant(whole) + fraction.padEnd(DIGITS, '0');
-    return new Decimal(longOf(BigInt(`${sign}${magnitude}`)));
+    const magnitude = magnitudeOf(whole + fraction.padEnd(DIGITS, '0'));
+    return new Decimal(longOf(sign === '-' ? -magnitude : magnitude));
   }
 
   /** `-1.0500` */
@@ -31,7 +31,3 @@ export class Decimal extends Extension {
     return `${text.startsWith('-') ? '-' : ''}${digits.slice(0, -DIGITS)}.${digits.slice(-DIGITS)}`;
   }
 }
-
-/** Longer than any 64-bit integer, so that a long text costs nothing: what is cut overflows all the same. */
-const LONGEST = 20;
-const significant = (digits: string): string => digits.replace(/^0+(?=\d)/, '').slice(0, LONGEST);

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../domain/json.ts';
 import { Datetime, isWritable } from './datetime.ts';
 import type { EntityRecord } from './entity.ts';
 import { CedarInputError } from './input-error.ts';
-import { escapeIn } from './json.ts';
+import { escapeIn } from './json-escapes.ts';
 import { CedarSet, EntityUid, Extension, type CedarRecord, type Value } from './value.ts';
 
 /** @throws CedarInputError for a record that would be read as an escape */

@@ -6,6 +6,7 @@ import type { EntityRecord } from './entity.ts';
 import { EvaluationError } from './evaluation-error.ts';
 import { EXTENSIONS, type ParameterType } from './extensions.ts';
 import { CedarInputError, type Step } from './input-error.ts';
+import { type CallEscape, callIn, type EntityEscape, entityIn, type Escape, escapeIn, isTypeName } from './json-escapes.ts';
 import { type Long, LONG_MAX, LONG_MIN, longOf } from './long.ts';
 import type { CedarType, RecordType } from './types.ts';
 import { type CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, isRecord, uid, type Value } from './value.ts';
@@ -204,50 +205,6 @@ class Reader {
     }
   }
 }
-
-interface EntityEscape {
-  readonly kind: 'entity';
-  readonly type: string;
-  readonly id: string;
-}
-
-interface CallEscape {
-  readonly kind: 'call';
-  readonly fn: string;
-  readonly args: readonly Json[];
-}
-
-type Escape = EntityEscape | CallEscape | { readonly kind: 'removed' };
-
-/** The escape that an object is, if it is one: it has one member. */
-export function escapeIn(object: JsonObject): Escape | undefined {
-  const [member, ...more] = Object.entries(object);
-  if (member === undefined || more.length > 0) return undefined;
-  const [name, inner] = member;
-  if (name === '__entity') return entityIn(inner);
-  if (name === '__extn') return callIn(inner);
-  return name === '__expr' && typeof inner === 'string' ? { kind: 'removed' } : undefined;
-}
-
-function entityIn(json: Json | undefined): EntityEscape | undefined {
-  if (!isJsonObject(json)) return undefined;
-  const { type, id } = json;
-  return typeof type === 'string' && typeof id === 'string' ? { kind: 'entity', type, id } : undefined;
-}
-
-function callIn(json: Json | undefined): CallEscape | undefined {
-  if (!isJsonObject(json)) return undefined;
-  const { fn, arg, args } = json;
-  if (typeof fn !== 'string') return undefined;
-  if (arg !== undefined) return { kind: 'call', fn, args: [arg] };
-  return isJsonArray(args) ? { kind: 'call', fn, args } : undefined;
-}
-
-const RESERVED = new Set(['true', 'false', 'if', 'then', 'else', 'in', 'is', 'like', 'has', '__cedar']);
-const IDENTIFIER = /^[A-Za-z_]\w*$/;
-
-/** `Namespace::Type`, of identifiers that are no words of the language. */
-const isTypeName = (name: string): boolean => name.split('::').every((part) => IDENTIFIER.test(part) && !RESERVED.has(part));
 
 /** `Action`, in whatever namespace. */
 export const isAction = ({ type }: EntityUid): boolean => type === 'Action' || type.endsWith('::Action');

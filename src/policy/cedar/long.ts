@@ -47,3 +47,9 @@ export function negate(a: Long): Long {
 }
 
 export const isLong = (value: unknown): value is Long => typeof value === 'number' || typeof value === 'bigint';
+
+/** More digits than any 64-bit integer has. */
+const TOO_MANY = 20;
+
+/** The number that decimal digits write. Of one that 64 bits cannot hold only the beginning is read: it overflows all the same. */
+export const magnitudeOf = (digits: string): bigint => BigInt(digits.replace(/^0+(?=\d)/, '').slice(0, TOO_MANY));

@@ -41,8 +41,10 @@ class SchemaReader {
   readonly #commonTypes: ReadonlyMap<string, Declared>;
   readonly #entityTypes: ReadonlyMap<string, Declared>;
   readonly #actions: ReadonlyMap<string, Declared & { readonly uid: EntityUid }>;
-  /** Common types being read: one that is met again contains itself. */
-  readonly #open = new Set<string>();
+  /** Entity types by full name; a namespace with actions has the type `Action`. */
+  readonly #entityNames: ReadonlySet<string>;
+  /** Common types by full name: read, or being read. */
+  readonly #read = new Map<string, CedarType | typeof BEING_READ>();
 
   constructor(schema: Members) {
     this.#commonTypes = declaredIn(schema, 'commonTypes');
@@ -55,6 +57,7 @@ class SchemaReader {
         }),
       ),
     );
+    this.#entityNames = new Set([...this.#entityTypes.keys(), ...Array.from(this.#actions.values(), (action) => action.uid.type)]);
   }
 
   parts(): SchemaParts {
@@ -107,11 +110,8 @@ class SchemaReader {
     return listIn(names ?? []).map((name) => this.#entityName(textIn(name), namespace) ?? unresolved(name));
   }
 
-  /** The full name of an entity type; a namespace with actions has the type `Action`. */
   #entityName(name: string, namespace: string): string | undefined {
-    return candidates(name, namespace).find(
-      (full) => this.#entityTypes.has(full) || [...this.#actions.values()].some((action) => action.uid.type === full),
-    );
+    return candidates(name, namespace).find((full) => this.#entityNames.has(full));
   }
 
   #record(body: unknown, namespace: string): RecordType {
@@ -160,13 +160,17 @@ class SchemaReader {
     const full = candidates(name, namespace).find((candidate) => this.#commonTypes.has(candidate));
     const declared = full === undefined ? undefined : this.#commonTypes.get(full);
     if (declared === undefined) return undefined;
-    if (this.#open.has(declared.name)) throw new Error(`the type \`${declared.name}\` contains itself`);
-    this.#open.add(declared.name);
+    const known = this.#read.get(declared.name);
+    if (known === BEING_READ) throw new Error(`the type \`${declared.name}\` contains itself`);
+    if (known !== undefined) return known;
+    this.#read.set(declared.name, BEING_READ);
     const type = this.#type(declared.body, declared.namespace);
-    this.#open.delete(declared.name);
+    this.#read.set(declared.name, type);
     return type;
   }
 }
+
+const BEING_READ = Symbol('being read');
 
 const EMPTY: RecordType = { kind: 'record', attributes: new Map() };
 

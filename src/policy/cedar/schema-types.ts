@@ -9,6 +9,9 @@ import { type ActionType, type EntityType, readSchema } from './schema-json.ts';
 import { type CheckUid, mustConform } from './types.ts';
 import { type CedarRecord, EMPTY_RECORD, type EntityUid } from './value.ts';
 
+/** They have neither attributes nor tags. */
+const OF_ACTIONS: EntityTypes = { attributes: new Map(), tags: undefined };
+
 export class CedarSchema {
   readonly #types: ReadonlyMap<string, EntityType>;
   readonly #actions: ReadonlyMap<string, ActionType>;
@@ -82,13 +85,9 @@ export class CedarSchema {
     return ids === undefined || ids.has(uid.id) ? undefined : `not one of the ids of \`${uid.type}\``;
   };
 
-  /** Actions have neither attributes nor tags. */
   #typesOf(uid: EntityUid): EntityTypes | undefined {
-    return isAction(uid)
-      ? this.#actions.has(uid.key)
-        ? { attributes: new Map(), tags: undefined }
-        : undefined
-      : this.#types.get(uid.type);
+    if (!isAction(uid)) return this.#types.get(uid.type);
+    return this.#actions.has(uid.key) ? OF_ACTIONS : undefined;
   }
 
   #actionOf(action: EntityUid): ActionType {

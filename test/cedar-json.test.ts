@@ -111,6 +111,8 @@ describe('Cedar JSON', () => {
   test('a datetime that no text gives, and a record that reads as an escape', () => {
     const before = valueFromJson({ __extn: { fn: 'datetime', arg: '0000-01-01T00:00:00+2359' } });
     ok(equal(valueFromJson(valueToJson(before)), before));
+    const written = extension('datetime', '2024-02-29');
+    deepEqual(valueToJson(valueFromJson(written)), { __extn: { fn: 'datetime', args: ['2024-02-29T00:00:00.000Z'] } });
     const lookalike: Value = new Map([['__entity', new Map(Object.entries(NOBODY))]]);
     throws(() => valueToJson(lookalike), CedarInputError);
   });
@@ -128,6 +130,10 @@ describe('Cedar JSON', () => {
       () => contextFromJson({ ['k'.repeat(10_000)]: null }),
       (error) => error instanceof CedarInputError && error.message.length < 400,
     );
+  });
+
+  test('there is one zero', () => {
+    ok(Object.is(valueFromJson(-0), 0));
   });
 
   test('depth is bounded', () => {

@@ -11,9 +11,11 @@ import { deskConfig } from '../examples/invoice-desk/demo/config.ts';
 import { inboxServer, loadInbox, processes, seed, type DeskProcess } from '../examples/invoice-desk/desk.ts';
 import { mcpPeer } from '../examples/invoice-desk/peers/mcp.ts';
 import { freePorts } from '../examples/invoice-desk/ports.ts';
+import type { Target } from '../examples/invoice-desk/wire.ts';
 import { readTools } from '../src/control/tools.ts';
 import { WORLD, worldJson, worldOf } from '../src/control/world-view.ts';
 import { parseJson, type JsonObject } from '../src/domain/json.ts';
+import { MAX_SOURCE } from '../src/policy/bounds.ts';
 import { parseConfig } from '../src/server/config.ts';
 import { cordon as run, environment, execute, MAIN, openDesk, ROOT, type Desk, type Ran, type RunOptions } from './support/cordon.ts';
 
@@ -33,7 +35,9 @@ const json = ({ stdout, stderr }: Ran, schema: string): Record<string, unknown> 
 };
 
 /** A directory with the example's policies and world, where no Cordon ever ran. */
-async function bare(files: Readonly<Record<string, string>> = {}): Promise<{ readonly dir: string; readonly cordon: (...args: readonly string[]) => Promise<Ran> }> {
+async function bare(
+  files: Readonly<Record<string, string>> = {},
+): Promise<{ readonly dir: string; readonly cordon: (...args: readonly string[]) => Promise<Ran> }> {
   const dir = await directory();
   await cp(join(EXAMPLE, 'policies'), join(dir, 'policies'), { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, 'policies', name), text);
@@ -47,7 +51,7 @@ describe('beside a Cordon', () => {
 
   before(async () => {
     desk = await openDesk((yaml) =>
-      yaml.replace('resources: {}', `resources:\n  files:\n    segment: tools\n    reads: [read_text_file, list_directory]\n    mcp: { stdio: ${JSON.stringify(inboxServer(join(tmpdir(), 'nowhere')).with(2, '.'))} }\n`),
+      yaml.replace('\nresources: {}\n', `\nresources:\n  files:\n    segment: tools\n    reads: [read_text_file, list_directory]\n    mcp: { stdio: ${JSON.stringify(inboxServer(join(tmpdir(), 'nowhere')).with(2, '.'))} }\n`),
     ); // prettier-ignore
   });
   after(() => desk.close());
@@ -58,15 +62,24 @@ describe('beside a Cordon', () => {
     assert.equal((await desk.cordon('policy', 'fmt', '--check')).code, 0);
     const tested = await desk.cordon('policy', 'test');
     assert.equal(tested.code, 0, tested.stdout);
-    assert.match(tested.stdout, /^v nobody said .*\ncoverage 0 % {2}0 of 2 outcomes\n {2}x assistant-reads {2}never exercised {2}policies\/assistant\.cedar:3\n/);
+    assert.match(
+      tested.stdout,
+      /^v nobody said .*\ncoverage 0 % {2}0 of 2 outcomes\n {2}x assistant-reads {2}never exercised {2}policies\/assistant\.cedar:3\n/,
+    );
     await assert.rejects(stat(desk.data), 'looking makes no data directory');
   });
 
   test('a policy for a tool of a server that was never seen says so', async () => {
-    await writeFile(policy('extra.cedar'), '@id("x") permit (principal == Agent::"assistant", action == Action::"files/write_file", resource);');
+    await writeFile(
+      policy('extra.cedar'),
+      '@id("x") permit (principal == Agent::"assistant", action == Action::"files/write_file", resource);',
+    );
     const { code, stdout } = await desk.cordon('policy', 'check');
     assert.equal(code, 7);
-    assert.match(stdout, /^policies\/extra\.cedar:1:65: error unknown-entity: the tools of `files` are not known: it has not been seen running\n {2}1 \| @id/);
+    assert.match(
+      stdout,
+      /^policies\/extra\.cedar:1:61: error unknown-entity: the tools of `files` are not known: it has not been seen running\n {2}1 \| @id/,
+    );
     await rm(policy('extra.cedar'));
   });
 
@@ -82,7 +95,10 @@ describe('beside a Cordon', () => {
     await writeFile(policy('typed.cedar'), '@id("x") permit (principal == Agent::"assistant", action == Action::"files/write_file", resource)\nwhen { context.input.pth == "a" && principal.level == "nrmal" };\n'); // prettier-ignore
     const { code, stdout } = await desk.cordon('policy', 'check');
     assert.equal(code, 7);
-    assert.match(stdout, /policies\/typed\.cedar:2:8: error types: .*`input\.pth`.*\n.*\n {4}\| {8}\^+\n {2}fix {2}did you mean `path`\?\n {2}ref {2}docs\/policy-lint\.md#types\n/);
+    assert.match(
+      stdout,
+      /policies\/typed\.cedar:2:8: error types: .*`input\.pth`.*\n.*\n {4}\| {8}\^+\n {2}fix {2}did you mean `path`\?\n {2}ref {2}docs\/policy-lint\.md#types\n/,
+    );
     assert.match(stdout, /\nx 1 error in 3 files, against the running Cordon\n$/);
     await rm(policy('typed.cedar'));
   });
@@ -100,7 +116,10 @@ describe('beside a Cordon', () => {
     const tested = await run(['policy', 'test', 'p', '--world', 'w.json'], { cwd: elsewhere });
     assert.equal(tested.code, 0, tested.stderr);
     assert.match(tested.stdout, /\nv 5 tests passed, against w\.json\n$/);
-    assert.match((await desk.cordon('policy', 'test')).stdout, /\nv 5 tests passed, against cordon\.yaml and the tools pinned in \.cordon\n$/);
+    assert.match(
+      (await desk.cordon('policy', 'test')).stdout,
+      /\nv 5 tests passed, against cordon\.yaml and the tools pinned in \.cordon\n$/,
+    );
   });
 });
 
@@ -108,23 +127,25 @@ describe('check', () => {
   test('warnings alone are no failure, with --strict they are; JSON has every member', async () => {
     const { cordon } = await bare({ 'loud.cedar': '@id("quiet")\nforbid (principal == Agent::"clerk", action == Action::"mail/send_mail", resource)\nwhen { context.input.to like "*" };\n' }); // prettier-ignore
     const [lax, strict] = await Promise.all([cordon('policy', 'check', ...WITH), cordon('policy', 'check', ...WITH, '--strict', '--json')]);
-    assert.deepEqual([lax?.code, strict?.code], [0, 7]);
+    assert.deepEqual([lax.code, strict.code], [0, 7]);
     const { ok, errors, warnings, findings } = json(strict, 'cordon.policy-check/v1');
-    assert.deepEqual([ok, errors, warnings], [false, 0, 3]);
-    assert.deepEqual((findings as JsonObject[]).map(({ rule, severity, file, line, column, policy, docs }) => ({ rule, severity, file, line, column, policy, docs }))[2], {
+    assert.deepEqual([ok, errors, warnings], [false, 0, 2]);
+    assert.deepEqual((findings as JsonObject[]).map(({ rule, severity, file, line, column, policy, docs }) => ({ rule, severity, file, line, column, policy, docs }))[1], {
       rule: 'too-broad', severity: 'warning', file: 'policies/loud.cedar', line: 3, column: 8, policy: 'quiet', docs: 'docs/policy-lint.md#too-broad',
     }); // prettier-ignore
   });
 
   test('what admission alone refuses fails too', async () => {
-    const { cordon } = await bare({ 'big.cedar': `${'// filler\n'.repeat(100_001)}` });
+    const { cordon } = await bare({ 'big.cedar': `// ${'a'.repeat(MAX_SOURCE)}\n` });
     const { code, stdout } = await cordon('policy', 'check', ...WITH);
     assert.equal(code, 7);
     assert.match(stdout, /error not-admitted: the policies are too large\n/);
   });
 
   test('hostile text in a policy reaches the terminal as text', async () => {
-    const { cordon } = await bare({ 'evil.cedar': '@id("a\u001b[31m\u202e")\npermit (principal == Agent::"\u001b]0;owned\u0007", action, resource);\n' });
+    const { cordon } = await bare({
+      'evil.cedar': '@id("a\u001b[31m\u202e")\npermit (principal == Agent::"\u001b]0;owned\u0007", action, resource);\n',
+    });
     const { stdout } = await cordon('policy', 'check', ...WITH);
     assert.doesNotMatch(stdout, /[\u001b\u0007\u202e]/);
     const { stdout: piped } = await cordon('policy', 'check', ...WITH, '--json');
@@ -169,7 +190,9 @@ describe('test', () => {
   });
 
   test('too little covered fails though every test passes, and says what is missing', async () => {
-    const { cordon } = await bare({ 'desk.test.yaml': 'tests:\n  - { name: a, agent: clerk, call: ledger/list_vendors, expect: allow }\n' });
+    const { cordon } = await bare({
+      'desk.test.yaml': 'tests:\n  - { name: a, agent: clerk, call: ledger/list_vendors, expect: allow }\n',
+    });
     assert.equal((await cordon('policy', 'test', ...WITH)).code, 0);
     const { code, stdout } = await cordon('policy', 'test', ...WITH, '--coverage-min', '8.4');
     assert.equal(code, 7);
@@ -189,15 +212,23 @@ describe('test', () => {
     const { dir } = await bare();
     const file = join(dir, 'policies', 'desk.cedar');
     const text = await readFile(file, 'utf8');
-    const child = spawn(process.execPath, [MAIN, 'policy', 'test', ...WITH, '--watch', '--json'], { cwd: dir, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [MAIN, 'policy', 'test', ...WITH, '--watch', '--json'], {
+      cwd: dir,
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const runs = ndjson(child);
-    assert.equal((await runs.next()).value?.['ok'], true);
+    const next = async (): Promise<Record<string, unknown>> => {
+      const result = await runs.next();
+      return result.done === true ? assert.fail('it ended') : result.value;
+    };
+    assert.equal((await next())['ok'], true);
     await writeFile(file, text.replace('amount_cents <= 1000000', 'amount_cents <= 10'));
-    assert.equal((await runs.next()).value?.['ok'], false);
+    assert.equal((await next())['ok'], false);
     await writeFile(file, 'permit (');
-    assert.match(JSON.stringify((await runs.next()).value), /"ok":false,"error":\{"message":"policies\/desk\.cedar:1/);
+    assert.match(JSON.stringify(await next()), /"ok":false,"error":\{"message":"policies\/desk\.cedar:1/);
     await writeFile(file, text);
-    assert.equal((await runs.next()).value?.['ok'], true);
+    assert.equal((await next())['ok'], true);
     child.kill('SIGINT');
     const [code] = (await once(child, 'exit')) as [number | null];
     assert.equal(code, 0, 'the last run passed');
@@ -220,8 +251,8 @@ async function* ndjson(child: ChildProcess): AsyncGenerator<Record<string, unkno
 }
 
 describe('fmt', () => {
-  const UGLY = '// keep\n@id("x")permit(principal,action,resource)when{true};\n';
-  const FORMED = '// keep\n@id("x")\npermit (principal, action, resource)\nwhen { true };\n';
+  const UGLY = '// keep\n@id("x")permit(principal,action,resource is Agent)when{principal==resource};\n';
+  const FORMED = '// keep\n@id("x")\npermit (\n  principal,\n  action,\n  resource is Agent\n)\nwhen { principal == resource };\n';
 
   test('rewrites what differs, keeps mode and link, leaves nothing beside it; again changes nothing', async () => {
     const { dir, cordon } = await bare();
@@ -230,7 +261,10 @@ describe('fmt', () => {
     await chmod(at('real'), 0o640);
     await symlink('real', at('link.cedar'));
     const check = await cordon('policy', 'fmt', 'policies', '--check');
-    assert.deepEqual([check.code, check.stdout], [7, 'x policies/desk.cedar\nx policies/link.cedar\nx 2 of 2 files would change: cordon policy fmt\n']);
+    assert.deepEqual(
+      [check.code, check.stdout],
+      [7, 'x policies/desk.cedar\nx policies/link.cedar\nx 2 of 2 files would change: cordon policy fmt\n'],
+    );
     assert.equal(await readFile(at('real'), 'utf8'), UGLY);
     const rewritten = json(await cordon('policy', 'fmt', 'policies', '--json'), 'cordon.policy-fmt/v1');
     assert.deepEqual(rewritten['changed'], ['policies/desk.cedar', 'policies/link.cedar']);
@@ -243,7 +277,11 @@ describe('fmt', () => {
   });
 
   test('one file that cannot be read: nothing is written, exit 2, all places', async () => {
-    const { dir, cordon } = await bare({ 'a.cedar': UGLY, 'b.cedar': 'permit (;\n', 'c.cedar': 'permit (principal, action, resource) when { = };' });
+    const { dir, cordon } = await bare({
+      'a.cedar': UGLY,
+      'b.cedar': 'permit (;\n',
+      'c.cedar': 'permit (principal, action, resource) when { = };',
+    });
     const { code, stdout } = await cordon('policy', 'fmt', 'policies');
     assert.equal(code, 2);
     assert.match(stdout, /policies\/b\.cedar:\d.*syntax[^]*policies\/c\.cedar:1:\d+: error syntax[^]*x 2 errors, nothing was written\n$/);
@@ -252,9 +290,13 @@ describe('fmt', () => {
 
   test('`-` is a filter; one file can be named', async () => {
     const { dir, cordon } = await bare({ 'a.cedar': UGLY });
-    const pipe = (args: readonly string[], input: string): Promise<Ran> => execute(process.execPath, [MAIN, 'policy', 'fmt', '-', ...args], { cwd: dir, input } satisfies RunOptions);
+    const pipe = (args: readonly string[], input: string): Promise<Ran> =>
+      execute(process.execPath, [MAIN, 'policy', 'fmt', '-', ...args], { cwd: dir, input } satisfies RunOptions);
     assert.deepEqual(await pipe([], UGLY), { code: 0, stdout: FORMED, stderr: '' });
-    assert.deepEqual([(await pipe(['--check'], UGLY)).code, (await pipe(['--check'], FORMED)).code, (await pipe([], 'permit')).code], [7, 0, 2]);
+    assert.deepEqual(
+      [(await pipe(['--check'], UGLY)).code, (await pipe(['--check'], FORMED)).code, (await pipe([], 'permit')).code],
+      [7, 0, 2],
+    );
     assert.equal((await cordon('policy', 'fmt', 'policies/a.cedar')).stdout, 'v policies/a.cedar\nv 1 of 1 file rewritten\n');
   });
 });
@@ -274,15 +316,29 @@ describe('the world of the example', () => {
   test('and what its servers offer', async () => {
     const stateDir = await directory();
     await seed(stateDir, []);
-    const servers = processes('unprotected', { inboxDir: stateDir, stateDir, ports: await freePorts(), ledgerApiKey: 'key' }).filter(({ kind }) => kind === 'resource');
+    const servers = processes('unprotected', { inboxDir: stateDir, stateDir, ports: await freePorts(), ledgerApiKey: 'key' }).filter(
+      ({ kind }) => kind === 'resource',
+    );
     const { tools } = await read();
-    const seen = await Promise.all([...servers.map(listing), mcpPeer('test', () => ({ command: inboxServer(stateDir) })).listTools().then((list) => ['inbox', list] as const)]); // prettier-ignore
+    const seen = await Promise.all([...servers.map(listing), listed('inbox', { command: inboxServer(stateDir) })]); // prettier-ignore
     for (const [name, list] of seen) {
-      const offered = worldJson({ ...(await read()), tools: new Map([[name, readTools(parseJson(Buffer.from(JSON.stringify(list)), { maxBytes: 1_000_000, maxDepth: 64 }))]]) });
+      const offered = worldJson({
+        ...(await read()),
+        tools: new Map([[name, readTools(parseJson(Buffer.from(JSON.stringify(list)), { maxBytes: 1_000_000, maxDepth: 64 }))]]),
+      });
       const recorded = worldJson({ ...(await read()), tools: new Map([[name, tools.get(name) ?? []]]) });
       assert.deepEqual(offered.tools, recorded.tools, name);
     }
   });
+
+  async function listed(name: string, target: Target): Promise<readonly [string, unknown]> {
+    const peer = mcpPeer('test', () => target);
+    try {
+      return [name, await peer.listTools()];
+    } finally {
+      await peer.close();
+    }
+  }
 
   async function listing({ name, command, env }: DeskProcess): Promise<readonly [string, unknown]> {
     const [file = '', ...args] = command;
@@ -295,10 +351,7 @@ describe('the world of the example', () => {
         headers.set('authorization', 'Bearer key');
         return fetch(to, { ...init, headers });
       };
-      const peer = mcpPeer('test', () => ({ url, fetch: fetchWithKey }));
-      const list = await peer.listTools();
-      await peer.close();
-      return [name, list];
+      return await listed(name, { url, fetch: fetchWithKey });
     } finally {
       child.stdin.end();
       child.kill();

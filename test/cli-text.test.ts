@@ -9,7 +9,7 @@ import { asFailure, EXIT, Failure, failureJson, renderFailure } from '../src/cli
 import { renderWhy } from '../src/cli/explain.ts';
 import { changeLevel } from '../src/cli/levels.ts';
 import { createPaint, wantsColor } from '../src/cli/paint.ts';
-import { distance, similar } from '../src/cli/similar.ts';
+import { distance, similar } from '../src/domain/similar.ts';
 import { table, widthOf } from '../src/cli/table.ts';
 import { duration, several } from '../src/cli/units.ts';
 import { escapeJson, plain } from '../src/cli/untrusted.ts';

@@ -61,6 +61,8 @@ test('a value is exact or refused', () => {
     [{ enum: ['a'] }, 'b', 'CORDON-3006'],
     [{ enum: [1, 2] }, 2, '2'],
     [{ enum: [1, 2] }, 3, 'CORDON-3006'],
+    [{ anyOf: [{ const: 'a' }, { const: 'b' }] }, 'b', '"b"'],
+    [{ anyOf: [{ const: 'a' }, { const: 'b' }] }, 'c', 'CORDON-3006'],
     [{ enum: ['a', 1] }, 1, '{"integer": 1}'],
     [{ enum: ['a', 1] }, 'b', 'CORDON-3006'],
     [{ type: 'integer' }, 5, '5'],
@@ -231,7 +233,7 @@ test('a union, a map and a tuple are policy that an author can write, and that s
         host: { type: 'string', format: 'ipv4' },
       }),
     ),
-    tool('open', object({ path: string }, { additionalProperties: true })),
+    tool('open', object({ o: object({ path: string }, { additionalProperties: true }) }, { required: ['o'] })),
   );
   const holds = async (condition: string, input: JsonObject, name = 't'): Promise<boolean> => {
     const set = await policySet(`@id("a") permit (principal, action == Action::"ledger/${name}", resource) when { ${condition} };`, world);
@@ -271,10 +273,72 @@ test('a union, a map and a tuple are policy that an author can write, and that s
   }
   // of an open record every property is a tag, also one that the schema lists: a policy need not know which
   for (const name of ['path', 'mode', '__proto__', '']) {
-    assert.equal(await holds(`context.input.hasTag("${name}")`, { [name]: 'a' }, 'open'), true, name);
-    assert.equal(await holds(`context.input.hasTag("${name}")`, { other: 'a' }, 'open'), false, name);
+    assert.equal(await holds(`context.input.o.hasTag("${name}")`, { o: { [name]: 'a' } }, 'open'), true, name);
+    assert.equal(await holds(`context.input.o.hasTag("${name}")`, { o: { other: 'a' } }, 'open'), false, name);
   }
-  assert.equal(await holds('context.input has path && context.input.path == "/"', { path: '/', mode: 7 }, 'open'), true);
+  assert.equal(await holds('context.input.o has path && context.input.o.path == "/"', { o: { path: '/', mode: 7 } }, 'open'), true);
+});
+
+test('[Cedar] a policy that asks for what it could not see is refused, whatever it hides behind', async () => {
+  const open = object({ path: { type: 'string' }, deep: {} }, { additionalProperties: { type: 'object' } });
+  const either = { anyOf: [open, { type: 'string' }] };
+  const all = {
+    o: open,
+    m: { type: 'object', additionalProperties: open },
+    u: either,
+    a: {},
+    b: { type: 'boolean' },
+    t: { type: 'array', prefixItems: [open], items: false },
+  };
+  const world = worldOf(
+    tool('t', object(all, { required: Object.keys(all) })),
+    tool('shut', object({ o: object({}), b: { type: 'boolean' } }, { required: ['o', 'b'] })),
+  );
+  const refused: readonly (readonly [string, RegExp])[] = [
+    ['context.input.o has mode', /`has` does not see `mode`.*`ledger\/t`.*ask `hasTag\("mode"\)`/],
+    ['context.input has o.mode', /does not see `mode`/],
+    ['!(context has input.o.mode)', /does not see `mode`/],
+    ['context.input.u has object.mode', /does not see `mode`/],
+    ['context.input.t.item0 has mode', /does not see `mode`/],
+    ['context.input.m.hasTag("x") && context.input.m.getTag("x") has mode', /does not see `mode`/],
+    ['(if context.input.b then context.input.o else context.input.o) has mode', /does not see `mode`/],
+    ['{ x: context.input.o }.x has mode', /does not see `mode`/],
+    ['resource.server.hasTag(if context.input.o has mode then "a" else "b")', /does not see `mode`/],
+    ['context.input.a has mode', /shows nothing of what is in it/],
+    ['context.input.a.hasTag("mode")', /shows nothing/],
+    ['context.input has a.mode', /shows nothing/],
+    ['context.input.o has deep.mode', /shows nothing/],
+    ['context.input.o.hasTag("x") && context.input.o.getTag("x") has mode', /shows nothing/],
+  ];
+  const policy = (effect: string, action: string, condition: string): string =>
+    `@id("a") ${effect} (principal, ${action}, resource) when { context.input.b || ${condition} };`;
+  for (const [condition, reason] of refused) {
+    for (const effect of ['permit', 'forbid'])
+      await assert.rejects(
+        policySet(policy(effect, 'action == Action::"ledger/t"', condition), world),
+        { code: 'CORDON-9006', message: reason },
+        condition,
+      );
+  }
+  for (const action of ['action', 'action in Action::"tools/call"', 'action in [Action::"ledger/shut", Action::"ledger/t"]']) {
+    const guarded = policy('forbid', action, 'context has input.o && context.input.o has mode').replace('context.input.b ||', '');
+    await assert.rejects(policySet(guarded, world), { code: 'CORDON-9006', message: /does not see `mode`/ }, action);
+  }
+  for (const condition of [
+    'context.input has a',
+    'context.input.o has path',
+    'context.input.o.hasTag("mode")',
+    'context.input has nothing',
+    'context.input.u has string',
+    'context.input.a == context.input.o.deep',
+  ]) {
+    await policySet(
+      policy('permit', 'action == Action::"ledger/t"', condition.endsWith('deep') ? `context.input.o has deep && ${condition}` : condition),
+      world,
+    );
+  }
+  // of a record nothing is hidden: what its schema does not list is refused
+  await policySet(policy('permit', 'action == Action::"ledger/shut"', 'context.input.o has mode'), world);
 });
 
 test('[MCP-2025-11-25] every tool of the real filesystem server is typed', async () => {

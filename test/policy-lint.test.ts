@@ -8,8 +8,8 @@ import { Refusal } from '../src/domain/refusal.ts';
 import type { World } from '../src/domain/registry.ts';
 import { admit } from '../src/policy/admit.ts';
 import { closeAdmission } from '../src/policy/admission.ts';
-import { lint } from '../src/policy/lint.ts';
-import { type LintFinding, type RuleId, RULES } from '../src/policy/lint-rules.ts';
+import { lint } from '../src/policy/lint/lint.ts';
+import { type LintFinding, type RuleId, RULES } from '../src/policy/lint/rules.ts';
 import { call, desk, digest, POLICIES, tool } from './support/policy-desk.ts';
 
 after(closeAdmission);
@@ -127,7 +127,7 @@ describe('each rule finds what it is for, where it is', () => {
   test('a value that the tool does not list', async () => {
     const currency = { type: 'object', properties: { currency: { type: 'string', enum: ['EUR', 'USD'] }, count: { type: 'integer', enum: [1, 2] } }, required: ['currency', 'count'], additionalProperties: false }; // prettier-ignore
     const world = { ...LINKED, tools: new Map([['ledger', [tool('pay_invoice', currency)]]]) };
-    const [text, number] = await linted(`${when('context.input.currency == "EURO" && context.input.count != 3')}`, world);
+    const [text, number] = await linted(when('context.input.currency == "EURO" && context.input.count != 3'), world);
     assert.deepEqual([text?.rule, text?.help], ['impossible-value', 'did you mean `"EUR"`?']);
     assert.deepEqual([number?.rule, number?.expected], ['impossible-value', 'one of 1, 2']);
     assert.deepEqual(rules(await linted(when('context.input.currency == "EUR" && context.input.count != 2'), world)), []);
@@ -221,7 +221,7 @@ describe('all findings at once', () => {
       rule,
       severity?.toLowerCase(),
     ]);
-    assert.deepEqual(sections.toSorted(), Object.entries(RULES).toSorted());
+    assert.deepEqual(Object.fromEntries(sections), RULES);
     for (const rule of Object.keys(RULES)) assert.ok(docs.includes(`[${rule}](#${rule})`), rule);
   });
 });

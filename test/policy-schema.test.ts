@@ -113,6 +113,12 @@ test('[Cedar] an input schema becomes a typed record', () => {
       },
       { kind: STRING, 'a?': STRING, 'b?': 'Long' },
     ],
+    ['union that requires', { oneOf: [object({ a: string }, { required: ['a'] }), object({ a: string })] }, { 'a?': STRING }],
+    [
+      'union that knows null',
+      { oneOf: [object({ a: { type: ['string', 'null'], default: null } }), object({ a: string })] },
+      { 'a?': { 'string?': STRING, 'null?': 'Boolean' } },
+    ],
     [
       'union that disagrees',
       { oneOf: [object({ a: string }), object({ a: integer })] },
@@ -164,15 +170,16 @@ test('[Cedar] an input schema becomes a typed record', () => {
 test('[Cedar] the arguments as a whole are an object', () => {
   const string = { type: 'string' };
   const table: readonly (readonly [string, JsonObject, Short])[] = [
-    ['no word', {}, { '...': UNTYPED }],
-    ['any object', { type: 'object' }, { '...': UNTYPED }],
+    ['no word', {}, {}],
+    ['any object', { type: 'object' }, {}],
     ['no argument', object({}), {}],
     ['no argument at all', { type: 'object', additionalProperties: false }, {}],
-    ['a map', { type: 'object', additionalProperties: string }, { '...': STRING }],
+    ['a map', { type: 'object', additionalProperties: string }, {}],
+    ['open', object({ x: string }, { additionalProperties: true }), { 'x?': STRING }],
     ['without a type', { properties: { x: string } }, { 'x?': STRING }],
     ['by reference', { $ref: '#/$defs/a', $defs: { a: object({ x: string }) } }, { 'x?': STRING }],
     ['two forms', { oneOf: [object({ x: string }, { required: ['x'] }), object({ y: string })] }, { 'x?': STRING, 'y?': STRING }],
-    ['an alternative that is no object', { type: 'object', anyOf: [{ type: 'object' }, { type: 'string' }] }, { '...': UNTYPED }],
+    ['an alternative that is no object', { type: 'object', anyOf: [object({ x: string }), string] }, { 'x?': UNTYPED }],
     ['an array', { type: 'array' }, 'the input schema does not describe an object'],
     ['an alternative to an object', { anyOf: [object({}), string] }, 'the input schema does not describe an object'],
     ['remote', { $ref: 'https://evil.example/' }, 'the input schema does not describe an object'],
@@ -342,7 +349,7 @@ test('any legal name can be written in a policy', async () => {
 });
 
 test('the entity types of open records are identifiers, of no two tools the same', async () => {
-  const open = { type: 'object', additionalProperties: { type: 'object' } };
+  const open = object({ o: { type: 'object', additionalProperties: { type: 'object' } } });
   const names = [
     'a',
     'a_1',
@@ -369,7 +376,7 @@ test('the entity types of open records are identifiers, of no two tools the same
   assert.equal(types.length, 2 * names.length);
   for (const type of types) assert.match(type, /^[A-Za-z_]\w*$/);
   const set = await policySet(ALLOW_ALL, world);
-  for (const name of names) assert.equal(set.decide(call('clerk', `ledger/${name}`, { o: { p: 1 } }), world).verdict, 'allow', name);
+  for (const name of names) assert.equal(set.decide(call('clerk', `ledger/${name}`, { o: { p: { q: 1 } } }), world).verdict, 'allow', name);
 });
 
 test('[I10] a schema made to be expensive is refused at once', () => {

@@ -109,13 +109,14 @@ describe('coverage', () => {
     assert.equal(seen, outcomes);
   });
 
-  test('a request that no policy is asked about covers nothing', () => assert.equal(covered({ agent: 'clark' }, { resource: 'x/y' }).seen, 0));
+  test('a request that no policy is asked about covers nothing', () =>
+    assert.equal(covered({ agent: 'clark' }, { resource: 'x/y' }).seen, 0));
 
   test('places of clauses are those of the file', () => {
     const clauses = covered().policies.flatMap((policy) => policy.clauses);
     const lines = POLICIES.split('\n');
     for (const { clause, source } of clauses) {
-      assert.ok(lines[Number(source.split(':')[1]) - 1]?.includes(clause.slice(0, 20)), `${source} ${clause}`);
+      assert.ok((lines[Number(source.split(':')[1]) - 1] ?? '').includes(clause.slice(0, 20)), `${source} ${clause}`);
     }
   });
 });
@@ -138,12 +139,14 @@ tests:
 `);
     assert.deepEqual(plain, row({ name: 'plain', source: 't.test.yaml:4', input: { vendor: 'Acme', amount_cents: 5 }, policy: 'clerk-pays', levels: { auditor: 'off' } })); // prettier-ignore
     assert.deepEqual(other?.input, { vendor: 'Acme', amount_cents: 9_007_199_254_740_993n });
-    assert.deepEqual(other?.levels, { auditor: 'off', clerk: 'watched' });
+    assert.deepEqual(other.levels, { auditor: 'off', clerk: 'watched' });
     assert.deepEqual([elsewhere?.action, elsewhere?.resource, elsewhere?.input], ['tools/list', 'ledger', undefined]);
   });
 
   test('anchors and merges are there for calls that tests share', () => {
-    const [, second] = tests('tests:\n  - &pay { name: one, agent: clerk, call: ledger/pay_invoice, expect: deny }\n  - { <<: *pay, name: two }\n');
+    const [, second] = tests(
+      'tests:\n  - &pay { name: one, agent: clerk, call: ledger/pay_invoice, expect: deny }\n  - { <<: *pay, name: two }\n',
+    );
     assert.deepEqual([second?.name, second?.agent], ['two', 'clerk']);
   });
 
@@ -212,7 +215,11 @@ describe('a world as JSON', () => {
     const json = worldJson({ ...world, tools, levels: levels({ clerk: 'off' }) });
     assert.ok(!JSON.stringify(json).includes('ignore all'));
     const back = worldOf(WORLD.parse(JSON.parse(JSON.stringify(json))));
-    const inputSchema = { type: 'object', properties: { description: { type: 'string', enum: ['title', 'description'] } }, required: ['description'] };
+    const inputSchema = {
+      type: 'object',
+      properties: { description: { type: 'string', enum: ['title', 'description'] } },
+      required: ['description'],
+    };
     assert.deepEqual(back, { ...world, tools: new Map([['ledger', [{ name: 'a', definition: { name: 'a', inputSchema }, inputSchema }]]]), levels: levels({ clerk: 'off' }) }); // prettier-ignore
   });
 });
@@ -224,7 +231,8 @@ describe('fmt', () => {
   };
 
   test('comments and paragraphs stay where they are; one policy, one form', () => {
-    const text = '// head\n\n\n\n// of the first\n@id("a")permit(principal,action,resource);// behind\npermit(principal,action,resource)when{ // in\n true};\n\n// last';
+    const text =
+      '// head\n\n\n\n// of the first\n@id("a")permit(principal,action,resource);// behind\npermit(principal,action,resource)when{ // in\n true};\n\n// last';
     assert.equal(
       fmt(text),
       '// head\n\n// of the first\n@id("a")\npermit (principal, action, resource); // behind\n\npermit (principal, action, resource)\nwhen\n{ // in\n  true\n};\n\n// last\n',
@@ -237,7 +245,10 @@ describe('fmt', () => {
   });
 
   test('what cannot be read is told, all of it, and there is no text', () => {
-    const result = formatted({ path: 'p.cedar', text: 'permit (principal action, resource);\n@id("a") permit (principal, action, resource);\npermit (principal, action, resource) when { = };' });
+    const result = formatted({
+      path: 'p.cedar',
+      text: 'permit (principal action, resource);\n@id("a") permit (principal, action, resource);\npermit (principal, action, resource) when { = };',
+    });
     assert.ok(typeof result !== 'string');
     assert.deepEqual(result.map(({ line, rule }) => [line, rule]), [[1, 'syntax'], [3, 'syntax']]); // prettier-ignore
   });

@@ -54,7 +54,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   RFC7493: proved('I-JSON: duplicate keys, lone surrogates and inexact numbers are refused'),
   RFC8785: proved('Canonical JSON of a log leaf'),
   RFC9457: proved('Problem details of a refusal over HTTP'),
-  'AuthZEN-1.0': later('Subject, action, resource and context of a request', 'in process for now; the HTTP surface is a later part'),
+  'AuthZEN-1.0': proved('Authorization API 1.0: evaluation, evaluations, search and metadata; a PEP that asks a remote PDP'),
   Cedar: proved('Policies are Cedar, unchanged, evaluated by the official engine'),
   'MCP-2026-07-28': proved('Model Context Protocol, revision 2026-07-28'),
   'MCP-2025-11-25': proved('Model Context Protocol, revision 2025-11-25'),

@@ -31,6 +31,8 @@ export interface Question {
   readonly action: string;
   readonly resource: string;
   readonly input: JsonObject;
+  /** Policies to decide with in place of those that are enforced. */
+  readonly draft?: JsonObject;
 }
 
 export interface Client {
@@ -52,6 +54,9 @@ export interface Client {
   promotePolicies(order: JsonObject): Promise<Reply<'rollout'>>;
   rollbackPolicies(order: JsonObject): Promise<Reply<'rollout'>>;
   withdrawPolicies(order: JsonObject): Promise<Reply<'rollout'>>;
+  policyDiff(question: JsonObject): Promise<Reply<'diff'>>;
+  policySuggest(question: JsonObject): Promise<Reply<'suggestion'>>;
+  blast(question: JsonObject): Promise<Reply<'blast'>>;
   acceptResource(resource: string): Promise<Reply<'pin'>>;
   startRun(kind: 'agent' | 'resource', name: string): Promise<Reply<'run'>>;
   endRun(run: string): Promise<Reply<'ended'>>;
@@ -96,7 +101,7 @@ export async function openClient(data: string): Promise<Client> {
     whois: (asked) => ask(REPLIES.whois, 'GET', `/v1/whois?q=${at(asked)}`),
     decisions: (filter) => ask(REPLIES.decisions, 'GET', `/v1/decisions?${queryOf(filter)}`),
     why: (decision) => ask(REPLIES.why, 'GET', `/v1/decisions/${at(decision)}`),
-    can: (question) => ask(REPLIES.can, 'POST', '/v1/can', { ...question }),
+    can: (question) => ask(REPLIES.can, 'POST', '/v1/can', { ...question }, LONG_TIMEOUT_MS),
     setLevel: (name, level, reason) => ask(REPLIES.level, 'POST', `/v1/agents/${at(name)}/level`, { level, reason }),
     doctor: () => ask(REPLIES.doctor, 'GET', '/v1/doctor', undefined, LONG_TIMEOUT_MS),
     policies: () => ask(REPLIES.policies, 'GET', '/v1/policies'),
@@ -106,6 +111,9 @@ export async function openClient(data: string): Promise<Client> {
     promotePolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/promote', order, LONG_TIMEOUT_MS),
     rollbackPolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/rollback', order),
     withdrawPolicies: (order) => ask(REPLIES.rollout, 'POST', '/v1/policies/withdraw', order),
+    policyDiff: (question) => ask(REPLIES.diff, 'POST', '/v1/policies/diff', question, LONG_TIMEOUT_MS),
+    policySuggest: (question) => ask(REPLIES.suggestion, 'POST', '/v1/policies/suggest', question, LONG_TIMEOUT_MS),
+    blast: (question) => ask(REPLIES.blast, 'POST', '/v1/blast', question, LONG_TIMEOUT_MS),
     acceptResource: (resource) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, {}),
     startRun: (kind, name) => ask(REPLIES.run, 'POST', '/v1/runs', { kind, name }),
     endRun: (run) => ask(REPLIES.ended, 'DELETE', `/v1/runs/${at(run)}`),

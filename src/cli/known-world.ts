@@ -3,9 +3,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readPolicies } from '../control/policies.ts';
-import { readTools } from '../control/tools.ts';
-import { WORLD, worldOf } from '../control/world-view.ts';
 import { parseJson } from '../domain/json.ts';
 import type { Resource, Tool, World } from '../domain/registry.ts';
 import type { PolicySource } from '../policy/policy-set.ts';
@@ -48,7 +45,9 @@ function told(known: KnownWorld): KnownWorld {
 /** Undefined when none runs here. */
 async function ofServer(context: Context): Promise<World | undefined> {
   try {
-    return worldOf((await context.connected((client) => client.world())).value);
+    const { value } = await context.connected((client) => client.world());
+    const { worldOf } = await import('../control/world-view.ts');
+    return worldOf(value);
   } catch (error) {
     if (error instanceof Failure && error.exit === 'unreachable') return undefined;
     throw error;
@@ -68,7 +67,7 @@ async function pinnedTools(database: string, resources: readonly Resource[]): Pr
     () => false,
   );
   if (!exists) return tools; // opening would make one
-  const { openSqliteStore } = await import('../store/sqlite.ts');
+  const [{ openSqliteStore }, { readTools }] = await Promise.all([import('../store/sqlite.ts'), import('../control/tools.ts')]);
   const store = await openSqliteStore(database);
   try {
     for (const { name } of resources) {
@@ -88,6 +87,7 @@ async function worldIn(file: string): Promise<World> {
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw new Failure('usage', `cannot read \`${file}\``, { fix, cause });
   });
+  const { WORLD, worldOf } = await import('../control/world-view.ts');
   try {
     return worldOf(WORLD.parse(parseJson(bytes, BOUNDS)));
   } catch (cause) {
@@ -103,7 +103,7 @@ export interface PolicyFiles {
 
 /** The policies of a directory; of the one that cordon.yaml names when none is given. @throws Refusal CORDON-9006, CORDON-9007 */
 export async function policyFiles({ config }: Context, given: string | undefined): Promise<PolicyFiles> {
-  const { readConfig } = await import('../server/config.ts');
+  const [{ readConfig }, { readPolicies }] = await Promise.all([import('../server/config.ts'), import('../control/policies.ts')]);
   const directory = given === undefined ? (await readConfig(config)).policies : resolve(given);
   const sources = await readPolicies(directory);
   return { directory, sources: sources.map(({ path, text }) => ({ path: shown(join(directory, path)), text })) };

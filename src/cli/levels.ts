@@ -1,13 +1,13 @@
 // `off` and `release` as one act in two directions (UX reference J5): look, change, report what every PEP saw, say how to undo it.
 import { LEVELS, type Level } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { similar } from '../domain/similar.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import { EXIT, Failure } from './errors.ts';
 import { labelled } from './explain.ts';
 import type { Mark, Paint } from './paint.ts';
 import type { ReplyOf } from './replies.ts';
-import { similar } from './similar.ts';
 import { table } from './table.ts';
 import { count, duration, several } from './units.ts';
 import { plain } from './untrusted.ts';

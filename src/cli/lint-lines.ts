@@ -1,6 +1,6 @@
 // Findings about policies as a person reads them: place, line, caret, what was seen and expected, the fix, the page of the rule.
 import type { JsonObject } from '../domain/json.ts';
-import type { LintFinding } from '../policy/lint-rules.ts';
+import type { LintFinding } from '../policy/lint/rules.ts';
 import type { Paint } from './paint.ts';
 import { plain } from './untrusted.ts';
 

@@ -5,6 +5,7 @@ import { EXIT } from './errors.ts';
 import { showExamples, usageFailure } from './usage.ts';
 import { agentsCommand } from './commands/agents.ts';
 import { auditCommand } from './commands/audit.ts';
+import { blastCommand } from './commands/blast.ts';
 import { canCommand } from './commands/can.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
@@ -28,6 +29,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   agentsCommand,
   whoisCommand,
   canCommand,
+  blastCommand,
   whyCommand,
   offCommand,
   releaseCommand,

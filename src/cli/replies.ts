@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
+import { ANALYSIS_REPLIES } from './replies-analysis.ts';
 
 const level = z.enum(LEVELS);
 
@@ -241,6 +242,7 @@ export const REPLIES = {
   pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
   run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),
   ended: z.object({ run: z.string(), ended: z.boolean() }),
+  ...ANALYSIS_REPLIES,
 } as const;
 
 export type ReplyName = keyof typeof REPLIES;

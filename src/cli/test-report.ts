@@ -3,12 +3,21 @@ import type { Decision } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { ClauseCoverage, Coverage, PolicyCoverage } from '../policy/coverage.ts';
 import { reachedPolicy, type TestResult } from '../policy/test-table.ts';
-import type { Tested } from './commands/policy-test.ts';
 import type { Mark, Paint } from './paint.ts';
 import { becauseLines } from './explain.ts';
 import { table } from './table.ts';
 import { several } from './units.ts';
 import { plain } from './untrusted.ts';
+
+/** One run of the tables. */
+export interface Tested {
+  readonly results: readonly TestResult[];
+  readonly coverage: Coverage;
+  /** Against what: see known-world.ts. */
+  readonly world: { readonly from: string; readonly detail: string };
+  /** Percent that has to be covered. */
+  readonly least: number | undefined;
+}
 
 /** `allow by clerk-pays`, `deny CORDON-3001` */
 const observed = ({ verdict, code, determining }: Decision): string =>
@@ -84,7 +93,9 @@ function gapLines(paint: Paint, { policy, source, exercised, clauses }: PolicyCo
   const open = clauses.flatMap((clause) => gapOf(clause));
   if (exercised === 0) return [`  ${paint.mark('x')} ${plain(policy)}  never exercised  ${paint('dim', plain(source))}`];
   if (open.length === 0) return [];
-  const rows = open.map(({ clause, gap, mark, at }) => [[mark, () => paint.mark(mark)], clause, gap, [at, (text: string) => paint('dim', text)]] as const);
+  const rows = open.map(
+    ({ clause, gap, mark, at }) => [[mark, () => paint.mark(mark)], clause, gap, [at, (text: string) => paint('dim', text)]] as const,
+  );
   return [`  ${paint.mark('!')} ${plain(policy)}`, ...table(rows, 4)];
 }
 

@@ -1,7 +1,7 @@
 // How a command line is told that it is wrong, and help that opens with examples.
 import type { Command, CommanderError } from 'commander';
+import { similar } from '../domain/similar.ts';
 import { Failure } from './errors.ts';
-import { similar } from './similar.ts';
 
 /** Puts examples before everything else in the help of a command. */
 export const showExamples = (command: Command, lines: readonly string[]): Command =>

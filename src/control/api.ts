@@ -67,7 +67,7 @@ export function createIdentityApi(control: Control, own: TlsMaterial): Api {
     const { ready } = await control.status();
     return reply.code(ready ? 200 : 503).send({ ready });
   });
-  if (control.config.authzen.peps.some(({ keySha256 }) => keySha256 !== undefined)) serveAuthzen(app, control, keyDoor(control));
+  if (control.config.authzen.peps.some(({ key }) => key !== undefined)) serveAuthzen(app, control, keyDoor(control));
   return apiOf(app, false);
 }
 

@@ -68,8 +68,8 @@ function pepOfKey(peps: readonly AuthzenPepConfig[], key: string | undefined): A
   if (key === undefined)
     throw new Refusal('CORDON-1001', 'no client certificate and no key', { fix: `send \`Authorization: Bearer KEY\`; ${REGISTER}` });
   // found by digest: how long that takes says nothing about the key
-  const digest = sha256Hex(key);
-  const known = peps.find(({ keySha256 }) => keySha256 === digest);
+  const digest = `sha256:${sha256Hex(key)}`;
+  const known = peps.find((pep) => pep.key === digest);
   if (known === undefined) throw new Refusal('CORDON-1013', 'the key is not that of a registered PEP', { fix: REGISTER });
   return pepOf(known);
 }

@@ -99,7 +99,9 @@ function admitToWorld(control: Control, door: AuthzenDoor, pep: AuthzenPep): Adm
       const id = `dec_${randomId(10)}`;
       const head = { id, now: control.now(), pep: { id: pep.name, version: control.authzen.version } };
       const record = decisionRecord(snapshot, request, decision, head);
-      control.decisions.add({ record, receipt: control.log.append(record), request });
+      const receipt = control.log.append(record);
+      // what was asked in the name of an agent that the PEP does not speak for is nothing that the agent asked
+      control.decisions.add({ record, receipt, request: decision.code === 'CORDON-1012' ? undefined : request });
       return id;
     },
   });

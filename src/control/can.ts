@@ -2,12 +2,15 @@
 import type { AccessRequest, Decision, Explanation, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { Control } from './control.ts';
+import type { WhichPolicies } from './policy-sets.ts';
 
 export interface CanQuestion {
   readonly agent: string;
   readonly action: string;
   readonly resource: string;
   readonly input: JsonObject;
+  /** Policies to decide with in place of those that are enforced. */
+  readonly draft?: WhichPolicies;
 }
 
 export type CanAnswer = {
@@ -17,8 +20,11 @@ export type CanAnswer = {
   readonly explanation?: Explanation;
 };
 
-export function can(control: Control, question: CanQuestion): CanAnswer {
-  const { decision, explanation } = control.ask(requestOf(control, question));
+/** @throws Refusal for a draft that is not admitted */
+export async function can(control: Control, question: CanQuestion): Promise<CanAnswer> {
+  const { draft } = question;
+  const set = draft && (await control.analysis.set(draft, control.publisher.current().world));
+  const { decision, explanation } = control.ask(requestOf(control, question), set);
   const why = explanation === undefined ? {} : { explanation };
   return { schema: 'cordon.can/v1', allowed: decision.verdict === 'allow', decision, ...why };
 }

@@ -62,8 +62,8 @@ export interface AuthzenStoreConfig {
 export interface AuthzenPepConfig {
   readonly name: string;
   readonly workload?: { readonly kind: 'agent' | 'resource'; readonly name: string };
-  /** Hex SHA-256 of the key: 64 digits, lower case. */
-  readonly keySha256?: string;
+  /** Digest of the key: `sha256:` and 64 hex digits, lower case. */
+  readonly key?: string;
   /** Stores that it may ask. */
   readonly stores: readonly string[];
   /** Agents for which it may ask about Cordon's own world. */

@@ -2,12 +2,14 @@
 import type { AccessRequest, Decision, Explanation, Level, LogRecord, Receipt } from '../domain/access.ts';
 import type { SpiffeId } from '../domain/spiffe-id.ts';
 import type { SvidFacts } from '../identity/svid.ts';
+import type { PolicySet } from '../policy/policy-set.ts';
 import type { Levels, Store } from '../store/ports.ts';
 import type { AuthzenService } from './authzen-service.ts';
 import type { Catalog, ResourceState } from './catalog.ts';
 import type { Config } from './config.ts';
 import type { DecisionIndex } from './decisions.ts';
 import type { Issuer } from './issuer.ts';
+import type { PolicyAnalysis } from './policy-analysis.ts';
 import type { PolicyRollout } from './policy-rollout.ts';
 import type { HistoryView, PoliciesView } from './policy-views.ts';
 import type { Publisher } from './publisher.ts';
@@ -83,8 +85,10 @@ export interface Control {
   connections(): readonly LiveConnection[];
   status(): Promise<StatusView>;
   doctor(): Promise<DoctorView>;
-  ask(request: AccessRequest): { readonly decision: Decision; readonly explanation: Explanation | undefined };
+  /** What would be decided now; with `draft` in place of the policies that are enforced. */
+  ask(request: AccessRequest, draft?: PolicySet): { readonly decision: Decision; readonly explanation: Explanation | undefined };
   readonly rollout: PolicyRollout;
+  readonly analysis: PolicyAnalysis;
   policies(): Promise<PoliciesView>;
   /** Newest first. */
   policyHistory(limit: number): Promise<HistoryView>;

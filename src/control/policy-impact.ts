@@ -1,7 +1,6 @@
 // What would change: recorded requests are decided again, by the set that is enforced and by another, in the same world. Comparing two
 // sets, and not a set with what was recorded, leaves out what levels, tools and agents have changed since: only policy differs.
 // Requests are those recorded at decision time; what they speak of and is no longer registered as it was cannot be evaluated.
-import { setImmediate } from 'node:timers/promises';
 import type { Sealer } from '../crypto/seal.ts';
 import type { AccessRequest, Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
@@ -11,14 +10,9 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import type { DecisionRow } from '../store/ports.ts';
 import { requestOf } from './decision-rows.ts';
 import type { DecisionIndex } from './decisions.ts';
+import { recorded, type RecordedSpan } from './recorded.ts';
 
-/** Which recorded decisions are looked at: the newest ones. */
-export interface ImpactSpan {
-  /** Unix milliseconds. */
-  readonly since: number;
-  /** At most this many. */
-  readonly limit: number;
-}
+export type ImpactSpan = Omit<RecordedSpan, 'agent'>;
 
 export interface ImpactQuestion extends ImpactSpan {
   readonly from: PolicySet;
@@ -66,20 +60,10 @@ export type Impact = {
   readonly changes: readonly ImpactChange[];
 };
 
-const PAGE = 200;
-/** Calls go first: the thread is given back after this long. Milliseconds. */
-const SLICE = 2;
-
 /** Decides what was recorded again. Gives the thread back every few milliseconds. @throws Refusal CORDON-9004 */
 export async function impactOf(parts: ImpactParts, question: ImpactQuestion): Promise<Impact> {
   const tally = new Tally(question);
-  let sliceEnd = performance.now() + SLICE;
-  for await (const row of recorded(parts, question)) {
-    tally.add(row, replayed(row, parts.sealer, question));
-    if (performance.now() < sliceEnd) continue;
-    await setImmediate();
-    sliceEnd = performance.now() + SLICE;
-  }
+  for await (const row of recorded(parts.decisions, question)) tally.add(row, replayed(row, parts.sealer, question));
   return tally.impact();
 }
 
@@ -87,22 +71,6 @@ export async function impactOf(parts: ImpactParts, question: ImpactQuestion): Pr
 export function unaccepted({ changes }: Impact, accepted: readonly string[]): readonly string[] {
   const widening = changes.filter(({ change }) => change === 'deny>allow').flatMap(({ policies }) => policies);
   return [...new Set(widening)].filter((policy) => !accepted.includes(policy)).toSorted();
-}
-
-/** Newest first; one more than the limit when there are more. */
-async function* recorded({ decisions }: ImpactParts, { since, limit }: ImpactSpan): AsyncGenerator<DecisionRow> {
-  let left = limit + 1;
-  let before: number | undefined;
-  while (left > 0) {
-    const page = await decisions.list({ limit: Math.min(PAGE, left), ...(before === undefined ? {} : { before }) });
-    for (const row of page) {
-      if (row.at < since) return;
-      yield row;
-    }
-    if (page.length < PAGE) return;
-    left -= page.length;
-    before = page.at(-1)?.seq;
-  }
 }
 
 interface Replay {

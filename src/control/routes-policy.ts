@@ -11,10 +11,10 @@ const BODY_LIMIT = 2 * MAX_SOURCE;
 
 const none = z.strictObject({});
 const note = z.string().trim().min(1).max(500).exactOptional();
-const version = z.number().int().min(1);
+export const version = z.number().int().min(1);
 const acceptWidening = z.array(z.string().max(100)).max(1_000).default([]);
 /** In name order, as a directory is read: one set of files has one hash. */
-const sources = z
+export const sources = z
   .array(z.strictObject({ path: z.string().regex(/^[^/\u0000-\u001f\u007f]{1,249}\.cedar$/u), text: z.string() }))
   .max(500)
   .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, 'two files have one name')
@@ -49,7 +49,8 @@ async function askImpact({ control, input }: Asked<z.infer<typeof impact>>): Pro
   return { schema: 'cordon.impact/v1', ...found, unaccepted: unaccepted(found, accepted) };
 }
 
-const large = (row: RouteRow): RouteRow => ({ ...row, bodyLimit: BODY_LIMIT });
+/** A route that takes policies. */
+export const large = (row: RouteRow): RouteRow => ({ ...row, bodyLimit: BODY_LIMIT });
 
 export const POLICY_ROUTES: readonly RouteRow[] = [
   route(['GET', '/v1/policies', 'operator'], none, ({ control }) => control.policies()),

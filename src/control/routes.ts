@@ -1,14 +1,14 @@
-// The control API as one table; the rows for policies stand in routes-policy.ts.
+// The control API as one table; the rows for policies stand in routes-policy.ts, what policies mean in routes-analysis.ts.
 import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseWorkload } from '../domain/spiffe-id.ts';
-import { can } from './can.ts';
 import { setLevel } from './containment.ts';
 import type { Control } from './control.ts';
 import { inputOf } from './input.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
+import { ANALYSIS_ROUTES } from './routes-analysis.ts';
 import { POLICY_ROUTES } from './routes-policy.ts';
 import { whois } from './whois.ts';
 import { worldView } from './world-view.ts';
@@ -17,11 +17,8 @@ const none = z.strictObject({});
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 const reason = z.string().trim().min(1).max(500);
 const csr = z.base64().max(16_384);
-/** The body was read by the strict JSON parser, so an object in it is JSON all the way down. */
-const object = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
 
 const level = z.strictObject({ agent: name, level: z.enum(LEVELS), reason });
-const question = z.strictObject({ agent: name, action: z.string().max(128), resource: z.string().max(256), input: object.default({}) });
 const decisionId = z.strictObject({ id: z.string().regex(/^dec_[0-9A-Z]{4,20}$/) });
 const runId = z.strictObject({ run: z.string().regex(/^[0-9A-Z]{4,32}$/) });
 const bypass = z.strictObject({ peer: z.string().max(300).optional(), reason: z.enum(['not the gateway', 'no identity']) });
@@ -42,7 +39,6 @@ export const ROUTES: readonly RouteRow[] = [
   route(['GET', '/v1/world', 'operator'], none, ({ control }) => worldView(control)),
   route(['GET', '/v1/decisions', 'operator'], filter, listDecisions),
   route(['GET', '/v1/decisions/:id', 'operator'], decisionId, why),
-  route(['POST', '/v1/can', 'operator'], question, ({ control, input }) => can(control, input)),
   route(['POST', '/v1/agents/:agent/level', 'operator'], level, async ({ control, caller, input }) => ({
     schema: 'cordon.level/v1',
     ...(await setLevel(control, { ...input, actor: caller.workload.id })),
@@ -53,6 +49,7 @@ export const ROUTES: readonly RouteRow[] = [
     accepted: await control.catalog.accept(input.resource, caller.workload.id),
   })),
   ...POLICY_ROUTES,
+  ...ANALYSIS_ROUTES,
   route(['POST', '/v1/runs', 'operator'], z.strictObject({ kind: z.enum(['agent', 'resource']), name }), startRun),
   route(['DELETE', '/v1/runs/:run', 'operator'], runId, async ({ control, caller, input }) => ({
     schema: 'cordon.run/v1',

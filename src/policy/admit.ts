@@ -4,6 +4,7 @@
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { type CheckedPolicy, checkEach, type Issue, type Validation } from './admission.ts';
+import { blindSpotsIn, type BlindTool, blindTools } from './blind-spots.ts';
 import { MAX_SOURCE } from './bounds.ts';
 import { catalogOf } from './catalog.ts';
 import { CompiledSet } from './cedar/compiled-set.ts';
@@ -32,7 +33,7 @@ export async function admit(
 ): Promise<PolicySet> {
   const statements = await read(sources);
   const catalog = catalogOf(world);
-  const draft = new Draft(statements);
+  const draft = new Draft(statements, blindTools(catalog));
   const texts = statements.map(({ text }) => text);
   const validation = await checkEach(texts, schemaOf(catalog), (at, policy) => draft.take(at, policy));
   const identified = draft.policies();
@@ -84,13 +85,16 @@ const findingOf = ({ source, at: start }: Statement, { at, length, message, help
 class Draft {
   readonly compiled = new CompiledSet();
   readonly #statements: readonly Statement[];
+  readonly #blindTools: readonly BlindTool[];
   readonly #policies: Named[] = [];
   /** By index of the policy: they come in any order. */
   readonly #unparsed: (readonly Finding[])[] = [];
   readonly #flawed: (readonly Finding[])[] = [];
+  readonly #blindSpots: (readonly Finding[])[] = [];
 
-  constructor(statements: readonly Statement[]) {
+  constructor(statements: readonly Statement[], tools: readonly BlindTool[]) {
     this.#statements = statements;
+    this.#blindTools = tools;
   }
 
   take(at: number, answer: CheckedPolicy): void {
@@ -104,13 +108,15 @@ class Draft {
     const flaws = flawsOf(named);
     this.#policies[at] = named;
     this.#flawed[at] = flaws;
-    if (flaws.length === 0 && this.compiled.get(named.policy.id) === undefined) this.compiled.add(named.policy.id, est);
+    if (flaws.length > 0 || this.compiled.get(named.policy.id) !== undefined) return;
+    this.compiled.add(named.policy.id, est);
+    this.#blindSpots[at] = blindSpotsIn(named, this.compiled.get(named.policy.id), this.#blindTools);
   }
 
   /** In order. @throws Refusal CORDON-9006 with every problem: those of the engine first */
   policies(): readonly Named[] {
     refuseAny(this.#unparsed.flat());
-    refuseAny([...this.#flawed.flat(), ...twinsIn(this.#policies)]);
+    refuseAny([...this.#flawed.flat(), ...this.#blindSpots.flat(), ...twinsIn(this.#policies)]);
     return this.#policies;
   }
 }

@@ -6,8 +6,8 @@ import { Official } from './cedar/official.ts';
 import { lineOf } from './findings.ts';
 import type { Parsed } from './identify.ts';
 import { endOf, lex } from './lexer.ts';
-import { cutsOf, parsedOf } from './lint-parse.ts';
-import { findingOf, type LintFinding } from './lint-rules.ts';
+import { cutsOf, parsedOf } from './lint/parse.ts';
+import { findingOf, type LintFinding } from './lint/rules.ts';
 import type { PolicySource } from './policy-set.ts';
 
 /**

@@ -8,7 +8,7 @@ import { clausesOf, withClauses } from './clauses.ts';
 import { type Finding, refuseAny } from './findings.ts';
 import { GUARDRAILS, RESERVED_PREFIX } from './guardrails.ts';
 import type { Policy } from './loaded.ts';
-import type { Flaw, RuleId } from './lint-rules.ts';
+import type { Flaw, RuleId } from './lint/rules.ts';
 import { GROUPS } from './methods.ts';
 import type { PolicyWarning } from './policy-set.ts';
 import type { Statement } from './statements.ts';

@@ -42,7 +42,8 @@ export function argumentsShape(id: string, inputSchema: JsonObject, budget: Typi
   try {
     // MCP says that it is an object, so one without a `type` is meant as one
     const shape = typing.typed(describesNothing(inputSchema) ? { ...inputSchema, type: 'object' } : inputSchema, 0);
-    if (shape.kind === 'record') return shape;
+    // never open: policies for many tools ask `context.input has …`, and a property that is a tag alone would be absent to them
+    if (shape.kind === 'record') return { kind: 'record', fields: shape.fields };
   } finally {
     budget.left -= typing.read;
   }

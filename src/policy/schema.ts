@@ -31,12 +31,14 @@
 //   union: anyOf, oneOf, type: […],     a record with one member, named by JSON type: { string?: String, integer?: Long, null?: Bool };
 //   enum of several types, nullable     alternatives of one type are merged: two kinds of object make one, with the properties of both
 //
-// An object that lists properties has no others unless `additionalProperties` says so, one that lists none has any. A null is a
-// member of a union, so `has` is true of it; only where the server says `"default": null` does a null read as absent.
+// An object that lists properties has no others unless `additionalProperties` says so, one that lists none has any; the arguments as a
+// whole have those alone that are listed, whatever it says. A null is a member of a union, so `has` is true of it; only where the server
+// says `"default": null` does a null read as absent.
 //
 // Untyped: what Cedar has no type for (anything goes, recursive or remote parts, nesting beyond eight levels, names that only a branch
 // of the schema declares). Such an argument is an `Untyped` entity: `has` tells the truth about it, `==` compares it by its canonical
-// JSON, and looking inside is a type error at admission. So no policy can be written that believes an argument absent which is there.
+// JSON, and looking inside is refused at admission (blind-spots.ts). So no policy can be written that believes an argument absent which
+// is there.
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { Refusal } from '../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';

@@ -3,6 +3,7 @@ import { createCatalog, type Catalog } from '../control/catalog.ts';
 import type { Control } from '../control/control.ts';
 import type { DecisionIndex } from '../control/decisions.ts';
 import { DecisionCheck } from '../control/decision-check.ts';
+import { createPolicyAnalysis } from '../control/policy-analysis.ts';
 import { createPolicyLedger } from '../control/policy-ledger.ts';
 import { createPolicyRollout } from '../control/policy-rollout.ts';
 import { historyView, policiesView } from '../control/policy-views.ts';
@@ -72,6 +73,7 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     ...views,
     authzen: await openAuthzen(config.authzen),
     rollout,
+    analysis: createPolicyAnalysis({ ...state, ledger, directory, publisher, decisions }),
     policies: async () => ({ ...(await policiesView({ rollout, ledger, decisions: store, directory })), check: check.view() }),
     policyHistory: (limit) => historyView({ ledger }, limit),
     endRun: (id, actor) => endRun(parts, id, actor),

@@ -18,9 +18,9 @@ const pep = z.strictObject({
     .string()
     .regex(/^(agent|resource)\/[a-z0-9][a-z0-9-]{0,62}$/, '`agent/NAME` or `resource/NAME`')
     .exactOptional(),
-  keySha256: z
+  key: z
     .string()
-    .regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the key, 64 hex digits: `printf %s "$KEY" | sha256sum`')
+    .regex(/^sha256:[0-9a-f]{64}$/, '`sha256:` and the digest of the key: `printf %s "$KEY" | sha256sum`')
     .exactOptional(),
   stores: z.array(name).default([]),
   agents: z.array(name).default([]),
@@ -70,8 +70,8 @@ export function authzenOf(
 type Names = Registered & { readonly stores: Readonly<Record<string, unknown>> };
 
 /** What a PEP names exists, and it is known in exactly one way. */
-function problemOf({ workload, keySha256, stores, agents }: AuthzenPepConfig, names: Names): Issue | undefined {
-  if ((workload === undefined) === (keySha256 === undefined)) return { path: [], message: 'needs either `workload` or `keySha256`' };
+function problemOf({ workload, key, stores, agents }: AuthzenPepConfig, names: Names): Issue | undefined {
+  if ((workload === undefined) === (key === undefined)) return { path: [], message: 'needs either `workload` or `key`' };
   const workloads = workload?.kind === 'agent' ? names.agents : names.resources;
   if (workload !== undefined && !Object.hasOwn(workloads, workload.name)) {
     return { path: ['workload'], message: `no ${workload.kind} is called \`${workload.name}\`` };
@@ -83,11 +83,9 @@ function problemOf({ workload, keySha256, stores, agents }: AuthzenPepConfig, na
 }
 
 /** Two PEPs that cannot be told apart would have the rights of one of them. */
-function twinOf({ workload, keySha256 }: AuthzenPepConfig, found: readonly AuthzenPepConfig[]): Issue | undefined {
+function twinOf({ workload, key }: AuthzenPepConfig, found: readonly AuthzenPepConfig[]): Issue | undefined {
   const twin = found.find((other) =>
-    workload === undefined
-      ? other.keySha256 === keySha256
-      : other.workload?.kind === workload.kind && other.workload.name === workload.name,
+    workload === undefined ? other.key === key : other.workload?.kind === workload.kind && other.workload.name === workload.name,
   );
   return twin === undefined ? undefined : { path: [], message: `cannot be told from \`${twin.name}\`` };
 }

@@ -10,6 +10,7 @@ import type { Credentials } from '../gateway/channel.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { decide } from '../pdp/decide.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
+import type { PolicySet } from '../policy/policy-set.ts';
 import type { DecisionLog } from '../store/log-files.ts';
 import type { DataDir } from './data-dir.ts';
 import { examine } from './doctor.ts';
@@ -41,7 +42,7 @@ export function viewsOf(parts: ViewParts): Views {
     connections: () => config.agents.flatMap(({ name }) => connectionsOf(gateway, name)),
     status: async () => statusView(parts, startedAt),
     doctor: async () => ({ schema: 'cordon.doctor/v1', checks: await examine(parts, views) }),
-    ask: (request) => ask(parts, request),
+    ask: (request, draft) => ask(parts, request, draft),
   };
   return views;
 }
@@ -106,9 +107,14 @@ function countLevels({ agents }: Config, { world }: Snapshot): StatusView['agent
   return counts;
 }
 
-function ask({ publisher, gateway, now }: ViewParts, request: AccessRequest): ReturnType<Control['ask']> {
-  const snapshot = publisher.current();
+function ask({ publisher, gateway, now }: ViewParts, request: AccessRequest, draft?: PolicySet): ReturnType<Control['ask']> {
+  const snapshot = draft === undefined ? publisher.current() : drafted(publisher.current(), draft);
   const { decision } = decide(snapshot, { request }, now(), gateway.pep.settings);
   const explanation = snapshot.policies instanceof Refusal ? undefined : snapshot.policies.explain(request, snapshot.world);
   return { decision, explanation };
+}
+
+/** Decided by a draft alone: what the candidate says is beside the question. */
+function drafted({ candidate: _candidate, ...snapshot }: Snapshot, draft: PolicySet): Snapshot {
+  return { ...snapshot, policies: draft };
 }

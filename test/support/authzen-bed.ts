@@ -26,7 +26,7 @@ authzen:
   stores:
 ${STORES.map((store) => `    ${store}: { policies: ${APPLICATIONS}/${store}/policies, schema: ${APPLICATIONS}/${store}/schema.cedarschema, entities: ${APPLICATIONS}/${store}/entities.json }`).join('\n')}
   peps:
-    foreign: { keySha256: ${createHash('sha256').update(KEY).digest('hex')}, stores: [${STORES.join(', ')}], agents: [caller] }
+    foreign: { key: sha256:${createHash('sha256').update(KEY).digest('hex')}, stores: [${STORES.join(', ')}], agents: [caller] }
 ${peps}
 `;
 

@@ -1,17 +1,26 @@
 // `cordon can`: asks the policy as the gateway would, without a call, a record or an effect.
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import { readTools } from '../../control/tools.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../domain/json.ts';
+import { similar } from '../../domain/similar.ts';
 import { METHODS } from '../../policy/methods.ts';
-import type { Question } from '../client.ts';
+import type { Client, Question } from '../client.ts';
 import { contextOf } from '../context.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { becauseLines, fixLines, headline, shadowLines } from '../explain.ts';
 import { unknownAgent } from '../levels.ts';
 import type { Paint } from '../paint.ts';
-import { remediesOf } from '../remedies.ts';
+import { remediesOf, type Remedy } from '../remedies.ts';
 import type { ReplyOf } from '../replies.ts';
+import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
+import { policiesIn } from './policy-diff.ts';
+
+interface CanOptions {
+  readonly input: string;
+  readonly draft?: string;
+}
 
 const BOUNDS = { maxBytes: 262_144, maxDepth: 32 };
 
@@ -26,15 +35,19 @@ export function canCommand(program: Command): void {
     .argument('<action>', '`tools/call`, `tools/list`, `a2a/SendMessage`, ..; or a tool')
     .argument('[resource]', 'a tool `server/tool`, a server, or an agent')
     .option('--input <json>', 'the arguments of the call; `-` reads them from stdin', '{}')
-    .action(async (agent: string, action: string, resource: string | undefined, { input }: { input: string }, self: Command) => {
+    .option('--draft <policies>', 'decide with other policies: a directory of *.cedar files, or the number of a version')
+    .action(async (agent: string, action: string, resource: string | undefined, options: CanOptions, self: Command) => {
       const context = contextOf(self);
-      const question: Question = { agent, ...wantedOf(agent, action, resource), input: await readInput(input) };
-      const { json, value } = await context.connected(async (client) => {
+      const { input, draft } = options;
+      const given = { agent, ...wantedOf(agent, action, resource), input: await readInput(input) };
+      const question: Question = draft === undefined ? given : { ...given, draft: await policiesIn(draft) };
+      const { json, value, meant } = await context.connected(async (client) => {
         const names = (await client.agents()).value.items.map((each) => each.name);
         if (!names.includes(agent)) throw unknownAgent(agent, names);
-        return client.can(question);
+        const reply = await client.can(question);
+        return { ...reply, meant: await meantBy(client, question, reply.value.decision.code) };
       });
-      const remedies = remediesOf({ ...question, ...value.decision }, value.explanation);
+      const remedies = [...meant, ...remediesOf({ ...question, ...value.decision }, value.explanation)].slice(0, 3);
       context.out.print({ ...json, remedies: remedies.map((remedy) => ({ ...remedy })) }, (paint) => [
         ...render(paint, question, value),
         ...fixLines(paint, remedies),
@@ -43,9 +56,26 @@ export function canCommand(program: Command): void {
     });
   showExamples(command, [
     `cordon can clerk ledger/pay_invoice --input '{"vendor":"Acme","amount_cents":4200}'`,
-    'cordon can clerk tools/list ledger',
+    'cordon can clerk tools/list ledger --draft drafts',
     'cordon can orchestrator a2a/SendMessage clerk',
   ]);
+}
+
+/** What a name that nothing has may be a slip for, as the question to ask instead. */
+async function meantBy(client: Client, { agent, action, resource }: Question, code: string | undefined): Promise<readonly Remedy[]> {
+  const commands = async (): Promise<readonly (readonly string[])[]> => {
+    if (code === 'CORDON-3008') return similar(action, ['tools/call', ...METHODS.keys()]).map((name) => [name, resource]);
+    if (code !== 'CORDON-3003') return [];
+    const { agents, resources, tools } = (await client.world()).value;
+    const callees = action.startsWith('a2a/') ? agents : resources;
+    const called = Object.entries(tools).flatMap(([server, listing]) => readTools(listing).map(({ name }) => `${server}/${name}`));
+    return similar(resource, resource.includes('/') ? called : callees.map(({ name }) => name)).map((name) => [action, name]);
+  };
+  return (await commands()).map((words) => ({
+    type: 'alternative',
+    text: 'if you meant this',
+    cmd: `cordon can ${[agent, ...words].map((word) => plain(word)).join(' ')}`,
+  }));
 }
 
 /** @throws Failure when the second argument is an action and the third is missing */

@@ -2,9 +2,7 @@
 import type { Command } from 'commander';
 import { sha256Hex } from '../../crypto/hash.ts';
 import { Refusal } from '../../domain/refusal.ts';
-import { admit } from '../../policy/admit.ts';
-import { lint } from '../../policy/lint.ts';
-import type { LintFinding } from '../../policy/lint-rules.ts';
+import type { LintFinding } from '../../policy/lint/rules.ts';
 import { contextOf, type Context } from '../context.ts';
 import { EXIT } from '../errors.ts';
 import { addWorldOptions, knownWorld, policyFiles, type KnownWorld, type PolicyFiles, type WorldOptions } from '../known-world.ts';
@@ -57,6 +55,7 @@ async function check(context: Context, dir: string | undefined, options: CheckOp
 
 /** What admission itself would still refuse is found last: nothing passes here that the server would not take. @throws Refusal CORDON-9007 */
 async function findingsIn({ directory, sources }: PolicyFiles, { world }: KnownWorld): Promise<readonly LintFinding[]> {
+  const [{ lint }, { admit }] = await Promise.all([import('../../policy/lint/lint.ts'), import('../../policy/admit.ts')]);
   const findings = await lint(sources, world);
   if (findings.some(({ severity }) => severity === 'error')) return findings;
   try {

@@ -4,8 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { randomId } from '../../crypto/random.ts';
-import { formatted } from '../../policy/format.ts';
-import type { LintFinding } from '../../policy/lint-rules.ts';
+import type { LintFinding } from '../../policy/lint/rules.ts';
 import type { PolicySource } from '../../policy/policy-set.ts';
 import { contextOf, type Context } from '../context.ts';
 import { EXIT } from '../errors.ts';
@@ -32,6 +31,7 @@ export function policyFmt(policy: Command): void {
 }
 
 async function filter(context: Context, check: boolean): Promise<void> {
+  const { formatted } = await import('../../policy/format.ts');
   const text = (await buffer(process.stdin)).toString('utf8');
   const result = formatted({ path: 'stdin', text });
   if (typeof result !== 'string') return unreadable(context, result);
@@ -49,9 +49,9 @@ interface Formatted {
 }
 
 async function rewrite(context: Context, path: string | undefined, check: boolean): Promise<void> {
+  const { formatted } = await import('../../policy/format.ts');
   const sources = await sourcesAt(context, path);
-  const all: Formatted[] = [];
-  for (const source of sources) all.push({ source, result: formatted(source) });
+  const all = sources.map((source): Formatted => ({ source, result: formatted(source) }));
   const findings = all.flatMap(({ result }) => (typeof result === 'string' ? [] : result));
   if (findings.length > 0) return unreadable(context, findings);
   const changed = all.flatMap(({ source, result }) =>

@@ -2,14 +2,10 @@
 import { watch } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { sha256Hex } from '../../crypto/hash.ts';
-import { admit } from '../../policy/admit.ts';
-import { type Coverage, coverageOf } from '../../policy/coverage.ts';
-import { runTable, type TestResult } from '../../policy/test-table.ts';
 import { contextOf, type Context } from '../context.ts';
 import { asFailure, EXIT, renderFailure } from '../errors.ts';
-import { addWorldOptions, knownWorld, policyFiles, type WorldOptions } from '../known-world.ts';
-import { readTables } from '../policy-table.ts';
-import { renderTests, testsJson } from '../test-report.ts';
+import { addWorldOptions, knownWorld, policyFiles, shown, type WorldOptions } from '../known-world.ts';
+import type { Tested } from '../test-report.ts';
 import { showExamples } from '../usage.ts';
 
 interface TestOptions extends WorldOptions {
@@ -41,17 +37,9 @@ function percent(text: string): number {
   throw new InvalidArgumentError('Expected a number from 0 to 100.');
 }
 
-export interface Tested {
-  readonly results: readonly TestResult[];
-  readonly coverage: Coverage;
-  /** Against what: see known-world.ts. */
-  readonly world: { readonly from: string; readonly detail: string };
-  /** Percent that has to be covered. */
-  readonly least: number | undefined;
-}
-
 /** Runs the tests once and prints them. @throws Failure, Refusal when they cannot be run */
 async function test(context: Context, dir: string | undefined, options: TestOptions): Promise<void> {
+  const { renderTests, testsJson } = await import('../test-report.ts');
   const tested = await run(context, dir, options);
   const json = testsJson(tested);
   context.out.print(json, (paint) => renderTests(paint, tested));
@@ -59,6 +47,12 @@ async function test(context: Context, dir: string | undefined, options: TestOpti
 }
 
 async function run(context: Context, dir: string | undefined, options: TestOptions): Promise<Tested> {
+  const [{ admit }, { coverageOf }, { runTable }, { readTables }] = await Promise.all([
+    import('../../policy/admit.ts'),
+    import('../../policy/coverage.ts'),
+    import('../../policy/test-table.ts'),
+    import('../policy-table.ts'),
+  ]);
   const { directory, sources } = await policyFiles(context, dir);
   const { world, from, said } = await knownWorld(context, options);
   const tests = await readTables(directory, world);
@@ -79,7 +73,7 @@ async function keepTesting(context: Context, dir: string | undefined, options: T
   do {
     if (context.out.interactive) process.stdout.write(CLEAR);
     await test(context, dir, options).catch((error: unknown) => tell(context, error));
-    context.out.hint(`watching ${directory}; stop: Ctrl-C`);
+    context.out.hint(`watching ${shown(directory)}; stop: Ctrl-C`);
   } while (await changes.next());
 }
 
@@ -109,11 +103,13 @@ interface Changes {
 function changesIn(directory: string): Changes {
   let pending = Promise.withResolvers<boolean>();
   let quiet: NodeJS.Timeout | undefined;
+  let ended = false;
   const watcher = watch(directory, () => {
     clearTimeout(quiet);
     quiet = setTimeout(() => pending.resolve(true), QUIET_MS);
   });
   const end = (): void => {
+    ended = true;
     clearTimeout(quiet);
     watcher.close();
     pending.resolve(false);
@@ -122,8 +118,8 @@ function changesIn(directory: string): Changes {
   return {
     async next() {
       const changed = await pending.promise;
-      if (changed) pending = Promise.withResolvers<boolean>();
-      return changed;
+      pending = Promise.withResolvers<boolean>();
+      return changed && !ended;
     },
     end,
   };

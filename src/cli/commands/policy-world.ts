@@ -1,6 +1,5 @@
 // `cordon policy world`: what policies are checked and tested against, as a file for where no Cordon runs.
 import type { Command } from 'commander';
-import { worldJson } from '../../control/world-view.ts';
 import { writeJson } from '../../domain/json.ts';
 import { contextOf } from '../context.ts';
 import { addOffline, knownWorld, type WorldOptions } from '../known-world.ts';
@@ -16,6 +15,7 @@ export function policyWorld(policy: Command): void {
     )
     .action(async (options: WorldOptions, self: Command) => {
       const context = contextOf(self);
+      const { worldJson } = await import('../../control/world-view.ts');
       const { world, said } = await knownWorld(context, options);
       // levels are of the moment, and no test depends on them
       process.stdout.write(`${escapeJson(writeJson(worldJson({ ...world, levels: new Map() })))}\n`);

@@ -1,9 +1,9 @@
 // `cordon resource accept`: the tool definitions as the server gives them now become the pinned ones.
 import type { Command } from 'commander';
+import { similar } from '../../domain/similar.ts';
 import { contextOf } from '../context.ts';
 import { Failure } from '../errors.ts';
 import type { ReplyOf } from '../replies.ts';
-import { similar } from '../similar.ts';
 import { showExamples } from '../usage.ts';
 import { plain } from '../untrusted.ts';
 import { several } from '../units.ts';

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { CODES, isCode, type Code } from '../../domain/codes.ts';
 import { isJsonObject, type Json } from '../../domain/json.ts';
+import { similar } from '../../domain/similar.ts';
 import type { Client, Reply } from '../client.ts';
 import { contextOf, type Context } from '../context.ts';
 import { Failure } from '../errors.ts';
@@ -9,7 +10,6 @@ import { labelled, nameOf, renderWhy } from '../explain.ts';
 import type { Paint } from '../paint.ts';
 import { remediesOf } from '../remedies.ts';
 import type { ReplyOf } from '../replies.ts';
-import { similar } from '../similar.ts';
 import { table } from '../table.ts';
 import { showExamples } from '../usage.ts';
 

@@ -6,18 +6,17 @@
 //   action.properties    context.action, if the schema has it there; nothing else can be
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import type { Request } from '../../policy/cedar/compiled-set.ts';
-import type { Entities } from '../../policy/cedar/entities.ts';
-import type { EntityRecord } from '../../policy/cedar/entity.ts';
+import { type EntityView, Resident } from '../../policy/cedar/entities.ts';
 import { recordFromJson } from '../../policy/cedar/json.ts';
 import type { ActionType, EntityType } from '../../policy/cedar/schema-json.ts';
 import { type CedarType, type CheckUid, mustConform, type RecordType } from '../../policy/cedar/types.ts';
-import { EMPTY_RECORD, uid } from '../../policy/cedar/value.ts';
+import { EMPTY_RECORD, type EntityUid, uid } from '../../policy/cedar/value.ts';
 import type { Application } from './application-load.ts';
 import type { AuthzenEntity, EvaluationRequest } from './port.ts';
 
 export interface ApplicationFacts {
   readonly request: Request;
-  readonly entities: Entities;
+  readonly entities: EntityView;
   /** Nulls that were left out: `subject.properties.role`. */
   readonly dropped: readonly string[];
 }
@@ -35,7 +34,7 @@ export function factsOf(application: Application, asked: EvaluationRequest, acti
   };
   application.schema.validateRequest(request);
   const described = [describe(application, subject, 'subject', dropped), describe(application, resource, 'resource', dropped)].flat();
-  const entities = described.length === 0 ? application.entities : application.entities.with(described);
+  const entities = described.length === 0 ? application.entities : new Described(application.entities, described);
   return { request, entities, dropped };
 }
 
@@ -50,16 +49,33 @@ function describe(
   { type, id, properties = {} }: AuthzenEntity,
   role: string,
   dropped: string[],
-): readonly EntityRecord[] {
+): readonly Resident[] {
   const known = types.get(type);
   if (known === undefined) return [];
   const shape = optional(known);
   const said = recordFromJson(fitting(properties, shape, `${role}.properties`, dropped), shape);
   if (said.size === 0) return [];
   mustConform(said, shape, idsOf(types), role, 'properties');
-  const stored = entities.get(uid(type, id))?.record;
-  const { attrs = EMPTY_RECORD, tags = EMPTY_RECORD, parents = [] } = stored ?? {};
-  return [{ uid: uid(type, id), attrs: new Map([...attrs, ...said]), tags, parents }];
+  const one = uid(type, id);
+  const stored = entities.get(one);
+  if (stored === undefined) return [new Resident({ uid: one, attrs: said, tags: EMPTY_RECORD, parents: [] }, new Set())];
+  const { record, ancestors, scopeKeys } = stored;
+  return [new Resident({ ...record, attrs: new Map([...record.attrs, ...said]) }, ancestors, scopeKeys)];
+}
+
+/** What a request says of its subject and resource stands before what is stored. Copies nothing: a search makes one for each candidate. */
+class Described implements EntityView {
+  readonly #stored: EntityView;
+  readonly #said: readonly Resident[];
+
+  constructor(stored: EntityView, said: readonly Resident[]) {
+    this.#stored = stored;
+    this.#said = said;
+  }
+
+  get(one: EntityUid): Resident | undefined {
+    return this.#said.find(({ record: { uid: said } }) => said.equals(one)) ?? this.#stored.get(one);
+  }
 }
 
 /** A request may say of an entity as little as it likes. */

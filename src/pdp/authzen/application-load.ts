@@ -8,7 +8,7 @@ import { CompiledSet } from '../../policy/cedar/compiled-set.ts';
 import type { Entities } from '../../policy/cedar/entities.ts';
 import { CedarInputError } from '../../policy/cedar/input-error.ts';
 import { Official } from '../../policy/cedar/official.ts';
-import { type ActionType, type EntityType, readSchema } from '../../policy/cedar/schema-json.ts';
+import { type ActionType, type EntityType, readSchema, type SchemaParts } from '../../policy/cedar/schema-json.ts';
 import { CedarSchema } from '../../policy/cedar/schema-types.ts';
 import { refuseAny } from '../../policy/findings.ts';
 import { type Identified, identify } from '../../policy/identify.ts';
@@ -53,8 +53,7 @@ const BOUNDS = { maxBytes: 16_777_216, maxDepth: 64 };
 /** @throws Refusal CORDON-9006 naming file and place, CORDON-9007 when there is no policy */
 export async function loadApplication(sources: ApplicationSources): Promise<Application> {
   const schemaJson = schemaIn(sources.schema);
-  const schema = new CedarSchema(schemaJson);
-  const { types, actions } = readSchema(schemaJson);
+  const { schema, types, actions } = compiled(schemaJson, sources.schema);
   const identified = await policiesIn(sources.policies, schemaJson);
   const obligations = obligationsIn(sources.obligations);
   const set = new CompiledSet();
@@ -80,6 +79,15 @@ function schemaIn(source: Source): SchemaJson {
   if (!isIssues(answer)) return answer;
   refuseAny(answer.map((issue) => ({ source, ...issue })));
   throw new Refusal('CORDON-9006', `\`${source.path}\`: not a schema`);
+}
+
+/** What the official engine takes and ours does not (open records) is refused too. */
+function compiled(json: SchemaJson, { path }: Source): SchemaParts & { readonly schema: CedarSchema } {
+  try {
+    return { schema: new CedarSchema(json), ...readSchema(json) };
+  } catch (cause) {
+    throw new Refusal('CORDON-9006', `\`${path}\`: ${cause instanceof Error ? cause.message : 'not a schema'}`, { cause });
+  }
 }
 
 /** An action is asked for by its name alone. */

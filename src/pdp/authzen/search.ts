@@ -7,7 +7,7 @@ import type { AuthzenPdp, Evaluation, EvaluationRequest } from './port.ts';
 import { actionIn, contextIn, entityIn, misfit, pageIn, typeIn } from './request.ts';
 
 /** Candidates that one page looks at: then it ends, with as many results as it has. */
-const MAX_EXAMINED = 10_000;
+const MAX_EXAMINED = 2_000;
 
 export type SearchKind = 'subject' | 'resource' | 'action';
 

@@ -1,20 +1,20 @@
 // `cordon policy check`: everything that is wrong with policies, at once. What admission would refuse, found by the code that admission
 // runs, and beyond it what is admitted and yet cannot be meant. Pure: sources and world in, findings out.
-import type { World } from '../domain/registry.ts';
-import { type Checked, checkPolicies } from './admission.ts';
-import { catalogOf } from './catalog.ts';
-import { identified } from './identify.ts';
-import { annotationFlaws } from './lint-annotations.ts';
-import { draftOf } from './lint-draft.ts';
-import { entityFlaws, namesOf } from './lint-entities.ts';
-import { linkFlaws } from './lint-links.ts';
-import { meaningFlaws } from './lint-meaning.ts';
-import { overlapFlaws } from './lint-overlap.ts';
-import { cutsOf, isIn, issueIn, parsedOf } from './lint-parse.ts';
-import { type Flaw, findingOf, type LintFinding, type RuleId } from './lint-rules.ts';
-import { extentOf } from './lint-scope.ts';
-import type { PolicySource } from './policy-set.ts';
-import { schemaOf } from './schema.ts';
+import type { World } from '../../domain/registry.ts';
+import { type Checked, checkPolicies } from '../admission.ts';
+import { catalogOf } from '../catalog.ts';
+import { identified } from '../identify.ts';
+import { annotationFlaws } from './annotations.ts';
+import { draftOf } from './draft.ts';
+import { entityFlaws, namesOf } from './entities.ts';
+import { linkFlaws } from './links.ts';
+import { meaningFlaws } from './meaning.ts';
+import { overlapFlaws } from './overlap.ts';
+import { cutsOf, isIn, issueIn, parsedOf } from './parse.ts';
+import { type Flaw, findingOf, type LintFinding, type RuleId } from './rules.ts';
+import { extentOf } from './scope.ts';
+import type { PolicySource } from '../policy-set.ts';
+import { schemaOf } from '../schema.ts';
 
 /** Every finding, in the order of the sources. @throws Refusal CORDON-9006 when the engine fails */
 export async function lint(sources: readonly PolicySource[], world: World): Promise<readonly LintFinding[]> {

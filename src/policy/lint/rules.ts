@@ -1,5 +1,5 @@
 // The rules of `cordon policy check`. Each has a section of its own in docs/policy-lint.md; a rule never changes its meaning.
-import { excerptOf, type Finding } from './findings.ts';
+import { excerptOf, type Finding } from '../findings.ts';
 
 export type Severity = 'error' | 'warning';
 

@@ -1,10 +1,10 @@
 // Sources taken apart into parsed policies. What cannot be read is found for all of them at once, and what can be is looked at all the same.
-import type { EstPolicy } from './cedar/est.ts';
-import type { OfficialIssue } from './cedar/official-issues.ts';
-import type { Parsed } from './identify.ts';
-import type { Flaw } from './lint-rules.ts';
-import type { PolicySource } from './policy-set.ts';
-import { type Statement, statementsOf } from './statements.ts';
+import type { EstPolicy } from '../cedar/est.ts';
+import type { OfficialIssue } from '../cedar/official-issues.ts';
+import type { Parsed } from '../identify.ts';
+import type { Flaw } from './rules.ts';
+import type { PolicySource } from '../policy-set.ts';
+import { type Statement, statementsOf } from '../statements.ts';
 
 export interface Cuts {
   /** Within the bounds of the engine. */

@@ -1,14 +1,14 @@
 // Scopes as sets. Two questions: which kinds of call of the registered world can a scope meet, and does one scope lie inside another? The
 // second is asked of constraints and hierarchy alone: that a world is small, and two scopes happen to meet the same calls, says nothing.
-import type { World } from '../domain/registry.ts';
-import type { Catalog } from './catalog.ts';
-import { type Entities, scopeKeysOf } from './cedar/entities.ts';
-import type { EstPolicy } from './cedar/est.ts';
-import type { Place } from './cedar/scope-index.ts';
-import { type Constraint, constraintOf, meets, NO_SLOTS, OPEN } from './cedar/scope.ts';
-import { type EntityUid, uid } from './cedar/value.ts';
-import { GROUPS, METHODS, toolGroups } from './methods.ts';
-import { residentsOf } from './residents.ts';
+import type { World } from '../../domain/registry.ts';
+import type { Catalog } from '../catalog.ts';
+import { type Entities, scopeKeysOf } from '../cedar/entities.ts';
+import type { EstPolicy } from '../cedar/est.ts';
+import type { Place } from '../cedar/scope-index.ts';
+import { type Constraint, constraintOf, meets, NO_SLOTS, OPEN } from '../cedar/scope.ts';
+import { type EntityUid, uid } from '../cedar/value.ts';
+import { GROUPS, METHODS, toolGroups } from '../methods.ts';
+import { residentsOf } from '../residents.ts';
 
 /** Something that exists, and the scope keys that it meets (cedar/entities.ts). */
 export interface Known {

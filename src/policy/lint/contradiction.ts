@@ -1,20 +1,20 @@
 // `never-matches`, in conditions: do they contradict one another? A wrong yes is a bug, a wrong no is not: only comparisons with
 // constants, and a condition beside its own contrary, are understood.
-import { isLong } from './cedar/long.ts';
-import { toText } from './cedar/text.ts';
-import { equal, type Value } from './cedar/value.ts';
-import { type Atom, type Comparison, constantOf } from './lint-conditions.ts';
-import { atCondition, type Draft } from './lint-draft.ts';
-import type { Flaw } from './lint-rules.ts';
-import { namedBy } from './lint-scope.ts';
+import { isLong } from '../cedar/long.ts';
+import { toText } from '../cedar/text.ts';
+import { equal, type Value } from '../cedar/value.ts';
+import { type Atom, type Comparison, constantOf } from './conditions.ts';
+import { atCondition, type Draft } from './draft.ts';
+import type { Flaw } from './rules.ts';
+import { namedBy } from './scope.ts';
 
 const NEVER = { rule: 'never-matches', help: 'mend the condition, or remove the policy' } as const;
 
 /** The first condition that cannot hold together with the scope and those before it. */
 export function contradiction(draft: Draft): Flaw | undefined {
-  const facts = new Facts(draft);
+  const possible = new Possible(draft);
   for (const atom of draft.atoms) {
-    const problem = facts.add(atom);
+    const problem = possible.add(atom);
     if (problem !== undefined) return { ...NEVER, ...atCondition(draft, atom.condition), ...problem };
   }
   return undefined;
@@ -28,7 +28,7 @@ interface Range {
 }
 
 /** What the conditions read so far leave possible. */
-class Facts {
+class Possible {
   readonly #keys = new Set<string>();
   readonly #ranges = new Map<string, Range>();
   readonly #constants: readonly Value[];

@@ -1,19 +1,19 @@
 // What one policy says that cannot be meant: a scope that no call meets, conditions that contradict one another, values that never
 // occur, permits for everybody.
-import { LEVELS } from '../domain/access.ts';
-import { Refusal } from '../domain/refusal.ts';
-import { similar } from '../domain/similar.ts';
-import type { Catalog } from './catalog.ts';
-import type { Long } from './cedar/long.ts';
-import { meets } from './cedar/scope.ts';
-import { toText } from './cedar/text.ts';
-import { equal, isSet, uid, type Value } from './cedar/value.ts';
-import { isAnything, within } from './lint-conditions.ts';
-import { contradiction } from './lint-contradiction.ts';
-import { atCondition, atHead, atScope, type Draft } from './lint-draft.ts';
-import type { Flaw } from './lint-rules.ts';
-import type { Call, Extent } from './lint-scope.ts';
-import type { Shape } from './shape.ts';
+import { LEVELS } from '../../domain/access.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { similar } from '../../domain/similar.ts';
+import type { Catalog } from '../catalog.ts';
+import type { Long } from '../cedar/long.ts';
+import { meets } from '../cedar/scope.ts';
+import { toText } from '../cedar/text.ts';
+import { equal, isSet, uid, type Value } from '../cedar/value.ts';
+import { isAnything, within } from './conditions.ts';
+import { contradiction } from './contradiction.ts';
+import { atCondition, atHead, atScope, type Draft } from './draft.ts';
+import type { Flaw } from './rules.ts';
+import type { Call, Extent } from './scope.ts';
+import type { Shape } from '../shape.ts';
 
 /** More elements than this in one set of a condition belong into tags. */
 const LARGE_SET = 50;
@@ -62,13 +62,8 @@ function impossibleValues(draft: Draft, calls: readonly Call[], catalog: Catalog
     const { path, value } = comparison;
     const values = valuesOf(path, calls, catalog);
     if (values === undefined || values.some((one) => equal(one, value))) return [];
-    const [meant] =
-      typeof value === 'string'
-        ? similar(
-            value,
-            values.filter((one) => typeof one === 'string'),
-          )
-        : [];
+    const texts = values.filter((one) => typeof one === 'string');
+    const [meant] = typeof value === 'string' ? similar(value, texts) : [];
     return [
       {
         rule: 'impossible-value',

@@ -1,12 +1,12 @@
 // `unknown-entity`: Cedar takes any name of an entity, so a misspelt agent makes a policy that waits for ever for somebody else.
-import { similar } from '../domain/similar.ts';
-import { Refusal } from '../domain/refusal.ts';
-import type { World } from '../domain/registry.ts';
-import type { Catalog } from './catalog.ts';
-import type { Identified } from './identify.ts';
-import { endOf, type Token } from './lexer.ts';
-import type { Flaw } from './lint-rules.ts';
-import { GROUPS, METHODS } from './methods.ts';
+import { similar } from '../../domain/similar.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import type { World } from '../../domain/registry.ts';
+import type { Catalog } from '../catalog.ts';
+import type { Identified } from '../identify.ts';
+import { endOf, type Token } from '../lexer.ts';
+import type { Flaw } from './rules.ts';
+import { GROUPS, METHODS } from '../methods.ts';
 
 /** What policies can name. */
 export interface Names {

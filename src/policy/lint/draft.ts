@@ -1,11 +1,11 @@
 // A policy as the rules look at it: what was admitted of it, and its scope and conditions in one form for one meaning.
-import type { Place } from './cedar/scope-index.ts';
-import type { PolicyClause } from './clauses.ts';
-import { isScope } from './clauses.ts';
-import type { Identified } from './identify.ts';
-import { type Conditions, conditionsOf } from './lint-conditions.ts';
-import type { Flaw } from './lint-rules.ts';
-import { placeOf } from './lint-scope.ts';
+import type { Place } from '../cedar/scope-index.ts';
+import type { PolicyClause } from '../clauses.ts';
+import { isScope } from '../clauses.ts';
+import type { Identified } from '../identify.ts';
+import { type Conditions, conditionsOf } from './conditions.ts';
+import type { Flaw } from './rules.ts';
+import { placeOf } from './scope.ts';
 
 export interface Draft extends Identified, Conditions {
   readonly place: Place;

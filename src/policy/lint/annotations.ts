@@ -1,8 +1,8 @@
 // What annotations say, beside what admission refuses: a misspelt one says nothing, and a forbid owes its reason to whom it stops.
-import { similar } from '../domain/similar.ts';
-import type { Identified } from './identify.ts';
-import { atHead } from './lint-draft.ts';
-import type { Flaw } from './lint-rules.ts';
+import { similar } from '../../domain/similar.ts';
+import type { Identified } from '../identify.ts';
+import { atHead } from './draft.ts';
+import type { Flaw } from './rules.ts';
 
 /** Annotations that Cordon reads. */
 const KNOWN = ['id', 'mode', 'reason', 'fix', 'owner', 'code'];

@@ -1,9 +1,9 @@
 // Segments and policies beside one another: a permit that a missing link takes back whole, and a link that no permit needs.
-import type { World } from '../domain/registry.ts';
-import { meets } from './cedar/scope.ts';
-import { atHead, type Draft } from './lint-draft.ts';
-import type { Flaw } from './lint-rules.ts';
-import type { Extent } from './lint-scope.ts';
+import type { World } from '../../domain/registry.ts';
+import { meets } from '../cedar/scope.ts';
+import { atHead, type Draft } from './draft.ts';
+import type { Flaw } from './rules.ts';
+import type { Extent } from './scope.ts';
 
 type Crossing = readonly [from: string, to: string];
 

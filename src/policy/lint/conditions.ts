@@ -1,8 +1,8 @@
 // The conditions of a policy as facts that must all hold: comparisons of something with a constant in one form, everything else as it
 // is written. From the parsed form, so that spelling, brackets and `when` against `unless` make no difference.
-import type { EstPolicy } from './cedar/est.ts';
-import { type BinaryOperator, type Expression, expressionOf } from './cedar/expression.ts';
-import { keyOf, type Value } from './cedar/value.ts';
+import type { EstPolicy } from '../cedar/est.ts';
+import { type BinaryOperator, type Expression, expressionOf } from '../cedar/expression.ts';
+import { keyOf, type Value } from '../cedar/value.ts';
 
 /** One fact. Equal keys, equal facts. */
 export interface Atom {
@@ -94,7 +94,7 @@ function comparisonOf(expression: Expression, negated: boolean, constants: reado
 
 /** One text for equal expressions; constants stand in it by value. */
 const textOf = (expression: Expression, constants: readonly Value[]): string =>
-  JSON.stringify(expression, (_name, node: unknown) => (isConstant(node) ? `${keyOf(constants[node.at] ?? false)}` : node));
+  JSON.stringify(expression, (_name, node: unknown) => (isConstant(node) ? keyOf(constants[node.at] ?? false) : node));
 
 const isConstant = (node: unknown): node is Extract<Expression, { readonly op: 'constant' }> =>
   typeof node === 'object' && node !== null && 'op' in node && node.op === 'constant';

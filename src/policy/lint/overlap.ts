@@ -1,13 +1,13 @@
 // Policies that others make useless: the same thing said twice, a permit inside a wider one, a permit that a forbid takes back whole.
 // Why a policy with a wider scope and fewer conditions holds wherever this one does: its conditions are among this one's, and what this
 // one evaluated to true is true there too, whatever stands before it.
-import type { Entities } from './cedar/entities.ts';
-import { type Place, ScopeIndex } from './cedar/scope-index.ts';
-import type { Constraint } from './cedar/scope.ts';
-import { atHead, type Draft } from './lint-draft.ts';
-import type { Flaw } from './lint-rules.ts';
-import { isWithin, namedBy, widerKeys } from './lint-scope.ts';
-import { METHODS } from './methods.ts';
+import type { Entities } from '../cedar/entities.ts';
+import { type Place, ScopeIndex } from '../cedar/scope-index.ts';
+import type { Constraint } from '../cedar/scope.ts';
+import { atHead, type Draft } from './draft.ts';
+import type { Flaw } from './rules.ts';
+import { isWithin, namedBy, widerKeys } from './scope.ts';
+import { METHODS } from '../methods.ts';
 
 export function overlapFlaws(drafts: readonly Draft[], entities: Entities): readonly Flaw[] {
   const index = new ScopeIndex<Draft>();

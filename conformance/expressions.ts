@@ -1,0 +1,323 @@
+// Random expressions, typed so that most of them evaluate, with operands that have to do with one another; a few are mistyped on purpose.
+import { isJsonObject, type Json } from '../src/domain/json.ts';
+import { drawn, leaf, listOf, literalOf, type Node, node, patternText, quoted, uidText } from './node.ts';
+import type { Random } from './random.ts';
+import { Values } from './values.ts';
+import {
+  ALL_UIDS,
+  ELEMENT,
+  ENTITY_TYPES,
+  type Extension,
+  FAMILIES,
+  isIdentifier,
+  isSetType,
+  MALFORMED,
+  SETS,
+  type SetType,
+  type Type,
+  TYPES,
+} from './vocabulary.ts';
+
+/** How often an operand is of another type than its operator takes. */
+const MISTYPED = 0.04;
+const EXTENSIONS: readonly Extension[] = ['decimal', 'ip', 'datetime', 'duration'];
+
+export class Expressions {
+  readonly random: Random;
+  readonly values: Values;
+  /** Those that lead further, more often. */
+  readonly #pathNames: readonly string[];
+
+  constructor(random: Random) {
+    this.random = random;
+    this.values = new Values(random);
+    this.#pathNames = this.values.members.flatMap(([name, type]) =>
+      isIdentifier(name) ? (type === 'record' || type === 'entity' ? [name, name, name, name] : [name]) : [],
+    );
+  }
+
+  /** An expression of `type`, mostly; at most `depth` operators deep. */
+  of(type: Type, depth: number): Node {
+    const wanted = this.random.chance(MISTYPED) ? this.random.pick(TYPES) : type;
+    if (depth <= 0 || this.random.chance(0.15)) return this.#leaf(wanted);
+    const makers = MAKERS[isSetType(wanted) ? 'set' : wanted];
+    return this.random.chance(0.2) ? this.#anyOf(wanted, depth - 1) : this.random.pick(makers)(this, depth - 1, wanted);
+  }
+
+  literal(type: Type): Node {
+    return drawn(() => leaf(type, literalOf(this.values.of(type))));
+  }
+
+  any(depth: number): Node {
+    return this.of(this.random.pick(TYPES), depth);
+  }
+
+  /** An entity or a record to look into. */
+  holder(depth: number): Node {
+    return this.random.chance(0.75) ? this.of('entity', depth) : this.of('record', depth);
+  }
+
+  member(type: Type, of: Node): Node {
+    const access = drawn(() => accessTo(this.random.pick(this.values.namesOf(type)), this.random));
+    return node(
+      type,
+    )`${of}${this.random.chance(0.95) ? access : drawn(() => accessTo(this.random.pick(this.values.members)[0], this.random))}`;
+  }
+
+  /** Two of a type that are equal, nearly, or by chance. */
+  pair(type: Type, depth: number): readonly [Node, Node] {
+    const { random, values } = this;
+    if (random.chance(0.12)) {
+      const both = this.of(type, depth);
+      return [both, both];
+    }
+    const value = values.of(type);
+    const one = typeof value === 'object' || !isLong(value) || random.chance(0.6) ? leaf(type, literalOf(value)) : this.#sumTo(value);
+    if (random.chance(type === 'record' || isSetType(type) ? 0.7 : 0.4)) return [one, leaf(type, literalOf(values.near(value)))];
+    const pair = [random.chance(0.4) ? one : this.of(type, depth), this.of(type, depth)] as const;
+    return random.chance(0.5) ? pair : [pair[1], pair[0]];
+  }
+
+  /** The same integer, worked out. */
+  #sumTo(value: number | bigint): Node {
+    const part = this.values.of('long');
+    const rest = BigInt(value) - (isLong(part) ? BigInt(part) : 0n);
+    if (rest !== BigInt.asIntN(64, rest)) return leaf('long', literalOf(value));
+    const [one, other] = [leaf('long', literalOf(part)), leaf('long', literalOf(rest))];
+    return this.random.chance(0.5) ? node('long')`(${one} + ${other})` : node('long')`(${other} - -(${one}))`;
+  }
+
+  #leaf(type: Type): Node {
+    const { random } = this;
+    if (type === 'entity' && random.chance(0.5)) return leaf(type, random.pick(['principal', 'resource', 'action']));
+    if (type === 'record' && random.chance(0.3)) return leaf(type, 'context');
+    if (random.chance(0.5)) return this.literal(type);
+    return this.member(type, leaf('entity', random.pick(['principal', 'resource', 'context', 'context', 'context', 'action'])));
+  }
+
+  /** What every type has. */
+  #anyOf(type: Type, depth: number): Node {
+    const { random } = this;
+    return random.pick<() => Node>([
+      () => this.member(type, this.holder(depth)),
+      () => node(type)`${this.of('entity', depth)}.getTag(${this.#tagName(type, depth)})`,
+      () => node(type)`(if ${this.of('bool', depth)} then ${this.of(type, depth)} else ${this.of(type, depth)})`,
+    ])();
+  }
+
+  #tagName(type: Type, depth: number): Node {
+    return this.random.chance(0.8) ? leaf('string', quoted(this.random.pick(this.values.namesOf(type)))) : this.of('string', depth);
+  }
+
+  /** A name in the form that `has` takes, or a path of them. */
+  path(): Node {
+    const { random } = this;
+    if (random.chance(0.4)) return drawn(() => leaf('string', quoted(random.pick(this.values.members)[0])));
+    return drawn(() => leaf('string', random.list(random.between(1, 3), () => random.pick(this.#pathNames)).join('.')));
+  }
+
+  /** A string and a pattern cut from it. */
+  like(depth: number): Node {
+    const { random } = this;
+    const text = textIn(this.values.of('string'));
+    const of = random.chance(0.5) ? leaf('string', quoted(text)) : this.of('string', depth);
+    return node('bool')`(${of} like ${drawn(() => leaf('string', this.#pattern([...text])))})`;
+  }
+
+  /** Pieces of the text in their order, some of which overlap; most patterns hold both ends. */
+  #pattern(text: readonly string[]): string {
+    const { random } = this;
+    if (random.chance(0.1)) return `"${patternText(text.join(''))}"`;
+    const cuts = random.list(random.pick([1, 2, 2, 3, 4]), () => random.below(text.length + 1)).toSorted((a, b) => a - b);
+    const pieces = cuts.map((cut, at) => text.slice(at === 0 && random.chance(0.7) ? 0 : cut, cut + random.below(3)));
+    const last = text.slice(random.chance(0.7) ? random.below(text.length + 1) : text.length);
+    return `"${[...pieces, last].map((piece) => patternText(piece.join(''))).join(random.chance(0.1) ? '**' : '*')}"`;
+  }
+
+  /** A constructor and a text that it takes, does not take, or almost. */
+  construct(name: Extension, depth: number): Node {
+    const { random } = this;
+    if (random.chance(0.15)) return node(name)`${leaf(name, name)}(${this.of('string', depth)})`;
+    const valid = argumentIn(random.pick(random.pick(FAMILIES[name])));
+    const text = random.chance(0.4) ? valid : random.chance(0.5) ? random.pick(MALFORMED[name]) : this.#edited(valid);
+    return leaf(name, `${name}(${quoted(text)})`);
+  }
+
+  #edited(text: string): string {
+    const { random } = this;
+    const at = random.below(text.length + 1);
+    const [before, after] = [text.slice(0, at), text.slice(at)];
+    return random.pick([
+      () => before + random.pick(EDITS) + after,
+      () => before + after.slice(1),
+      () => before + random.pick(EDITS) + after.slice(1),
+      () => before + after.slice(0, 3) + after,
+    ])();
+  }
+
+  /** Elements of which some are equal. */
+  elements(type: SetType, depth: number): Node {
+    const { random, values } = this;
+    const element = ELEMENT[type];
+    if (random.chance(0.4)) return this.of(type, depth);
+    const value = values.of(element);
+    const elements = random.list(random.below(4), () =>
+      random.chance(0.5) ? leaf(element, literalOf(values.near(value))) : this.of(element, depth - 1),
+    );
+    return listOf(type, ['[', ']'], elements);
+  }
+
+  /** Two sets of which one may be in the other. */
+  sets(depth: number): readonly [Node, Node] {
+    const { random, values } = this;
+    const type = random.pick(SETS);
+    if (random.chance(0.3)) return [this.elements(type, depth), this.elements(type, depth)];
+    const value = values.of(type);
+    const near = values.near(random.chance(0.3) ? values.near(value) : value);
+    return [leaf(type, literalOf(value)), leaf(type, literalOf(near))];
+  }
+
+  record(depth: number): Node {
+    const { random, values } = this;
+    const members = new Map(random.list(random.below(4), () => random.pick(values.members)));
+    const made = [...members].map(([name, type]) => node(type)`${leaf('string', quoted(name))}: ${this.of(type, depth)}`);
+    return listOf('record', ['{', '}'], made);
+  }
+
+  method(type: Type, of: Type, name: string, args: readonly Type[], depth: number): Node {
+    const given = this.random.chance(0.02) ? [...args, this.random.pick(TYPES)].slice(this.random.below(2)) : args;
+    const operands = given.map((arg) => this.of(arg, depth));
+    return node(type)`${this.of(of, depth)}.${leaf(type, name)}${listOf(type, ['(', ')'], operands)}`;
+  }
+
+  /** `X in Y`, or in a set in which something may be no entity, or X itself. */
+  within(depth: number): Node {
+    const { random } = this;
+    const one = this.of('entity', depth);
+    const entity = (): Node =>
+      random.chance(0.6) ? drawn(() => leaf('entity', uidText(random.pick(ALL_UIDS)))) : this.of('entity', depth);
+    const element = (): Node => (random.chance(0.1) ? this.any(0) : random.chance(0.15) ? one : entity());
+    const list = listOf('entity set', ['[', ']'], random.list(random.below(4), element));
+    const any = this.of(random.chance(0.5) ? 'entity set' : 'entity', depth);
+    return node('bool')`${one}${random.chance(0.25) ? this.entityTest() : leaf('bool', '')} in ${random.pick([entity(), list, any])}`;
+  }
+
+  /** ` is T` */
+  entityTest(): Node {
+    return node('bool')` is ${drawn(() => leaf('string', this.random.pick(ENTITY_TYPES)))}`;
+  }
+}
+
+const EDITS = [...'0123456789.:/-+TZdhmsaf ', '00', '::', 'ms', '\u0661', '\n'];
+
+function accessTo(name: string, random: Random): Node {
+  return leaf('string', isIdentifier(name) && random.chance(0.7) ? `.${name}` : `[${quoted(name)}]`);
+}
+
+const isLong = (value: Json): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
+const textIn = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+
+/** The argument of a constructor in JSON form. */
+function argumentIn(value: Json): string {
+  const call = isJsonObject(value) ? value['__extn'] : undefined;
+  return textIn(isJsonObject(call) ? call['arg'] : undefined);
+}
+
+type Maker = (make: Expressions, depth: number, type: Type) => Node;
+
+const binary =
+  (operator: string, left: Type, right: Type, result: Type): Maker =>
+  (make, depth) =>
+    node(result)`(${make.of(left, depth)} ${leaf(result, operator)} ${make.of(right, depth)})`;
+
+/** `a + b - c`: three operands without brackets. */
+const chain =
+  (operators: readonly string[], type: Type): Maker =>
+  (make, depth) => {
+    const [first, second] = [leaf(type, make.random.pick(operators)), leaf(type, make.random.pick(operators))];
+    return node(type)`(${make.of(type, depth)} ${first} ${make.of(type, depth)} ${second} ${make.of(type, depth)})`;
+  };
+
+const compared =
+  (operators: readonly string[], types: readonly Type[]): Maker =>
+  (make, depth) => {
+    const [left, right] = make.pair(make.random.pick(types), depth);
+    return node('bool')`(${left} ${leaf('bool', make.random.pick(operators))} ${right})`;
+  };
+
+const method =
+  (result: Type, of: Type, name: string, ...args: readonly Type[]): Maker =>
+  (make, depth) =>
+    make.method(result, of, name, args, depth);
+
+/** A method of two values that are near one another. */
+const paired =
+  (of: Type, ...names: readonly string[]): Maker =>
+  (make, depth) => {
+    const [left, right] = make.pair(of, depth);
+    return node('bool')`${left}.${leaf('bool', make.random.pick(names))}(${right})`;
+  };
+
+const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>> = {
+  bool: [
+    compared(['==', '==', '!='], TYPES),
+    compared(['==', '!='], ['record', 'record set', 'entity', 'long set set', ...EXTENSIONS]),
+    compared(['<', '<=', '>', '>='], ['long', 'long', 'datetime', 'duration', 'decimal']),
+    (make, depth) =>
+      binary('<', make.random.pick(['long', ...EXTENSIONS]), make.random.pick(['long', ...EXTENSIONS]), 'bool')(make, depth, 'bool'),
+    binary('&&', 'bool', 'bool', 'bool'),
+    binary('||', 'bool', 'bool', 'bool'),
+    chain(['&&', '||'], 'bool'),
+    (make, depth) => node('bool')`!(${make.of('bool', depth)})`,
+    (make, depth) => node('bool')`(${make.within(depth)})`,
+    (make, depth) => node('bool')`(${make.within(depth)})`,
+    (make, depth) => node('bool')`(${make.within(depth)})`,
+    (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`,
+    (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`,
+    (make, depth) => make.like(depth),
+    (make, depth) => node('bool')`(${make.of('entity', depth)}${make.entityTest()})`,
+    (make, depth) => {
+      const [left, right] = make.sets(depth);
+      return node('bool')`${left}.${leaf('bool', make.random.pick(['containsAll', 'containsAny']))}(${right})`;
+    },
+    (make, depth) => {
+      const type = make.random.pick(SETS);
+      return node('bool')`${make.elements(type, depth)}.contains(${make.of(ELEMENT[type], depth)})`;
+    },
+    (make, depth) => node('bool')`${make.elements(make.random.pick(SETS), depth)}.isEmpty()`,
+    (make, depth) => node('bool')`${make.of('entity', depth)}.hasTag(${make.of('string', depth)})`,
+    (make, depth) => {
+      const [name] = make.random.pick(make.values.members);
+      return node('bool')`${make.of('entity', depth)}.hasTag(${leaf('string', quoted(name))})`;
+    },
+    paired('decimal', 'lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual'),
+    paired('ip', 'isInRange'),
+    (make, depth) => make.method('bool', 'ip', make.random.pick(['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast']), [], depth),
+    (make, depth) => make.method('bool', 'decimal', make.random.pick(['lessThan', 'greaterThanOrEqual']), ['decimal'], depth),
+  ],
+  long: [
+    binary('+', 'long', 'long', 'long'),
+    binary('-', 'long', 'long', 'long'),
+    binary('*', 'long', 'long', 'long'),
+    chain(['+', '-', '*'], 'long'),
+    (make, depth) => node('long')`-(${make.of('long', depth)})`,
+    ...['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays'].map((name) => method('long', 'duration', name)),
+  ],
+  string: [(make) => make.literal('string')],
+  entity: [(make) => make.literal('entity')],
+  decimal: [(make, depth) => make.construct('decimal', depth)],
+  ip: [(make, depth) => make.construct('ip', depth)],
+  datetime: [
+    (make, depth) => make.construct('datetime', depth),
+    method('datetime', 'datetime', 'offset', 'duration'),
+    method('datetime', 'datetime', 'offset', 'duration'),
+    method('datetime', 'datetime', 'toDate'),
+  ],
+  duration: [
+    (make, depth) => make.construct('duration', depth),
+    method('duration', 'datetime', 'durationSince', 'datetime'),
+    method('duration', 'datetime', 'toTime'),
+  ],
+  record: [(make, depth) => make.record(depth)],
+  set: [(make, depth, type) => make.elements(isSetType(type) ? type : 'long set', depth)],
+};

@@ -1,1 +1,0 @@
-export { distance, similar } from '../domain/similar.ts';

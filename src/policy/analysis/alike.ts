@@ -1,0 +1,83 @@
+// Who and what no policy can tell apart. A policy knows an entity by its name or by its attributes, tags and parents. So of agents that
+// no policy names and that agree in the rest, one answer is the answer of all; tools likewise. A world of a thousand agents and five
+// thousand tools has far fewer kinds of them, and only these are asked about.
+import { Refusal } from '../../domain/refusal.ts';
+import type { World } from '../../domain/registry.ts';
+import { type Catalog, catalogOf } from '../catalog.ts';
+import { type EntityUid, keyOf, uid } from '../cedar/value.ts';
+import type { PolicySet } from '../policy-set.ts';
+import { residentsOf } from '../residents.ts';
+import { tokensOf } from './policy-text.ts';
+import { unquoted } from './literals.ts';
+import type { Target } from './targets.ts';
+
+/** `ask`, asked once for all that `sets` cannot tell apart. Its answer must depend on nothing but those sets and `world`. */
+export function askedOnce<T extends object>(
+  sets: readonly PolicySet[],
+  world: World,
+  ask: (agent: string, target: Target) => T,
+): (agent: string, target: Target) => T {
+  const kinds = new Kinds(world, namesIn(sets));
+  const answers = new Map<string, Map<string, T>>();
+  return (agent, target) => {
+    const [one, other] = [kinds.agent(agent), kinds.target(target)];
+    if (target.type === 'agent' && target.id === agent) return ask(agent, target); // `principal == resource` tells oneself from all others
+    const ofAgent = answers.get(one) ?? new Map<string, T>();
+    answers.set(one, ofAgent);
+    const known = ofAgent.get(other);
+    if (known !== undefined) return known;
+    const answer = ask(agent, target);
+    ofAgent.set(other, answer);
+    return answer;
+  };
+}
+
+/** Texts that are equal exactly for what cannot be told apart. */
+class Kinds {
+  readonly #catalog: Catalog;
+  readonly #entities: ReturnType<typeof residentsOf>;
+  readonly #named: ReadonlySet<string>;
+  readonly #agents = new Map<string, string>();
+  readonly #targets = new WeakMap<Target, string>();
+
+  constructor(world: World, named: ReadonlySet<string>) {
+    this.#catalog = catalogOf(world);
+    this.#entities = residentsOf(world, this.#catalog);
+    this.#named = named;
+  }
+
+  agent(name: string): string {
+    const known = this.#agents.get(name) ?? this.#kindOf(uid('Agent', name));
+    this.#agents.set(name, known);
+    return known;
+  }
+
+  /** Tools are many; servers and agents each stand for themselves. */
+  target(target: Target): string {
+    const known = this.#targets.get(target) ?? this.#kindOfTarget(target);
+    this.#targets.set(target, known);
+    return known;
+  }
+
+  #kindOfTarget({ action, type, id }: Target): string {
+    if (type !== 'tool') return `${action} ${type} ${id}`;
+    const untyped = this.#catalog.get(id)?.input instanceof Refusal;
+    return `${action} ${untyped ? 'untyped ' : ''}${this.#kindOf(uid('Tool', id))} ${this.#kindOf(uid('Action', id))}`;
+  }
+
+  #kindOf(one: EntityUid): string {
+    const record = this.#entities.get(one)?.record;
+    if (record === undefined || this.#named.has(one.id)) return keyOf(one);
+    const parents = record.parents.map(keyOf).toSorted();
+    return `${one.type}${keyOf(record.attrs)}${keyOf(record.tags)}${parents.join()}`;
+  }
+}
+
+/** Every text between quotes: among them each name that a policy knows. */
+function namesIn(sets: readonly PolicySet[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const policy of sets.flatMap(({ policies }) => policies)) {
+    for (const token of tokensOf(policy)) if (token.kind === 'string') names.add(unquoted(token.text));
+  }
+  return names;
+}

@@ -57,11 +57,12 @@ export class Expressions {
     return this.random.chance(0.75) ? this.of('entity', depth) : this.of('record', depth);
   }
 
-  member(type: Type, of: Node): Node {
-    const access = drawn(() => accessTo(this.random.pick(this.values.namesOf(type)), this.random));
-    return node(
-      type,
-    )`${of}${this.random.chance(0.95) ? access : drawn(() => accessTo(this.random.pick(this.values.members)[0], this.random))}`;
+  /** A member of the holder that is mostly of the type; a literal where no member in use is. */
+  member(type: Type, holder: () => Node): Node {
+    const { random, values } = this;
+    const names = random.chance(0.95) ? values.namesOf(type) : values.members.map(([name]) => name);
+    if (names.length === 0) return this.literal(type);
+    return node(type)`${holder()}${drawn(() => accessTo(random.pick(names), random))}`;
   }
 
   /** Two of a type that are equal, nearly, or by chance. */
@@ -92,21 +93,24 @@ export class Expressions {
     if (type === 'entity' && random.chance(0.5)) return leaf(type, random.pick(['principal', 'resource', 'action']));
     if (type === 'record' && random.chance(0.3)) return leaf(type, 'context');
     if (random.chance(0.5)) return this.literal(type);
-    return this.member(type, leaf('entity', random.pick(['principal', 'resource', 'context', 'context', 'context', 'action'])));
+    return this.member(type, () => leaf('entity', random.pick(['principal', 'resource', 'context', 'context', 'context', 'action'])));
   }
 
   /** What every type has. */
   #anyOf(type: Type, depth: number): Node {
     const { random } = this;
     return random.pick<() => Node>([
-      () => this.member(type, this.holder(depth)),
+      () => this.member(type, () => this.holder(depth)),
       () => node(type)`${this.of('entity', depth)}.getTag(${this.#tagName(type, depth)})`,
       () => node(type)`(if ${this.of('bool', depth)} then ${this.of(type, depth)} else ${this.of(type, depth)})`,
     ])();
   }
 
   #tagName(type: Type, depth: number): Node {
-    return this.random.chance(0.8) ? leaf('string', quoted(this.random.pick(this.values.namesOf(type)))) : this.of('string', depth);
+    const names = this.values.namesOf(type);
+    return this.random.chance(0.2) || names.length === 0
+      ? this.of('string', depth)
+      : drawn(() => leaf('string', quoted(this.random.pick(names))));
   }
 
   /** A name in the form that `has` takes, or a path of them. */

@@ -9,6 +9,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> =
   fuzz: () => import('./fuzz.ts'),
   probes: () => import('./probes.ts'),
   mutation: () => import('./mutation.ts'),
+  coverage: () => import('./coverage.ts'),
 };
 const USAGE = `usage: npm run conformance -- ${Object.keys(SUITES).join('|')}... [--sample 0.1] [--requests N] [--seed N] [--json]`;
 

@@ -296,6 +296,28 @@ const BUGS: Readonly<Record<string, readonly Edit[]>> = {
       'this.#index.remove(policy, narrowed(policy));',
     ],
   ],
+  'triple-cache.ts': [
+    [
+      'what was found is remembered without the resource',
+      'return this.#first.get(one)?.get(two)?.get(three);\n  }\n\n  set(one: K, two: K, three: K, value: T): void {',
+      'return this.#first.get(one)?.get(two)?.get(two);\n  }\n\n  set(one: K, two: K, _: K, value: T): void {\n    const three = two;',
+    ],
+  ],
+  'json.ts': [
+    ['integers beyond 2^53 are rounded', 'return longOf(json);', 'return Number(json);'],
+    ['the least integer is refused', 'json < LONG_MIN ||', 'json <= LONG_MIN ||'],
+    ['tags are lost', 'this.members(tags, types && (() => types.tags))', 'new Map()'],
+    [
+      'an entity is read plainly where the schema says that it is one',
+      "case 'entity':\n        return this.uid(json);",
+      "case 'entity':\n        return this.#plain(json);",
+    ],
+  ],
+  'json-escapes.ts': [
+    ['an escaped entity is a record', "if (name === '__entity') return entityIn(inner);", ''],
+    ['an escaped call is a record', "if (name === '__extn') return callIn(inner);", ''],
+  ],
+  'schema-types.ts': [['declared actions are not there', 'return entities.with(this.actionEntities());', 'return entities;']],
   'expression.ts': [
     [
       'a wildcard matches nothing',

@@ -1,6 +1,7 @@
 // Value probes. For random expressions Cordon's evaluator says what their values are; the official engine is then asked, many in one call,
 // whether each is equal to that value, or whether it fails. A wrong value inside a condition seldom changes a decision; here it cannot hide.
 import type { Json } from '../src/domain/json.ts';
+import type { Environment } from '../src/policy/cedar/compile.ts';
 import type { EstExpr, EstPolicy } from '../src/policy/cedar/est.ts';
 import { JsonText, writeExact } from '../src/policy/cedar/official-json.ts';
 import { type Answer, deciderOf, differenceOf, type Request } from './decisions.ts';
@@ -8,7 +9,7 @@ import { ENGINE } from './engine.ts';
 import { Expressions } from './expressions.ts';
 import { leaf, type Node, node, textOf } from './node.ts';
 import { jsonOf, Oracle } from './oracle.ts';
-import { environmentsOf, type Outcome, outcomeOf, outcomeText, preparedOf } from './outcomes.ts';
+import { environmentsOf, type Outcome, outcomeOf, outcomeText, type Prepared, preparedOf } from './outcomes.ts';
 import type { Policy } from './policies.ts';
 import { Random } from './random.ts';
 import type { Score, SuiteOptions } from './score.ts';
@@ -51,13 +52,18 @@ interface Trial {
   readonly request: Request;
 }
 
+/** Told of every evaluation. */
+export type Observer = (prepared: Prepared, env: Environment) => void;
+
 export class Probes {
   readonly notes: string[] = [];
   readonly #oracle: Oracle;
+  readonly #observe: Observer;
   readonly #figures = { expressions: 0, values: 0, failing: 0, unwritable: 0 };
 
-  constructor(oracle: Oracle) {
+  constructor(oracle: Oracle, observe: Observer = () => undefined) {
     this.#oracle = oracle;
+    this.#observe = observe;
   }
 
   get asked(): number {
@@ -79,6 +85,7 @@ export class Probes {
         const env = environment(request);
         const outcomes = prepared.map((one) => outcomeOf(ENGINE, one, env));
         for (const outcome of outcomes) this.#count(outcome);
+        for (const one of prepared) this.#observe(one, env);
         const probed = [...entities, holderOf(outcomes)];
         const answer = this.#oracle.decide(request, JsonText.of(probed));
         const wrong = expressions[firstWrong(outcomes, answer)];

@@ -1,5 +1,5 @@
 // Cases with the answers of the official engine, made once: copies of the evaluator with a bug in them are held against them at full speed.
-import { type Json } from '../src/domain/json.ts';
+import type { Json } from '../src/domain/json.ts';
 import type { EstExpr } from '../src/policy/cedar/est.ts';
 import { JsonText } from '../src/policy/cedar/official-json.ts';
 import { corpusTests } from '../test/support/corpus.ts';
@@ -81,6 +81,7 @@ function recordedSet(oracle: Oracle, random: Random): DecisionCase {
 async function recordedCorpus(every: number): Promise<readonly DecisionCase[]> {
   const reader = new CorpusReader();
   const cases: DecisionCase[] = [];
+  for await (const test of corpusTests('handwritten-tests.tar.gz')) cases.push(reader.caseOf(test));
   for await (const test of corpusTests('corpus-tests.tar.gz', every)) cases.push(reader.caseOf(test));
   return cases;
 }

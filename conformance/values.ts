@@ -6,7 +6,7 @@ import { ALL_UIDS, ELEMENT, ENTITIES, FAMILIES, isSetType, MEMBERS, SCALARS, typ
 /** How often a member has a value of another type than its name says. */
 const MISTYPED = 0.06;
 
-const MEMBERS_IN_USE = 9;
+const MEMBERS_IN_USE = 8;
 
 /** A value's text → those that it is near to. */
 const NEAR: ReadonlyMap<string, readonly Json[]> = new Map(
@@ -15,19 +15,20 @@ const NEAR: ReadonlyMap<string, readonly Json[]> = new Map(
 
 export class Values {
   readonly #random: Random;
-  readonly #names: ReadonlyMap<Type, readonly string[]>;
   /** The names of members that are in use, with the type that each mostly has: few, so that what is asked for is often there. */
   readonly members: readonly (readonly [string, Type])[];
 
   constructor(random: Random) {
     this.#random = random;
-    this.#names = new Map(TYPES.map((type) => [type, random.chance(0.2) ? MEMBERS[type] : [random.pick(MEMBERS[type])]]));
-    const all = TYPES.flatMap((type) => this.namesOf(type).map((name) => [name, type] as const));
+    const all = TYPES.flatMap((type) =>
+      (random.chance(0.2) ? MEMBERS[type] : [random.pick(MEMBERS[type])]).map((name) => [name, type] as const),
+    );
     this.members = random.shuffled(all).slice(0, MEMBERS_IN_USE);
   }
 
+  /** Those of one type; now and then there are none. */
   namesOf(type: Type): readonly string[] {
-    return this.#names.get(type) ?? [];
+    return this.members.filter(([, each]) => each === type).map(([name]) => name);
   }
 
   /** `depth`: how far records and sets of them go on. */

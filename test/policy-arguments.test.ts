@@ -1,9 +1,11 @@
 // The arguments of a call as policy sees them: exact or refused, nothing left out, and what that means for the policies one can write.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { isJsonObject, type Json, type JsonObject } from '../src/domain/json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import type { Tool, World } from '../src/domain/registry.ts';
 import { type Arguments, argumentsOf } from '../src/policy/arguments.ts';
@@ -19,6 +21,8 @@ import { choices, chooser, sample, tools as toolDefinitions } from './support/in
 import { call, desk, policySet, tool } from './support/policy-desk.ts';
 import { readBack, sent } from './support/read-back.ts';
 import { filesystemTools } from './support/tool-lists.ts';
+
+const onWire = (text: string): Json => parseJson(new TextEncoder().encode(text), { maxBytes: 1_000_000, maxDepth: 64 });
 
 const ALLOW_ALL = '@id("all") permit (principal, action, resource);';
 
@@ -339,6 +343,40 @@ test('[Cedar] a policy that asks for what it could not see is refused, whatever 
   }
   // of a record nothing is hidden: what its schema does not list is refused
   await policySet(policy('permit', 'action == Action::"ledger/shut"', 'context.input.o has mode'), world);
+});
+
+test('the examples for policy authors are admitted, and do what they say', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../docs/policy-schema.md'), 'utf8');
+  const blocks = (language: string): string[] =>
+    [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, text = '']) => text);
+  const tools = blocks('json').map((text) => {
+    const json = onWire(text);
+    return isJsonObject(json) && typeof json['name'] === 'string' && isJsonObject(json['inputSchema'])
+      ? tool(json['name'], json['inputSchema'])
+      : assert.fail(text);
+  });
+  const server = { name: 'desk', segment: 'finance', reads: [], tags: {} };
+  const world = desk({ resources: [server], tools: new Map([['desk', tools]]) });
+  const set = await policySet(blocks('cedar').join('\n'), world);
+  const determining = (input: JsonObject): readonly string[] => set.decide(call('clerk', 'desk/send', input), world).determining;
+  const fine = { to: 'a@ours.example', relay: '10.0.0.1', window: [0, 60] };
+  const table: readonly (readonly [JsonObject, string])[] = [
+    [fine, 'to-one-of-ours'],
+    [{ ...fine, to: ['a@ours.example'] }, 'to-all-of-ours'],
+    [{ ...fine, amount: 100.0001 }, 'small-amounts'],
+    [{ ...fine, 'not-before': '2025-12-31T00:00:00Z' }, 'not-too-early'],
+    [{ ...fine, relay: '11.0.0.1' }, 'inside-only'],
+    [{ ...fine, via: { kind: 'mail', address: 'x@evil.example' } }, 'mail-to-ours'],
+    [{ ...fine, via: { kind: 'fax', number: '1' } }, 'to-one-of-ours'],
+    [{ ...fine, cc: 'x@evil.example' }, 'no-copies'],
+    [{ ...fine, cc: null }, 'to-one-of-ours'],
+    [{ ...fine, memo: 'urgent' }, 'no-memo'],
+    [{ ...fine, memo: null }, 'to-one-of-ours'],
+    [{ ...fine, headers: { Precedence: 'bulk' } }, 'no-bulk'],
+    [{ ...fine, window: [0, 4000] }, 'short-window'],
+    [{ ...fine, extra: { any: 1 } }, 'nothing-else'],
+  ];
+  for (const [input, policy] of table) assert.deepEqual(determining(input), [policy], inspect(input));
 });
 
 test('[MCP-2025-11-25] every tool of the real filesystem server is typed', async () => {

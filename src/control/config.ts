@@ -75,6 +75,18 @@ export interface AuthzenConfig {
   readonly peps: readonly AuthzenPepConfig[];
 }
 
+/** A PDP elsewhere that has to allow each call too, asked over AuthZEN. */
+export interface RemotePdpConfig {
+  /** Its base: the evaluation endpoint is `access/v1/evaluation` below it. */
+  readonly url: URL;
+  /** The workload that must answer; undefined: plain http on a loopback address. */
+  readonly resource: string | undefined;
+  /** Sent as `Authorization: Bearer`. */
+  readonly key?: SecretSource;
+  /** For one evaluation. Milliseconds. */
+  readonly timeoutMs: number;
+}
+
 export interface Config {
   /** Directory that relative paths in the file start from. */
   readonly base: string;
@@ -91,4 +103,5 @@ export interface Config {
   readonly maxStaleness: number;
   readonly limits: Limits;
   readonly authzen: AuthzenConfig;
+  readonly pdp: RemotePdpConfig | undefined;
 }

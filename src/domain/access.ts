@@ -66,7 +66,7 @@ export type Decision = {
   readonly verdict: Verdict;
   readonly code?: Code;
   /** Which gate said no: the agent's own rights, the user's, or the mandate's. */
-  readonly gate?: 'agent' | 'user' | 'mandate';
+  readonly gate?: 'agent' | 'user' | 'mandate' | 'remote';
   /** Ids of the policies that decided. */
   readonly determining: readonly string[];
   /** Ids of policies that failed to evaluate, with the engine's message. */

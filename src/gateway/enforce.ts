@@ -1,5 +1,6 @@
 // The story of one call. Each line takes what the line above proved; a refusal at any line is recorded and answered in the caller's
 // protocol. The task token (step 4) and the session (step 5) join here when the token service issues them.
+import type { Decision } from '../domain/access.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import { decide } from '../pdp/decide.ts';
 import { authenticate } from './authenticate.ts';
@@ -9,7 +10,7 @@ import type { Peer } from './connections.ts';
 import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import { forward } from './forward.ts';
-import type { Pep } from './pep.ts';
+import type { Pep, RemotePdp } from './pep.ts';
 import { recordDecision, recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
 import { abortReason } from './waiting.ts';
 
@@ -30,7 +31,8 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
 /** INVARIANT I6: nothing is awaited between `decide` and `register`, so no change of level or policy falls between the two unseen. */
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call): Promise<void> {
   const started = performance.now();
-  const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings); // 6 may it
+  const remote = pep.remote && (await askRemote(pep, pep.remote, call));
+  const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings, remote); // 6 may it
   const recorded = recordDecision(pep, call.request, decision); // 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
@@ -49,6 +51,12 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call)
   } finally {
     end();
   }
+}
+
+/** What Cordon itself denies is nobody else's business. */
+async function askRemote(pep: Pep, remote: RemotePdp, call: Call): Promise<Decision | undefined> {
+  const { authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings);
+  return authorized && (await remote.evaluate(call.request)).decision;
 }
 
 const isOff = (pep: Pep, { agent }: Peer): boolean => pep.snapshot()?.world.levels.get(agent) === 'off';

@@ -1,5 +1,5 @@
 // What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
-import type { AccessRequest, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
+import type { AccessRequest, Decision, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
 import type { TrustDomain } from '../domain/spiffe-id.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { Connections } from './connections.ts';
@@ -18,6 +18,12 @@ export interface Recorded {
   readonly record: DecisionRecord;
   readonly receipt: Receipt;
   readonly request: AccessRequest | undefined;
+}
+
+/** A PDP elsewhere that must allow too. */
+export interface RemotePdp {
+  /** Never throws: what fails denies. */
+  evaluate(request: AccessRequest): Promise<{ readonly decision: Decision }>;
 }
 
 export interface PepSettings {
@@ -43,5 +49,6 @@ export interface Pep {
   readonly connections: Connections;
   readonly exchanges: Exchanges;
   readonly limiter: Limiter;
+  readonly remote: RemotePdp | undefined;
   readonly onRecorded: (recorded: Recorded) => void;
 }

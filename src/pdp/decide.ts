@@ -18,14 +18,18 @@ export interface DecideLimits {
   readonly maxStaleness: number;
 }
 
-/** Decides `call.request` with `snapshot`. Never throws. `now` in Unix milliseconds. */
+/**
+ * Decides `call.request` with `snapshot`. Never throws. `now` in Unix milliseconds. `remote`: what a remote PDP decided, where one is
+ * configured; it can only take away.
+ */
 export function decide<C extends { readonly request: AccessRequest }>(
   snapshot: Snapshot | undefined,
   call: C,
   now: number,
   limits: DecideLimits,
+  remote?: Decision,
 ): Decided<C> {
-  const decision = gates(snapshot, call.request, now, limits);
+  const decision = remoteGate(gates(snapshot, call.request, now, limits), remote);
   const authorized = decision.verdict === 'allow' ? ({ call, decision } as unknown as Authorized<C>) : undefined;
   return { decision, authorized };
 }
@@ -43,6 +47,12 @@ function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: numb
     return refused('CORDON-3004', version, 'the definition is not the one that was pinned');
   }
   return withCandidate(agentGate(policies, request, snapshot), request, snapshot);
+}
+
+/** Both must allow; what Cordon itself denies is said first. */
+function remoteGate(decision: Decision, remote: Decision | undefined): Decision {
+  if (remote === undefined || remote.verdict === 'allow' || decision.verdict !== 'allow') return decision;
+  return { ...remote, gate: 'remote', policyVersion: decision.policyVersion };
 }
 
 /** The agent's own rights. The gates of the user and of the mandate follow when tokens carry them. */

@@ -66,6 +66,17 @@ const limits = z.strictObject({
   bodyBytes: z.int().min(1024).max(16_777_216).default(1_048_576),
 });
 
+/** A PDP elsewhere that has to allow each call too. */
+const pdp = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  /** The registered workload that answers there, known by its SVID. */
+  resource: name.optional(),
+  /** One that can't do mTLS, on loopback only. */
+  allowPlaintextLoopback: z.boolean().default(false),
+  key: secret.optional(),
+  timeout: duration('1s', '30s').default('2s'),
+});
+
 export const CONFIG_FILE = z.strictObject({
   trustDomain: z.string(),
   listen: listen.prefault({}),
@@ -77,6 +88,7 @@ export const CONFIG_FILE = z.strictObject({
   maxStaleness: duration('1s', '1h').default('60s'),
   limits: limits.prefault({}),
   authzen: AUTHZEN_SECTION.prefault({}),
+  pdp: pdp.optional(),
 });
 
 export type ConfigFile = z.infer<typeof CONFIG_FILE>;

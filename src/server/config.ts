@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import type { Address, Config, ResourceConfig, UpstreamConfig } from '../control/config.ts';
+import type { Address, Config, RemotePdpConfig, ResourceConfig, UpstreamConfig } from '../control/config.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
 import { authzenOf } from './config-authzen.ts';
@@ -67,6 +67,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     maxStaleness: milliseconds(from.maxStaleness),
     limits: from.limits,
     authzen: authzenOf(from.authzen, from, base, misfitAt),
+    pdp: from.pdp && remotePdpOf(from.pdp, from, misfitAt),
   };
 }
 
@@ -101,13 +102,30 @@ function upstreamOf(name: string, mcp: ResourceFile['mcp'], misfitAt: Misfit): U
   if ('stdio' in mcp) return { kind: 'stdio', command: mcp.stdio, env: mcp.env };
   const url = new URL(mcp.url);
   const plaintext = url.protocol === 'http:';
-  const loopback = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
-  if (plaintext && !(mcp.allowPlaintextLoopback && loopback)) {
-    const message = 'plain http needs `allowPlaintextLoopback: true` and a loopback address';
-    throw misfitAt({ path: ['resources', name, 'mcp', 'url'], message });
+  if (plaintext && !(mcp.allowPlaintextLoopback && isLoopback(url))) {
+    throw misfitAt({ path: ['resources', name, 'mcp', 'url'], message: PLAINTEXT });
   }
   return { kind: 'http', url, plaintext, ...(mcp.credential === undefined ? {} : { credential: mcp.credential }) };
 }
+
+function remotePdpOf(
+  { url: text, resource, key, ...rest }: NonNullable<ConfigFile['pdp']>,
+  from: ConfigFile,
+  misfitAt: Misfit,
+): RemotePdpConfig {
+  const url = new URL(text);
+  const plaintext = url.protocol === 'http:';
+  if (plaintext && !(rest.allowPlaintextLoopback && isLoopback(url))) {
+    throw misfitAt({ path: ['pdp', 'url'], message: PLAINTEXT });
+  }
+  if (!plaintext && (resource === undefined || !Object.hasOwn(from.resources, resource))) {
+    throw misfitAt({ path: ['pdp', 'resource'], message: 'over https, the registered resource whose SVID must answer' });
+  }
+  return { url, resource: plaintext ? undefined : resource, ...(key === undefined ? {} : { key }), timeoutMs: milliseconds(rest.timeout) };
+}
+
+const PLAINTEXT = 'plain http needs `allowPlaintextLoopback: true` and a loopback address';
+const isLoopback = ({ hostname }: URL): boolean => ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
 
 function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');

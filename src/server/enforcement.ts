@@ -1,8 +1,12 @@
 // The data plane of a running Cordon: the gateway with its ways to every callee.
 import type { DecisionIndex } from '../control/decisions.ts';
 import type { Publisher } from '../control/publisher.ts';
+import { authzenClient } from '../gateway/authzen-client.ts';
+import { createChannel } from '../gateway/channel.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
+import type { RemotePdp } from '../gateway/pep.ts';
 import type { Identities } from './identities.ts';
+import { secretOf } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
 import { buildUpstreams } from './upstreams.ts';
@@ -21,6 +25,25 @@ export interface EnforcementParts {
   readonly publisher: Publisher;
   readonly identities: Identities;
   readonly decisions: DecisionIndex;
+}
+
+/** The PDP elsewhere, if there is one. @throws Refusal CORDON-9006 when its key is missing */
+async function remotePdpOf({ setting, state, identities }: EnforcementParts, stack: AsyncDisposableStack): Promise<RemotePdp | undefined> {
+  const { config, now } = setting;
+  if (config.pdp === undefined) return undefined;
+  const { url, resource, key, timeoutMs } = config.pdp;
+  const channel = createChannel({
+    origin: new URL(url.origin),
+    expect: resource === undefined ? undefined : { kind: 'resource', name: resource },
+    trustDomain: config.trustDomain,
+    credentials: identities.gateway.current,
+    now,
+    connectMs: timeoutMs,
+    answerMs: timeoutMs,
+  });
+  stack.defer(() => channel.destroy());
+  const secret = key && (await secretOf({ base: config.base, store: state.store, sealer: state.sealer }, 'pdp.key', key));
+  return authzenClient({ url, channel, timeoutMs, ...(secret === undefined ? {} : { key: secret }) });
 }
 
 /** Builds the gateway and attaches it to the publisher; it does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
@@ -54,6 +77,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
       log: state.log,
       now,
       upstreams,
+      remote: await remotePdpOf(parts, stack),
       onRecorded: (recorded) => decisions.add(recorded),
     },
     identities.gateway.current(),

@@ -1,14 +1,14 @@
 // Who and what no policy can tell apart. A policy knows an entity by its name or by its attributes, tags and parents. So of agents that
-// no policy names and that agree in the rest, one answer is the answer of all; tools likewise. A world of a thousand agents and five
-// thousand tools has far fewer kinds of them, and only these are asked about.
+// no policy names and that agree in the rest, one answer is the answer of all; tools and called agents likewise. A world of a thousand
+// agents and five thousand tools has far fewer kinds of them, and only these are asked about.
 import { Refusal } from '../../domain/refusal.ts';
 import type { World } from '../../domain/registry.ts';
 import { type Catalog, catalogOf } from '../catalog.ts';
 import { type EntityUid, keyOf, uid } from '../cedar/value.ts';
 import type { PolicySet } from '../policy-set.ts';
 import { residentsOf } from '../residents.ts';
-import { tokensOf } from './policy-text.ts';
 import { unquoted } from './literals.ts';
+import { tokensOf } from './policy-text.ts';
 import type { Target } from './targets.ts';
 
 /** `ask`, asked once for all that `sets` cannot tell apart. Its answer must depend on nothing but those sets and `world`. */
@@ -18,27 +18,22 @@ export function askedOnce<T extends object>(
   ask: (agent: string, target: Target) => T,
 ): (agent: string, target: Target) => T {
   const kinds = new Kinds(world, namesIn(sets));
-  const answers = new Map<string, Map<string, T>>();
+  const answers: T[][] = [];
   return (agent, target) => {
-    const [one, other] = [kinds.agent(agent), kinds.target(target)];
     if (target.type === 'agent' && target.id === agent) return ask(agent, target); // `principal == resource` tells oneself from all others
-    const ofAgent = answers.get(one) ?? new Map<string, T>();
-    answers.set(one, ofAgent);
-    const known = ofAgent.get(other);
-    if (known !== undefined) return known;
-    const answer = ask(agent, target);
-    ofAgent.set(other, answer);
-    return answer;
+    const ofAgent = (answers[kinds.agent(agent)] ??= []);
+    return (ofAgent[kinds.target(target)] ??= ask(agent, target));
   };
 }
 
-/** Texts that are equal exactly for what cannot be told apart. */
+/** Numbers that are equal exactly for what cannot be told apart. */
 class Kinds {
   readonly #catalog: Catalog;
   readonly #entities: ReturnType<typeof residentsOf>;
   readonly #named: ReadonlySet<string>;
-  readonly #agents = new Map<string, string>();
-  readonly #targets = new WeakMap<Target, string>();
+  readonly #numbers = new Map<string, number>();
+  readonly #agents = new Map<string, number>();
+  readonly #targets = new Map<Target, number>();
 
   constructor(world: World, named: ReadonlySet<string>) {
     this.#catalog = catalogOf(world);
@@ -46,23 +41,29 @@ class Kinds {
     this.#named = named;
   }
 
-  agent(name: string): string {
-    const known = this.#agents.get(name) ?? this.#kindOf(uid('Agent', name));
+  agent(name: string): number {
+    const known = this.#agents.get(name) ?? this.#numberOf(this.#kindOf(uid('Agent', name)));
     this.#agents.set(name, known);
     return known;
   }
 
-  /** Tools are many; servers and agents each stand for themselves. */
-  target(target: Target): string {
-    const known = this.#targets.get(target) ?? this.#kindOfTarget(target);
+  target(target: Target): number {
+    const known = this.#targets.get(target) ?? this.#numberOf(this.#kindOfTarget(target));
     this.#targets.set(target, known);
     return known;
   }
 
+  #numberOf(kind: string): number {
+    const known = this.#numbers.get(kind) ?? this.#numbers.size;
+    this.#numbers.set(kind, known);
+    return known;
+  }
+
   #kindOfTarget({ action, type, id }: Target): string {
-    if (type !== 'tool') return `${action} ${type} ${id}`;
-    const untyped = this.#catalog.get(id)?.input instanceof Refusal;
-    return `${action} ${untyped ? 'untyped ' : ''}${this.#kindOf(uid('Tool', id))} ${this.#kindOf(uid('Action', id))}`;
+    if (type === 'mcp_server') return `${action} on ${this.#kindOf(uid('Server', id))}`;
+    if (type === 'agent') return `${action} on ${this.#kindOf(uid('Agent', id))}`;
+    const untyped = this.#catalog.get(id)?.input instanceof Refusal ? 'untyped ' : '';
+    return `${untyped}${this.#kindOf(uid('Action', id))} on ${this.#kindOf(uid('Tool', id))}`;
   }
 
   #kindOf(one: EntityUid): string {

@@ -10,6 +10,7 @@ import type { PolicyRow, PolicySet, Reach } from '../policy-set.ts';
 import { Turns } from '../turns.ts';
 import { askedOnce } from './alike.ts';
 import { statementOf } from './policy-text.ts';
+import { Touched } from './scopes.ts';
 import { type Target, targetsOf, within } from './targets.ts';
 
 export const CHANGES = ['widens', 'narrows', 'changed'] as const;
@@ -52,15 +53,15 @@ export async function diffOf(comparison: Comparison, limit: number): Promise<Pol
   const { from, to, world } = comparison;
   const changed = changedIn(from, to);
   const tally = new Tally(limit);
-  if (changed.removed.size + changed.added.size > 0) {
-    const turns = new Turns();
-    const reachable = within(world, targetsOf(world));
-    const compare = askedOnce([from, to], world, comparing(comparison, changed));
-    for (const agent of world.agents) {
-      for (const target of reachable(agent)) {
-        tally.add(agent, target, compare(agent.name, target));
-        await turns.next();
-      }
+  const turns = new Turns();
+  const targets = targetsOf(world);
+  const reachable = within(world, targets);
+  const touched = new Touched([...changed.removed.values(), ...changed.added.values()], targets);
+  const compare = askedOnce([from, to], world, comparing(comparison, changed));
+  for (const agent of world.agents) {
+    for (const target of touched.by(agent.name, reachable(agent))) {
+      tally.add(agent, target, compare(agent.name, target));
+      await turns.next();
     }
   }
   const [added, removed] = [[...changed.added.keys()], [...changed.removed.keys()]];
@@ -86,8 +87,11 @@ function changedIn(from: PolicySet, to: PolicySet): Changed {
 /** Equal only for policies that say the same: annotations, comments and layout left out. */
 const meaningOf = (policy: PolicyRow): string => JSON.stringify([policy.mode, ...statementOf(policy).map(({ text }) => text)]);
 
+/** Most answers: one value for all of them. */
+const UNCHANGED = { change: undefined, before: 'never', after: 'never', policies: [], widening: [] } as const;
+
 interface Compared {
-  readonly change?: Change;
+  readonly change: Change | undefined;
   readonly before: Reach['access'];
   readonly after: Reach['access'];
   readonly policies: readonly string[];
@@ -106,8 +110,9 @@ function comparing({ from, to, world }: Comparison, changed: Changed): (agent: s
     const rose = RANK[after.access] - RANK[before.access];
     const inside = before.access === 'may' ? changeInside(more.length > 0, less.length > 0) : undefined;
     const change = rose > 0 ? 'widens' : rose < 0 ? 'narrows' : inside;
+    if (change === undefined) return UNCHANGED;
     return {
-      ...(change === undefined ? {} : { change }),
+      change,
       before: before.access,
       after: after.access,
       policies: idsOf([...more, ...less]),

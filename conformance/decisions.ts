@@ -134,7 +134,7 @@ class SetDraft {
 
 const twinOf = ({ id }: ParsedPolicy): string => `twin of ${id}`;
 
-/** Half of the entities come later, some were others before, one that was there is gone, some come with the request. */
+/** Half of the entities come later, some were others before, some that were there are gone, some come with the request. */
 export function storeOf(engine: Engine, records: readonly EntityRecord[]): EntityView {
   const keys = new Set(records.map(({ uid }) => uid.key));
   const roots = records.filter(({ parents }) => parents.length === 0);
@@ -148,10 +148,10 @@ export function storeOf(engine: Engine, records: readonly EntityRecord[]): Entit
   const early = stored
     .filter((_, at) => at % 2 === 0)
     .map((record, at) => (roots.includes(record) ? bare(record) : (others[at % 3] ?? bare)(record)));
-  const gone = records.flatMap(({ parents }) => parents).find(({ key }) => !keys.has(key));
-  const leaving = gone === undefined ? [] : [{ ...bare({ uid: gone }), parents: roots.map(({ uid }) => uid) }];
+  const gone = new Map(records.flatMap(({ parents }) => parents.filter(({ key }) => !keys.has(key)).map((uid) => [uid.key, uid])));
+  const leaving = Array.from(gone.values(), (uid) => ({ ...bare({ uid }), parents: roots.map((root) => root.uid) }));
   const before = engine.Entities.of([...early, ...leaving]);
-  const store = before.with(stored, gone === undefined ? [] : [gone]);
+  const store = before.with(stored, gone.values());
   return new engine.Overlay(store, [...own, ...stored.slice(0, 1).map(bare)]);
 }
 

@@ -19,7 +19,7 @@ import {
 } from './vocabulary.ts';
 
 /** How often an operand is of another type than its operator takes. */
-const MISTYPED = 0.04;
+const MISTYPED = 0.05;
 const EXTENSIONS: readonly Extension[] = ['decimal', 'ip', 'datetime', 'duration'];
 
 export class Expressions {
@@ -57,6 +57,11 @@ export class Expressions {
     return this.random.chance(0.75) ? this.of('entity', depth) : this.of('record', depth);
   }
 
+  /** An entity that mostly is there. */
+  stored(depth: number): Node {
+    return this.random.chance(0.7) ? leaf('entity', this.random.pick(['principal', 'resource', 'action'])) : this.of('entity', depth);
+  }
+
   /** A member of the holder that is mostly of the type; a literal where no member in use is. */
   member(type: Type, holder: () => Node): Node {
     const { random, values } = this;
@@ -81,7 +86,7 @@ export class Expressions {
 
   /** The same integer, worked out. */
   #sumTo(value: number | bigint): Node {
-    const part = this.values.of('long');
+    const part = this.random.chance(0.5) ? this.values.near(value) : this.values.of('long');
     const rest = BigInt(value) - (isLong(part) ? BigInt(part) : 0n);
     if (rest !== BigInt.asIntN(64, rest)) return leaf('long', literalOf(value));
     const [one, other] = [leaf('long', literalOf(part)), leaf('long', literalOf(rest))];
@@ -90,7 +95,7 @@ export class Expressions {
 
   #leaf(type: Type): Node {
     const { random } = this;
-    if (type === 'entity' && random.chance(0.5)) return leaf(type, random.pick(['principal', 'resource', 'action']));
+    if (type === 'entity' && random.chance(0.65)) return leaf(type, random.pick(['principal', 'resource', 'action']));
     if (type === 'record' && random.chance(0.3)) return leaf(type, 'context');
     if (random.chance(0.5)) return this.literal(type);
     return this.member(type, () => leaf('entity', random.pick(['principal', 'resource', 'context', 'context', 'context', 'action'])));
@@ -101,7 +106,7 @@ export class Expressions {
     const { random } = this;
     return random.pick<() => Node>([
       () => this.member(type, () => this.holder(depth)),
-      () => node(type)`${this.of('entity', depth)}.getTag(${this.#tagName(type, depth)})`,
+      () => node(type)`${this.stored(depth)}.getTag(${this.#tagName(type, depth)})`,
       () => node(type)`(if ${this.of('bool', depth)} then ${this.of(type, depth)} else ${this.of(type, depth)})`,
     ])();
   }
@@ -141,10 +146,12 @@ export class Expressions {
   /** A constructor and a text that it takes, does not take, or almost. */
   construct(name: Extension, depth: number): Node {
     const { random } = this;
-    if (random.chance(0.15)) return node(name)`${leaf(name, name)}(${this.of('string', depth)})`;
     const valid = argumentIn(random.pick(random.pick(FAMILIES[name])));
     const text = random.chance(0.4) ? valid : random.chance(0.5) ? random.pick(MALFORMED[name]) : this.#edited(valid);
-    return leaf(name, `${name}(${quoted(text)})`);
+    const literal = leaf('string', quoted(text));
+    if (random.chance(0.7)) return node(name)`${leaf(name, name)}(${literal})`;
+    const workedOut = node('string')`(if ${this.of('bool', depth)} then ${literal} else ${this.of('string', depth)})`;
+    return this.#call(node(name)`${leaf(name, name)}`, name, [random.chance(0.7) ? workedOut : this.of('string', depth)]);
   }
 
   #edited(text: string): string {
@@ -188,10 +195,16 @@ export class Expressions {
     return listOf('record', ['{', '}'], made);
   }
 
-  method(type: Type, of: Type, name: string, args: readonly Type[], depth: number): Node {
-    const given = this.random.chance(0.02) ? [...args, this.random.pick(TYPES)].slice(this.random.below(2)) : args;
-    const operands = given.map((arg) => this.of(arg, depth));
-    return node(type)`${this.of(of, depth)}.${leaf(type, name)}${listOf(type, ['(', ')'], operands)}`;
+  /** `X.name(…)` */
+  method(type: Type, receiver: Node, name: string, operands: readonly Node[]): Node {
+    return this.#call(node(type)`${receiver}.${leaf(type, name)}`, type, operands);
+  }
+
+  /** Now and then with one argument too many, or too few. */
+  #call(called: Node, type: Type, operands: readonly Node[]): Node {
+    const { random } = this;
+    const given = random.chance(0.96) ? operands : random.chance(0.5) ? [...operands, this.any(0)] : operands.slice(1);
+    return node(type)`${called}${listOf(type, ['(', ')'], given)}`;
   }
 
   /** `X in Y`, or in a set in which something may be no entity, or X itself. */
@@ -203,7 +216,9 @@ export class Expressions {
     const element = (): Node => (random.chance(0.1) ? this.any(0) : random.chance(0.15) ? one : entity());
     const list = listOf('entity set', ['[', ']'], random.list(random.below(4), element));
     const any = this.of(random.chance(0.5) ? 'entity set' : 'entity', depth);
-    return node('bool')`${one}${random.chance(0.25) ? this.entityTest() : leaf('bool', '')} in ${random.pick([entity(), list, any])}`;
+    return node(
+      'bool',
+    )`${one}${random.chance(0.25) ? this.entityTest() : leaf('bool', '')} in ${random.chance(0.05) ? this.any(0) : random.pick([entity(), list, any])}`;
   }
 
   /** ` is T` */
@@ -250,21 +265,27 @@ const compared =
   };
 
 const method =
-  (result: Type, of: Type, name: string, ...args: readonly Type[]): Maker =>
+  (result: Type, of: Type, names: readonly string[], ...args: readonly Type[]): Maker =>
   (make, depth) =>
-    make.method(result, of, name, args, depth);
+    make.method(
+      result,
+      make.of(of, depth),
+      make.random.pick(names),
+      args.map((arg) => make.of(arg, depth)),
+    );
 
 /** A method of two values that are near one another. */
 const paired =
-  (of: Type, ...names: readonly string[]): Maker =>
+  (of: Type, names: readonly string[]): Maker =>
   (make, depth) => {
     const [left, right] = make.pair(of, depth);
-    return node('bool')`${left}.${leaf('bool', make.random.pick(names))}(${right})`;
+    return make.method('bool', left, make.random.pick(names), [right]);
   };
 
 const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>> = {
   bool: [
     compared(['==', '==', '!='], TYPES),
+    compared(['==', '!=', '<', '<='], ['long']),
     compared(['==', '!='], ['record', 'record set', 'entity', 'long set set', ...EXTENSIONS]),
     compared(['<', '<=', '>', '>='], ['long', 'long', 'datetime', 'duration', 'decimal']),
     (make, depth) =>
@@ -282,22 +303,24 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
     (make, depth) => node('bool')`(${make.of('entity', depth)}${make.entityTest()})`,
     (make, depth) => {
       const [left, right] = make.sets(depth);
-      return node('bool')`${left}.${leaf('bool', make.random.pick(['containsAll', 'containsAny']))}(${right})`;
+      const methods = make.random.pick(['containsAll', 'containsAny']);
+      return node('bool')`${left}.${leaf('bool', methods)}(${make.random.chance(0.95) ? right : make.any(0)})`;
     },
     (make, depth) => {
       const type = make.random.pick(SETS);
       return node('bool')`${make.elements(type, depth)}.contains(${make.of(ELEMENT[type], depth)})`;
     },
     (make, depth) => node('bool')`${make.elements(make.random.pick(SETS), depth)}.isEmpty()`,
-    (make, depth) => node('bool')`${make.of('entity', depth)}.hasTag(${make.of('string', depth)})`,
+    (make, depth) => node('bool')`${make.stored(depth)}.hasTag(${make.of('string', depth)})`,
     (make, depth) => {
       const [name] = make.random.pick(make.values.members);
-      return node('bool')`${make.of('entity', depth)}.hasTag(${leaf('string', quoted(name))})`;
+      return node('bool')`${make.stored(depth)}.hasTag(${leaf('string', quoted(name))})`;
     },
-    paired('decimal', 'lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual'),
-    paired('ip', 'isInRange'),
-    (make, depth) => make.method('bool', 'ip', make.random.pick(['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast']), [], depth),
-    (make, depth) => make.method('bool', 'decimal', make.random.pick(['lessThan', 'greaterThanOrEqual']), ['decimal'], depth),
+    paired('decimal', ['lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual']),
+    paired('ip', ['isInRange']),
+    method('bool', 'ip', ['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast']),
+    method('bool', 'decimal', ['lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual'], 'decimal'),
+    method('bool', 'ip', ['isInRange'], 'ip'),
   ],
   long: [
     binary('+', 'long', 'long', 'long'),
@@ -305,7 +328,8 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
     binary('*', 'long', 'long', 'long'),
     chain(['+', '-', '*'], 'long'),
     (make, depth) => node('long')`-(${make.of('long', depth)})`,
-    ...['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays'].map((name) => method('long', 'duration', name)),
+    method('long', 'duration', ['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays']),
+    method('long', 'duration', ['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays']),
   ],
   string: [(make) => make.literal('string')],
   entity: [(make) => make.literal('entity')],
@@ -313,14 +337,14 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
   ip: [(make, depth) => make.construct('ip', depth)],
   datetime: [
     (make, depth) => make.construct('datetime', depth),
-    method('datetime', 'datetime', 'offset', 'duration'),
-    method('datetime', 'datetime', 'offset', 'duration'),
-    method('datetime', 'datetime', 'toDate'),
+    method('datetime', 'datetime', ['offset'], 'duration'),
+    method('datetime', 'datetime', ['offset'], 'duration'),
+    method('datetime', 'datetime', ['toDate']),
   ],
   duration: [
     (make, depth) => make.construct('duration', depth),
-    method('duration', 'datetime', 'durationSince', 'datetime'),
-    method('duration', 'datetime', 'toTime'),
+    method('duration', 'datetime', ['durationSince'], 'datetime'),
+    method('duration', 'datetime', ['toTime']),
   ],
   record: [(make, depth) => make.record(depth)],
   set: [(make, depth, type) => make.elements(isSetType(type) ? type : 'long set', depth)],

@@ -1,5 +1,5 @@
 // Random expressions as trees that print as Cedar text: shrinking cuts trees, and the engines read text.
-import { isJsonArray, isJsonObject, type Json } from '../src/domain/json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../src/domain/json.ts';
 import type { Uid } from './decisions.ts';
 import type { Type } from './vocabulary.ts';
 
@@ -12,11 +12,19 @@ export interface Node {
   readonly redraw?: () => Node;
 }
 
-/** Nodes of which some leaves are drawn anew: the shape stays, what is in it changes. */
-export function redrawn(node: Node, isChosen: () => boolean): Node {
-  if (node.redraw !== undefined && isChosen()) return node.redraw();
-  return node.args.length === 0 ? node : { ...node, args: node.args.map((arg) => redrawn(arg, isChosen)) };
+/** The node with some of its leaves drawn anew: the shape stays, what is in it changes. */
+export function redrawn(node: Node, isChosen: (at: number) => boolean): Node {
+  let at = 0;
+  const visit = (one: Node): Node => {
+    if (one.redraw !== undefined) return isChosen(at++) ? one.redraw() : one;
+    return one.args.length === 0 ? one : { ...one, args: one.args.map(visit) };
+  };
+  return visit(node);
 }
+
+/** How many leaves can be drawn anew. */
+export const drawnLeaves = ({ redraw, args }: Node): number =>
+  redraw === undefined ? args.reduce((sum, arg) => sum + drawnLeaves(arg), 0) : 1;
 
 /** `node('bool')` followed by a template: text with nodes in it. */
 export const node =
@@ -49,10 +57,17 @@ export function literalOf(value: Json): string {
   if (!isJsonObject(value)) return String(value);
   const { __entity: entity, __extn: call } = value;
   if (isUid(entity)) return uidText(entity);
-  if (isJsonObject(call) && Object.keys(value).length === 1) return `${String(call['fn'])}(${literalOf(call['arg'] ?? null)})`;
+  if (isJsonObject(call)) return callText(call);
   return `{${Object.entries(value)
     .map(([name, member]) => `${quoted(name)}: ${literalOf(member)}`)
     .join(', ')}}`;
+}
+
+/** A constructor and its text, or a method of the first argument. */
+function callText({ fn, arg, args }: JsonObject): string {
+  if (!isJsonArray(args)) return `${String(fn)}(${literalOf(arg ?? null)})`;
+  const [receiver = null, ...others] = args;
+  return `${literalOf(receiver)}.${String(fn)}(${others.map(literalOf).join(', ')})`;
 }
 
 const isUid = (json: Json | undefined): json is { readonly type: string; readonly id: string } =>

@@ -1,7 +1,7 @@
 // Random policies: every form of scope, conditions that begin with what could stand in the scope, templates with their links.
 import type { Expressions } from './expressions.ts';
 import type { Uid } from './decisions.ts';
-import { drawn, leaf, type Node, node, redrawn, textOf, uidText } from './node.ts';
+import { drawn, drawnLeaves, leaf, type Node, node, redrawn, textOf, uidText } from './node.ts';
 import type { Random } from './random.ts';
 import { ACTIONS, ALL_UIDS, ENTITIES, ENTITY_TYPES } from './vocabulary.ts';
 
@@ -45,15 +45,19 @@ export function randomPolicies(random: Random, expressions: Expressions): readon
 
 /** The same conditions with other names and values in them, or the other way round. */
 function relativeOf(random: Random, { effect, conditions }: Policy, id: string): Policy {
-  const flips = random.chance(0.3);
+  const flips = random.chance(0.2);
   return {
     id,
     effect: random.chance(0.8) ? effect : 'forbid',
     scope: ['principal', 'action', 'resource'],
-    conditions: conditions.map(({ kind, body }) => ({
-      kind: flips ? (kind === 'when' ? 'unless' : 'when') : kind,
-      body: redrawn(body, () => random.chance(0.4)),
-    })),
+    conditions: conditions.map(({ kind, body }) => {
+      const only = random.below(drawnLeaves(body) + 1);
+      const several = random.chance(0.4);
+      return {
+        kind: flips ? (kind === 'when' ? 'unless' : 'when') : kind,
+        body: redrawn(body, (at) => (several ? random.chance(0.4) : at === only)),
+      };
+    }),
   };
 }
 
@@ -116,6 +120,7 @@ function scopeLike(random: Random): Node {
     `${one} == ${variable}`,
     `${variable} != ${one}`,
     `${variable} in ${one}`,
+    `${one} in ${variable}`,
     `${one} in ${variable}`,
     `${variable} in [${list.join(', ')}]`,
     `${variable} is ${random.pick(ENTITY_TYPES)}`,

@@ -22,7 +22,7 @@ const PROBES = 200_000;
 /** Expressions that are asked about in one call. */
 export const AT_ONCE = 60;
 const WORLDS = 2;
-const REQUESTS_PER_WORLD = 20;
+const REQUESTS_PER_WORLD = 8;
 const MAX_FAILURES = 3;
 
 export async function run(options: SuiteOptions): Promise<Score> {

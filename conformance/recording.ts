@@ -1,5 +1,5 @@
 // Cases with the answers of the official engine, made once: copies of the evaluator with a bug in them are held against them at full speed.
-import type { Json } from '../src/domain/json.ts';
+import { isJsonArray, isJsonObject, type Json } from '../src/domain/json.ts';
 import type { EstExpr } from '../src/policy/cedar/est.ts';
 import { JsonText } from '../src/policy/cedar/official-json.ts';
 import { corpusTests } from '../test/support/corpus.ts';
@@ -36,7 +36,7 @@ export interface Extent {
   readonly corpusEvery: number;
 }
 
-const REQUESTS = 20;
+const REQUESTS = 12;
 
 /** @throws Error when the evaluator itself is wrong about a value */
 export async function record(seed: number, { values, sets, corpusEvery }: Extent): Promise<Recording> {
@@ -82,8 +82,21 @@ async function recordedCorpus(every: number): Promise<readonly DecisionCase[]> {
   const reader = new CorpusReader();
   const cases: DecisionCase[] = [];
   for await (const test of corpusTests('handwritten-tests.tar.gz')) cases.push(reader.caseOf(test));
-  for await (const test of corpusTests('corpus-tests.tar.gz', every)) cases.push(reader.caseOf(test));
+  for await (const test of corpusTests('corpus-tests.tar.gz', every)) cases.push(withoutActions(reader.caseOf(test)));
   return cases;
+}
+
+/** The schema declares them, so they need not be told. */
+const withoutActions = (one: DecisionCase): DecisionCase => ({
+  ...one,
+  entities: isJsonArray(one.entities) ? one.entities.filter((entity) => !isAction(entity)) : one.entities,
+});
+
+function isAction(entity: Json): boolean {
+  const uid = isJsonObject(entity) ? entity['uid'] : undefined;
+  const escaped = isJsonObject(uid) ? (uid['__entity'] ?? uid) : undefined;
+  const type = isJsonObject(escaped) ? escaped['type'] : undefined;
+  return typeof type === 'string' && /(?:^|::)Action$/.test(type);
 }
 
 /** By what a recording can show that an evaluator is wrong. */

@@ -19,7 +19,7 @@ export function randomEntities(random: Random, values: Values): readonly Entity[
       if (!random.chance(0.27)) return [];
       const above = all.slice(at + 1);
       const parents = random.some(above, random.pick([0, 0.15, 0.4]));
-      return [{ uid, attrs: membersOf(random, values, 0.6), tags: random.chance(0.3) ? membersOf(random, values, 0.3) : {}, parents }];
+      return [{ uid, attrs: membersOf(random, values, 0.6), tags: random.chance(0.4) ? membersOf(random, values, 0.6) : {}, parents }];
     }),
   );
 }

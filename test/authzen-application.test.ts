@@ -167,6 +167,9 @@ describe('what the schema takes of a request', () => {
     equal(share(undefined, { action: { force: true } }), false);
     equal(share({ force: false }, { action: { force: true } }), false);
     equal(share(undefined, { hour: 23 }), true);
+    for (const context of [{ hour: '23' }, { hour: 23.5 }, { items: [1] }, { items: {} }]) equal(share({ force: true }, context), false);
+    equal(share({ force: 'yes' }), false);
+    equal(share({ force: true, mode: 1 }), false);
   });
 });
 

@@ -1,5 +1,6 @@
 // AuthZEN over HTTPS at a running Cordon: who may ask, what is answered to whom, and what hostile bytes get.
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { AUTHZEN_APIS, pathOf } from '../src/pdp/authzen/metadata.ts';
 import { type AuthzenBed, KEY, openAuthzenBed, STORES } from './support/authzen-bed.ts';
@@ -17,6 +18,8 @@ const SEARCH = `${CERTIFICATION}${pathOf('search/subject')}`;
 const READ = { subject: { type: 'user', id: 'alice' }, action: { name: 'read' }, resource: { type: 'record', id: 'record-1' } };
 const TALK = { subject: { type: 'agent', id: 'caller' }, action: { name: 'a2a/SendMessage' }, resource: { type: 'agent', id: 'callee' } };
 
+const OTHER_KEY = 'the-key-of-another-pep-0123456789abcdef';
+
 let opened: AuthzenBed | undefined;
 const bed = (): AuthzenBed => {
   if (opened === undefined) throw new Error('there is no bed');
@@ -27,7 +30,7 @@ before(async () => {
   opened = await openAuthzenBed({
     policies: POLICIES,
     peps: `    proxy: { workload: agent/callee, stores: [todo], agents: [caller, other] }
-    other-key: { key: sha256:${'0'.repeat(64)}, stores: [certification] }`,
+    second: { key: sha256:${createHash('sha256').update(OTHER_KEY).digest('hex')}, stores: [certification] }`,
   });
 });
 after(() => opened?.close());
@@ -41,7 +44,7 @@ describe('who may ask', () => {
   const CREDENTIALS: readonly (readonly [what: string, authorization: string | readonly string[]])[] = [
     ['none', ''],
     ['another key', 'Bearer another-key-of-a-pep-0123456789'],
-    ['the digest instead of the key', `Bearer ${'0'.repeat(64)}`],
+    ['the digest instead of the key', `Bearer ${createHash('sha256').update(KEY).digest('hex')}`],
     ['another scheme', `Basic ${KEY}`],
     ['the key alone', KEY],
     ['the key and more', `Bearer ${KEY}x`],
@@ -238,6 +241,8 @@ describe('the binding', () => {
     const next = { ...READ, page: { limit: 1, token: page.next_token } };
     deepEqual((await bed().ask(SEARCH, next)).json['page'], { next_token: '', count: 1 });
     isError(await bed().askAsOperator(SEARCH, next), 400);
+    isError(await bed().ask(SEARCH, next, { authorization: `Bearer ${OTHER_KEY}` }), 400);
+    equal((await bed().ask(SEARCH, READ, { authorization: `Bearer ${OTHER_KEY}` })).status, 200);
     isError(await bed().ask(SEARCH.replace('certification', 'search'), next), 400);
   });
 

@@ -114,23 +114,26 @@ x what widens, or may, has to be accepted by name
     assert.match(both.stdout, /^reaches less\n {2}- {2}callee {2}bench\/write {2}always > never {2}by callee-holds/m);
   });
 
-  void test('[U11] what cannot be compared says why: a draft with an error, a directory without policies, no such version', async () => {
-    for (const [args, why] of [
+  void test('[U9] what cannot be compared says why: a draft with an error, a directory without policies, no such version', async () => {
+    const cases = [
       [['broken'], /^x CORDON-9006 test\.cedar:1:\d+: [^]*bench\/wite/],
       [['nowhere'], /no policy directory/],
       [['.'], /no policies in `\.`/],
       [['99'], /there is no policy version 99/],
       [['1', '--limit', '0'], /1 to 10000/],
-    ] as const) {
-      const ran = await run('policy', 'diff', ...args);
-      assert.equal(ran.code, 2, ran.stderr);
-      assert.match(ran.stderr, why);
-    }
+    ] as const;
+    await Promise.all(
+      cases.map(async ([args, why]) => {
+        const ran = await run('policy', 'diff', ...args);
+        assert.equal(ran.code, 2, ran.stderr);
+        assert.match(ran.stderr, why);
+      }),
+    );
   });
 });
 
 describe('blast', () => {
-  void test('[U27] an agent: directly, through others with the way, and what is left after off', async () => {
+  void test('[U13] an agent: directly, through others with the way, and what is left after off', async () => {
     const { code, stdout } = await run('blast', 'caller', '--after', 'off');
     assert.equal(code, 0);
     assert.equal(
@@ -155,7 +158,7 @@ after level off
     );
   });
 
-  void test('[U27] a tool: who reaches it; a segment; another draft; JSON with its schema', async () => {
+  void test('[U13] a tool: who reaches it; a segment; another draft; JSON with its schema', async () => {
     const tool = await run('blast', 'bench/hold');
     assert.equal(
       tool.stdout,
@@ -172,7 +175,7 @@ after level off
     );
   });
 
-  void test('[U11] a name that nothing has, and the level of a tool', async () => {
+  void test('[U9] a name that nothing has, and the level of a tool', async () => {
     const unknown = await run('blast', 'caler');
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /no agent, resource or segment is called `caler`\n[^]*did you mean `caller`/);
@@ -183,7 +186,7 @@ after level off
 });
 
 describe('policy suggest', () => {
-  void test('[U5] permits from real calls, admitted and no wider; denied calls and unused permits as comments', async () => {
+  void test('[U15] permits from real calls, admitted and no wider; denied calls and unused permits as comments', async () => {
     for (const amount of [7, 1, 90, 3, 12]) assert.doesNotMatch((await write('alpha', amount)).text, /CORDON/);
     assert.match((await write('alpha', 999)).text, /CORDON-3005/);
     const { code, stdout, stderr } = await run('policy', 'suggest', '--agent', 'caller');
@@ -213,7 +216,7 @@ describe('policy suggest', () => {
 describe('can', () => {
   const INPUT_500 = ['--input', '{"line":"b","amount":400}'];
 
-  void test('[U6] with a draft: what would be decided if it were enforced', async () => {
+  void test('with a draft: what would be decided if it were enforced', async () => {
     assert.equal((await run('can', 'caller', 'bench/write', ...INPUT_500)).code, 5);
     const wider = await run('can', 'caller', 'bench/write', ...INPUT_500, '--draft', 'wider');
     assert.equal(wider.code, 0, wider.stdout);
@@ -223,17 +226,20 @@ describe('can', () => {
     assert.equal((await run('can', 'caller', 'bench/write', '--draft', 'broken')).code, 2);
   });
 
-  void test('[U11] a tool, a server, an agent or an action that is misspelt is told with the one that was meant', async () => {
-    for (const [args, meant] of [
+  void test('[U9] a tool, a server, an agent or an action that is misspelt is told with the one that was meant', async () => {
+    const cases = [
       [['caller', 'bench/wirte'], /if you meant this +cordon can caller tools\/call bench\/write/],
       [['caller', 'tools/list', 'bnch'], /cordon can caller tools\/list bench/],
       [['caller', 'a2a/SendMessage', 'calle'], /cordon can caller a2a\/SendMessage callee/],
       [['caller', 'tools/lst', 'bench'], /cordon can caller tools\/list bench/],
-    ] as const) {
-      const ran = await run('can', ...args);
-      assert.equal(ran.code, 5, ran.stderr);
-      assert.match(ran.stdout, meant);
-    }
+    ] as const;
+    await Promise.all(
+      cases.map(async ([args, meant]) => {
+        const ran = await run('can', ...args);
+        assert.equal(ran.code, 5, ran.stderr);
+        assert.match(ran.stdout, meant);
+      }),
+    );
     const agent = await run('can', 'caler', 'bench/write');
     assert.match(agent.stderr, /did you mean `caller`\?/);
   });

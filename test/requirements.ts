@@ -39,6 +39,8 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   U11: later('Login without pasted tokens; mTLS; step-up', 'the console is a later part'),
   U18: proved('`cordon doctor` with negative checks: it tries what must fail'),
   U12: proved('Text supplied by an agent is hostile in terminal and logs'),
+  U13: proved('How far an agent reaches, directly and through others, before and after a change'),
+  U15: proved('Least privilege from recorded decisions: no wider than what is enforced, and never applied'),
 
   'SPIFFE-ID': proved('SPIFFE ID: trust domain, path, 2,048 bytes, canonical'),
   'SPIFFE-X509-SVID': proved('X509-SVID: one URI SAN, leaf constraints, verified against the bundle of its own trust domain'),

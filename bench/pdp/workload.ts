@@ -91,7 +91,7 @@ function ruleAt(at: number, { agents, groups, tools, servers }: Sizes): Rule {
 const CONDITIONS: readonly ((at: number) => Condition)[] = [
   (at) => ({ kind: 'amount', most: 100 + (at % 250) }),
   (at) => ({ kind: 'calm', env: 'prod', risk: 40 + (at % 60) }),
-  () => ({ kind: 'none' }),
+  (at) => ({ kind: 'region', regions: [`r${at % 7}`] }),
   (at) => ({ kind: 'region', regions: [`r${at % 7}`, `r${(at + 3) % 7}`] }),
 ];
 const conditionAt = (at: number): Condition => CONDITIONS[at % CONDITIONS.length]?.(at) ?? { kind: 'none' };

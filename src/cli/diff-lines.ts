@@ -40,10 +40,10 @@ function changeLines(paint: Paint, { rows, counts }: Diff, change: Row['change']
   if (merged.length === 0) return [];
   const [mark, heading] = CHANGES[change];
   const lines = merged.slice(0, SHOWN).map(({ row, actions }) => {
-    const { agent, resource, before, after, policies, reads, segment } = row;
+    const { agent, level, resource, before, after, policies, reads, segment } = row;
     return [
       [mark, () => paint.mark(mark)] as const,
-      agent,
+      level === 'normal' ? agent : `${agent} at level ${level}`,
       actions[0] === 'tools/call' ? resource : `${resource} (${actions.join(', ')})`,
       `${before} > ${after}`,
       `by ${policies.join(', ')}`,

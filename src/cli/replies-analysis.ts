@@ -38,6 +38,7 @@ export const ANALYSIS_REPLIES = {
       z.object({
         change: z.enum(['widens', 'narrows', 'changed']),
         agent: z.string(),
+        level: z.string(),
         action: z.string(),
         resource: z.string(),
         segment: z.string(),

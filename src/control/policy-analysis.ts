@@ -85,6 +85,8 @@ export const createPolicyAnalysis = (parts: PolicyAnalysisParts): PolicyAnalysis
 
 const ENFORCED: WhichPolicies = { place: 'enforced' };
 const worldOf = ({ publisher }: PolicyAnalysisParts): World => publisher.current().world;
+/** Levels are of the moment: what was done, or may be, at another time is judged without them. */
+const withoutLevels = (world: World): World => ({ ...world, levels: new Map() });
 const viewOf = ({ version, hash }: PolicySet): SetView => (version === DRAFT ? { hash } : { version, hash });
 
 async function diff(parts: PolicyAnalysisParts, { from: one, to: other, limit, acceptWidening }: DiffQuestion): Promise<DiffView> {
@@ -125,7 +127,7 @@ function subjectOf(wanted: string, world: World): Subject {
 }
 
 async function suggest(parts: PolicyAnalysisParts, question: SuggestQuestion): Promise<SuggestionView> {
-  const world = worldOf(parts);
+  const world = withoutLevels(worldOf(parts));
   const { agent, since, limit } = question;
   if (!world.agents.some(({ name }) => name === agent)) throw new Refusal('CORDON-1014', `no agent is registered as \`${agent}\``);
   const set = await policySetOf(parts, ENFORCED, world);

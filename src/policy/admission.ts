@@ -33,7 +33,7 @@ const newThread = (): OfficialThread =>
 let resident: OfficialThread | undefined;
 
 /** Every text as one policy, parsed and validated; all of them kept. @throws Refusal as `checkEach` */
-export async function checkPolicies(texts: readonly string[], schema: SchemaJson<string>): Promise<Checked> {
+export async function checkPolicies(texts: readonly string[], schema: SchemaJson<string> | string): Promise<Checked> {
   const policies: CheckedPolicy[] = [];
   const validation = await checkEach(texts, schema, (at, policy) => {
     policies[at] = policy;
@@ -42,19 +42,19 @@ export async function checkPolicies(texts: readonly string[], schema: SchemaJson
 }
 
 /**
- * Every text as one policy, parsed, validated and handed to `take` with its index, in any order: what is not kept there is kept nowhere,
+ * Every text as one policy, parsed, validated (by a schema in Cedar's JSON form, as an object or its text) and handed to `take` with its index, in any order: what is not kept there is kept nowhere,
  * so that a large set is never in memory as a whole. A policy that does not parse, or is too much for the engine, has issues and spoils
  * no other.
  * @throws Refusal CORDON-9006 when the engine cannot take the schema, or a thread of it ends or exceeds its time; whatever `take` throws
  */
 export async function checkEach(
   texts: readonly string[],
-  schema: SchemaJson<string>,
+  schema: SchemaJson<string> | string,
   take: (at: number, policy: CheckedPolicy) => void,
 ): Promise<Validation> {
   resident ??= newThread();
   const second = texts.length < MANY ? [] : [newThread()];
-  const chunks = chunksOf(texts, JSON.stringify(schema));
+  const chunks = chunksOf(texts, typeof schema === 'string' ? schema : JSON.stringify(schema));
   const found: Found = { take, errors: [], warnings: [] };
   try {
     await Promise.all([resident, ...second].map((thread) => checkAll(thread, chunks, found)));

@@ -15,7 +15,7 @@ import { codeWarnings, flawsOf, identifiedOf, type Named, twinsIn } from './iden
 import type { Loaded, Policy } from './loaded.ts';
 import { namesIn, Oversight } from './oversight.ts';
 import type { PolicySet, PolicySource, PolicyWarning } from './policy-set.ts';
-import { schemaOf } from './schema.ts';
+import { schemaText, typeTools } from './schema.ts';
 import { setOf } from './set.ts';
 import { cutsOf, type Statement, statementsOf } from './statements.ts';
 import { Turns } from './turns.ts';
@@ -35,7 +35,8 @@ export async function admit(
   const catalog = catalogOf(world);
   const draft = new Draft(statements, blindTools(catalog));
   const texts = statements.map(({ text }) => text);
-  const validation = await checkEach(texts, schemaOf(catalog), (at, policy) => draft.take(at, policy));
+  await typeTools(catalog);
+  const validation = await checkEach(texts, schemaText(catalog), (at, policy) => draft.take(at, policy));
   const identified = draft.policies();
   const warnings = [...codeWarnings(identified), ...validated(identified, validation)];
   const policies = new Map(identified.map(({ policy }) => [policy.id, policy]));

@@ -42,10 +42,11 @@
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { Refusal } from '../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, CatalogTool } from './catalog.ts';
 import { GROUPS, type Method, METHODS, toolGroups } from './methods.ts';
 import { itemName, NAMES, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
 import { FORMATS } from './string-formats.ts';
+import { Turns } from './turns.ts';
 
 type Namespace = SchemaJson<string>[string];
 type CedarType = NonNullable<Namespace['commonTypes']>[string];
@@ -67,26 +68,54 @@ const ENTITY_TYPES: Namespace['entityTypes'] = {
 
 const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<Method['on'], string>;
 
-/** The schema in Cedar's JSON form. A tool that could not be typed has no action in it. */
-export function schemaOf(catalog: Catalog): SchemaJson<string> {
+/** What one tool or method adds to the schema, as members of JSON objects; made once, whatever else of the catalog changes. */
+interface Entry {
+  readonly action: string;
+  /** The open records among its arguments. */
+  readonly entityTypes: readonly string[];
+}
+
+const entries = new WeakMap<CatalogTool, Entry>();
+
+/** Types every tool that is new in the catalog, with turns for others in between: a server may have hundreds. */
+export async function typeTools(catalog: Catalog): Promise<void> {
+  const turns = new Turns();
+  for (const tool of catalog.values()) {
+    entryOf(tool);
+    await turns.next();
+  }
+}
+
+/** The schema in Cedar's JSON form, as text. A tool that could not be typed has no action in it. */
+export function schemaText(catalog: Catalog): string {
+  const parts = [...METHOD_ENTRIES, ...[...catalog.values()].flatMap(entryOf)];
+  const entityTypes = [ENTITY_TYPES_TEXT, ...parts.flatMap((part) => part.entityTypes)];
+  return `{"":{"entityTypes":{${entityTypes.join(',')}},"actions":{${[GROUPS_TEXT, ...parts.map(({ action }) => action)].join(',')}}}}`;
+}
+
+function entryOf(tool: CatalogTool): readonly Entry[] {
+  const { id, reads, input } = tool;
+  if (input instanceof Refusal) return [];
+  const known = entries.get(tool) ?? entry(id, { on: 'tool', groups: toolGroups(reads), input });
+  entries.set(tool, known);
+  return [known];
+}
+
+function entry(id: string, { on, groups, input }: Method): Entry {
   const types = new Types();
-  const action = (on: Method['on'], groups: Method['groups'], input: RecordShape | undefined): Namespace['actions'][string] => ({
-    memberOf: groups.map((id) => ({ id })),
+  const action: Namespace['actions'][string] = {
+    memberOf: groups.map((group) => ({ id: group })),
     appliesTo: {
       principalTypes: ['Agent'],
       resourceTypes: [RESOURCE_TYPE[on]],
       context: record(input === undefined ? {} : { input: types.of(input) }),
     },
-  });
-  const groups = GROUPS.map((group) => [group, {}] as const);
-  const methods = [...METHODS].map(([name, method]) => [name, action(method.on, method.groups, method.input)] as const);
-  const tools = [...catalog.values()].flatMap(({ id, reads, input }) =>
-    input instanceof Refusal ? [] : [[id, action('tool', toolGroups(reads), input)] as const],
-  );
-  // `fromEntries` defines what it is given: a tool or property named `__proto__` is a name like any other
-  const actions = Object.fromEntries([...groups, ...methods, ...tools]);
-  return { '': { entityTypes: { ...ENTITY_TYPES, ...Object.fromEntries(types.open) }, actions } };
+  };
+  return { action: member(id, action), entityTypes: [...types.open].map(([name, type]) => member(name, type)) };
 }
+
+/** A tool or property named `__proto__` is a name like any other. */
+const member = (name: string, value: object): string => `${JSON.stringify(name)}:${JSON.stringify(value)}`;
 
 /** Cedar's type for each shape; the open records among them are entity types. */
 class Types {
@@ -135,3 +164,9 @@ class Types {
     return entity(open.type);
   }
 }
+
+const METHOD_ENTRIES = [...METHODS].map(([name, method]) => entry(name, method));
+const GROUPS_TEXT = GROUPS.map((group) => member(group, {})).join(',');
+const ENTITY_TYPES_TEXT = Object.entries(ENTITY_TYPES)
+  .map(([name, type]) => member(name, type))
+  .join(',');

@@ -1,8 +1,9 @@
 // Types of a Cedar schema in short, so that a table can say them: `Long`, `[element]`, `{ there: …, 'optional?': … }`, and for an entity
 // its attributes with its tags as `...`.
 import assert from 'node:assert/strict';
+import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Catalog } from '../../src/policy/catalog.ts';
-import { schemaOf } from '../../src/policy/schema.ts';
+import { schemaText } from '../../src/policy/schema.ts';
 
 export type Short = string | readonly Short[] | { readonly [name: string]: Short };
 
@@ -14,7 +15,7 @@ export type Resolve = (name: string) => string | object;
 
 /** The type of the arguments of a tool, by our own schema. */
 export function inputType(catalog: Catalog, tool: string): Short {
-  const { entityTypes, actions } = schemaOf(catalog)[''] ?? assert.fail('no namespace');
+  const { entityTypes, actions } = (JSON.parse(schemaText(catalog)) as SchemaJson<string>)[''] ?? assert.fail('no namespace');
   const own: Resolve = (name) => (name.startsWith('Input_') ? (entityTypes[name] ?? assert.fail(name)) : name);
   return shortType(inputOf(actions[tool]), own);
 }

@@ -61,8 +61,7 @@ class WorldPdp implements AuthzenPdp {
   }
 
   subjects(type: string): readonly string[] {
-    const names = type === 'agent' ? this.#parts.snapshot().world.agents.map(({ name }) => name) : [];
-    return names.filter((name) => this.#parts.speaksFor(name)).toSorted();
+    return type === 'agent' ? RESOURCES.agent(this.#parts.snapshot().world).toSorted() : [];
   }
 
   resources(type: string): readonly string[] {

@@ -7,17 +7,18 @@ import { type Catalog, catalogOf } from '../catalog.ts';
 import { type EntityUid, keyOf, uid } from '../cedar/value.ts';
 import type { PolicySet } from '../policy-set.ts';
 import { residentsOf } from '../residents.ts';
+import { Turns } from '../turns.ts';
 import { unquoted } from './literals.ts';
 import { tokensOf } from './policy-text.ts';
 import type { Target } from './targets.ts';
 
-/** `ask`, asked once for all that `sets` cannot tell apart. Its answer must depend on nothing but those sets and `world`. */
-export function askedOnce<T extends object>(
+/** `ask`, asked once for all that `sets` cannot tell apart. Its answer depends on nothing but those sets and `world`. */
+export async function askedOnce<T extends object>(
   sets: readonly PolicySet[],
   world: World,
   ask: (agent: string, target: Target) => T,
-): (agent: string, target: Target) => T {
-  const kinds = new Kinds(world, namesIn(sets));
+): Promise<(agent: string, target: Target) => T> {
+  const kinds = new Kinds(world, await namesIn(sets));
   const answers: T[][] = [];
   return (agent, target) => {
     if (target.type === 'agent' && target.id === agent) return ask(agent, target); // `principal == resource` tells oneself from all others
@@ -75,10 +76,12 @@ class Kinds {
 }
 
 /** Every text between quotes: among them each name that a policy knows. */
-function namesIn(sets: readonly PolicySet[]): ReadonlySet<string> {
+async function namesIn(sets: readonly PolicySet[]): Promise<ReadonlySet<string>> {
+  const turns = new Turns();
   const names = new Set<string>();
   for (const policy of sets.flatMap(({ policies }) => policies)) {
     for (const token of tokensOf(policy)) if (token.kind === 'string') names.add(unquoted(token.text));
+    await turns.next();
   }
   return names;
 }

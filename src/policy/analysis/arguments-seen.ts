@@ -3,7 +3,7 @@
 import type { JsonObject } from '../../domain/json.ts';
 import { argumentsOf } from '../arguments.ts';
 import { Decimal } from '../cedar/decimal.ts';
-import { isRecord, isUid, type Value } from '../cedar/value.ts';
+import { isRecord, type Value } from '../cedar/value.ts';
 import type { Field, RecordShape } from '../shape.ts';
 import { member, memberName, quoted } from './literals.ts';
 
@@ -36,10 +36,9 @@ export class SeenArguments {
 
   /** @throws Refusal CORDON-3006 when they do not fit */
   add(input: JsonObject): void {
-    const { value, entities } = argumentsOf(input, this.#shape);
-    const record = isRecord(value) ? value : entities.find(({ uid }) => isUid(value) && uid.equals(value))?.attrs;
+    const { value } = argumentsOf(input, this.#shape);
     this.#calls++;
-    for (const [name, field] of this.#fields) field.add(record?.get(name));
+    for (const [name, field] of this.#fields) field.add(isRecord(value) ? value.get(name) : undefined);
   }
 
   conditions(): readonly SeenCondition[] {

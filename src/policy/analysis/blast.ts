@@ -4,11 +4,11 @@
 import type { Level } from '../../domain/access.ts';
 import type { Agent, World } from '../../domain/registry.ts';
 import { type Group, METHODS } from '../methods.ts';
-import type { PolicySet } from '../policy-set.ts';
+import type { PolicySet, Reach } from '../policy-set.ts';
 import { Turns } from '../turns.ts';
 import { askedOnce } from './alike.ts';
 import { type Target, targetsOf, within } from './targets.ts';
-import { type Access, accessOf, type Edges, type Path, reversed, walk, without } from './walk.ts';
+import { type Access, type Path, type Step, walk } from './walk.ts';
 
 /** The group of methods by which an agent asks another one. */
 const MESSAGE: Group = 'a2a/message';
@@ -75,14 +75,11 @@ export const membersOf = (world: World, { kind, name }: Subject): readonly Agent
 
 /** At most `limit` things are listed. `set` covers `world`, which has `subject`. Gives the thread back now and then. */
 export async function blastOf(set: PolicySet, world: World, subject: Subject, limit: number): Promise<Blast> {
-  const estate = new Estate(set, world, limit);
+  const estate = await Estate.of(set, world, limit);
   const members = new Set(membersOf(world, subject).map(({ name }) => name));
-  const edges = await estate.edges();
   const reaches: Hop[] = [];
-  for (const path of walk(
-    [...members].map((name) => [name, 'always']),
-    edges,
-  )) {
+  const starts = Array.from(members, (name) => [name, 'always'] as const);
+  for (const path of await walk(starts, (agent) => estate.asks(agent))) {
     const hop = await estate.hop(path, () => true);
     if (hop.reaches.length > 0) reaches.push(hop);
   }
@@ -91,22 +88,18 @@ export async function blastOf(set: PolicySet, world: World, subject: Subject, li
     const hop = await estate.hop({ agents: [name], access: 'always' }, (thing) => PARTS[subject.kind](thing, subject.name));
     if (hop.reaches.length > 0) direct.set(name, hop);
   }
-  return {
-    subject,
-    reaches,
-    reachedBy: [...direct.values(), ...through(direct, without(edges, members), estate)],
-    complete: estate.complete,
-  };
+  return { subject, reaches, reachedBy: [...direct.values(), ...(await through(direct, members, estate))], complete: estate.complete };
 }
 
-/** Agents that reach by way of others only. */
-function through(direct: ReadonlyMap<string, Hop>, edges: Edges, estate: Estate): readonly Hop[] {
+/** Agents that reach by way of others only, `members` left out. */
+async function through(direct: ReadonlyMap<string, Hop>, members: ReadonlySet<string>, estate: Estate): Promise<readonly Hop[]> {
   const starts = [...direct].map(([name, { reaches }]) => [name, strongest(reaches)] as const);
-  return walk(starts, reversed(edges)).flatMap(({ agents }): readonly Hop[] => {
+  const paths = await walk(starts, async (agent) => (await estate.askedBy(agent)).filter(([name]) => !members.has(name)));
+  return paths.flatMap(({ agents }): readonly Hop[] => {
     const path = agents.toReversed();
     const [first = '', acting = ''] = [path[0], path.at(-1)];
     if (direct.has(first)) return [];
-    return [{ path, segment: estate.segmentOf(first), access: accessOf(path, edges), reaches: direct.get(acting)?.reaches ?? [] }];
+    return [{ path, segment: estate.segmentOf(first), access: estate.accessOf(path), reaches: direct.get(acting)?.reaches ?? [] }];
   });
 }
 
@@ -140,49 +133,68 @@ function thingsOf(world: World): readonly Thing[] {
 class Estate {
   readonly #agents: ReadonlyMap<string, Agent>;
   readonly #things: (agent: Agent) => readonly Thing[];
-  readonly #messages: (agent: Agent) => readonly Thing[];
-  readonly #reach: (agent: string, target: Target) => ReturnType<PolicySet['reach']>;
+  readonly #messages: ReadonlyMap<string, Thing>;
+  readonly #reach: (agent: string, target: Target) => Reach;
   readonly #turns = new Turns();
   #left: number;
   complete = true;
 
-  constructor(set: PolicySet, world: World, limit: number) {
-    this.#agents = new Map(world.agents.map((agent) => [agent.name, agent]));
+  private constructor(world: World, reach: (agent: string, target: Target) => Reach, limit: number) {
     const things = thingsOf(world);
+    this.#agents = new Map(world.agents.map((agent) => [agent.name, agent]));
     this.#things = within(world, things);
-    this.#messages = within(
-      world,
-      things.filter(({ action }) => action === MESSAGE),
-    );
-    this.#reach = askedOnce([set], world, (agent, target) => set.reach({ agent, ...target }, world));
+    this.#messages = new Map(things.filter(({ action }) => action === MESSAGE).map((thing) => [thing.id, thing]));
+    this.#reach = reach;
     this.#left = limit;
+  }
+
+  static async of(set: PolicySet, world: World, limit: number): Promise<Estate> {
+    const reach = await askedOnce([set], world, (agent, target) => set.reach({ agent, ...target }, world));
+    return new Estate(world, reach, limit);
   }
 
   segmentOf(agent: string): string {
     return this.#agents.get(agent)?.segment ?? '';
   }
 
-  /** For each agent those that it may send a message. */
-  async edges(): Promise<Edges> {
-    const edges = new Map<string, (readonly [string, Access])[]>();
-    for (const agent of this.#agents.values()) {
-      const list: (readonly [string, Access])[] = [];
-      for (const thing of this.#messages(agent)) {
-        const reached = this.#reached(agent, thing);
-        if (reached !== undefined) list.push([thing.id, reached.access]);
-        await this.#turns.next();
-      }
-      edges.set(agent.name, list);
+  /** Those that `agent` may ask. */
+  async asks(agent: string): Promise<readonly Step[]> {
+    const steps: Step[] = [];
+    for (const callee of this.#agents.keys()) {
+      const access = this.#mayAsk(agent, callee);
+      if (access !== undefined) steps.push([callee, access]);
+      await this.#turns.next();
     }
-    return edges;
+    return steps;
+  }
+
+  /** Those that may ask `agent`. */
+  async askedBy(agent: string): Promise<readonly Step[]> {
+    const steps: Step[] = [];
+    for (const caller of this.#agents.keys()) {
+      const access = this.#mayAsk(caller, agent);
+      if (access !== undefined) steps.push([caller, access]);
+      await this.#turns.next();
+    }
+    return steps;
+  }
+
+  /** Of a path on which each may ask the next. */
+  accessOf(path: readonly string[]): Access {
+    return path.slice(1).every((callee, at) => this.#mayAsk(path[at] ?? '', callee) === 'always') ? 'always' : 'may';
+  }
+
+  #mayAsk(caller: string, callee: string): Access | undefined {
+    const [agent, thing] = [this.#agents.get(caller), this.#messages.get(callee)];
+    return agent === undefined || thing === undefined ? undefined : this.#reached(agent, thing)?.access;
   }
 
   /** What the last agent of `path` reaches of the things that are `wanted`. */
   async hop({ agents, access }: Path, wanted: (thing: Thing) => boolean): Promise<Hop> {
     const agent = this.#agents.get(agents.at(-1) ?? '');
     const reaches: Reached[] = [];
-    for (const thing of agent === undefined ? [] : this.#things(agent)) {
-      const reached = agent !== undefined && wanted(thing) ? this.#reached(agent, thing) : undefined;
+    for (const thing of agent === undefined ? [] : this.#things(agent).filter(wanted)) {
+      const reached = agent && this.#reached(agent, thing);
       if (reached !== undefined && this.#left > 0) reaches.push(reached);
       if (reached !== undefined && this.#left-- <= 0) this.complete = false;
       await this.#turns.next();

@@ -4,21 +4,24 @@
 //   narrows   less is reached, likewise
 //   changed   may in both, under other conditions: whether that is more or less depends on arguments that are not known here
 //
-// Policies are compared by what they say: to rename one, to move or to reformat it changes nothing.
+// Levels are of the moment, so the comparison does not go by those of now: everybody is at `normal`, and where policies read levels
+// everybody is at each of the others too.
+import type { Level } from '../../domain/access.ts';
 import type { Agent, World } from '../../domain/registry.ts';
-import type { PolicyRow, PolicySet, Reach } from '../policy-set.ts';
+import { RESERVED_PREFIX } from '../guardrails.ts';
+import type { PolicySet, Reach } from '../policy-set.ts';
 import { Turns } from '../turns.ts';
 import { askedOnce } from './alike.ts';
+import { type Change, type Changed, changedIn, CHANGES, type Compared, comparing } from './compare.ts';
 import { statementOf } from './policy-text.ts';
 import { Touched } from './scopes.ts';
 import { type Target, targetsOf, within } from './targets.ts';
 
-export const CHANGES = ['widens', 'narrows', 'changed'] as const;
-export type Change = (typeof CHANGES)[number];
-
 export type DiffRow = {
   readonly change: Change;
   readonly agent: string;
+  /** Of all agents; another one than `normal` where the change is not the same as there. */
+  readonly level: Level;
   readonly action: string;
   readonly resource: string;
   /** Of the resource. */
@@ -49,89 +52,63 @@ interface Comparison {
 }
 
 /** At most `limit` rows of each change. Gives the thread back now and then. */
-export async function diffOf(comparison: Comparison, limit: number): Promise<PolicyDiff> {
-  const { from, to, world } = comparison;
-  const changed = changedIn(from, to);
-  const tally = new Tally(limit);
-  const turns = new Turns();
+export async function diffOf({ from, to, world }: Comparison, limit: number): Promise<PolicyDiff> {
+  const changed = await changedIn(from, to);
   const targets = targetsOf(world);
   const reachable = within(world, targets);
   const touched = new Touched([...changed.removed.values(), ...changed.added.values()], targets);
-  const compare = askedOnce([from, to], world, comparing(comparison, changed));
+  const compare = await compareAt(readLevels([from, to]) ? LEVELS : ['normal'], { from, to, world }, changed);
+  const tally = new Tally(limit);
+  const turns = new Turns();
   for (const agent of world.agents) {
     for (const target of touched.by(agent.name, reachable(agent))) {
-      tally.add(agent, target, compare(agent.name, target));
+      for (const [level, compared] of compare(agent.name, target)) tally.add(agent, level, target, compared);
       await turns.next();
     }
   }
-  const [added, removed] = [[...changed.added.keys()], [...changed.removed.keys()]];
-  const both = added.filter((id) => removed.includes(id));
-  const alone = (ids: readonly string[]): readonly string[] => ids.filter((id) => !both.includes(id));
-  return { policies: { added: alone(added), removed: alone(removed), changed: both }, ...tally.result() };
+  return { policies: listed(changed), ...tally.result() };
 }
 
-/** Policies of one set that say what none of the other says, by id. */
-interface Changed {
-  readonly removed: ReadonlyMap<string, PolicyRow>;
-  readonly added: ReadonlyMap<string, PolicyRow>;
-}
+/** Not `off`: there everything is denied, whatever policies say. */
+const LEVELS: readonly Level[] = ['normal', 'watched', 'restricted'];
 
-function changedIn(from: PolicySet, to: PolicySet): Changed {
-  const without = (set: PolicySet, other: PolicySet): ReadonlyMap<string, PolicyRow> => {
-    const said = new Set(other.policies.map(meaningOf));
-    return new Map(set.policies.filter((policy) => !said.has(meaningOf(policy))).map((policy) => [policy.id, policy]));
-  };
-  return { removed: without(from, to), added: without(to, from) };
-}
+const readLevels = (sets: readonly PolicySet[]): boolean =>
+  sets
+    .flatMap(({ policies }) => policies)
+    .some(
+      (policy) => !policy.id.startsWith(RESERVED_PREFIX) && statementOf(policy).some(({ text }) => text === 'level' || text === '"level"'),
+    );
 
-/** Equal only for policies that say the same: annotations, comments and layout left out. */
-const meaningOf = (policy: PolicyRow): string => JSON.stringify([policy.mode, ...statementOf(policy).map(({ text }) => text)]);
-
-/** Most answers: one value for all of them. */
-const UNCHANGED = { change: undefined, before: 'never', after: 'never', policies: [], widening: [] } as const;
-
-interface Compared {
-  readonly change: Change | undefined;
-  readonly before: Reach['access'];
-  readonly after: Reach['access'];
-  readonly policies: readonly string[];
-  /** Those of them that can allow more: permits that came, forbids that went. */
-  readonly widening: readonly string[];
-}
-
-const RANK: Readonly<Record<Reach['access'], number>> = { never: 0, may: 1, always: 2 };
-
-function comparing({ from, to, world }: Comparison, changed: Changed): (agent: string, target: Target) => Compared {
+/** The answer at each level; those that are as at the first one left out. */
+async function compareAt(
+  levels: readonly Level[],
+  { from, to, world }: Comparison,
+  changed: Changed,
+): Promise<(agent: string, target: Target) => readonly (readonly [Level, Compared])[]> {
+  const asked = levels.map(async (level) => {
+    const there = { ...world, levels: new Map(world.agents.map(({ name }) => [name, level])) };
+    return [level, await askedOnce([from, to], there, comparing(from, to, changed, there))] as const;
+  });
+  const [first, ...others] = await Promise.all(asked);
   return (agent, target) => {
-    const [before, after] = [from.reach({ agent, ...target }, world), to.reach({ agent, ...target }, world)];
-    const [gone, come] = [taking(before, changed.removed), taking(after, changed.added)];
-    const more = [...come.filter(isPermit), ...gone.filter(isForbid)];
-    const less = [...come.filter(isForbid), ...gone.filter(isPermit)];
-    const rose = RANK[after.access] - RANK[before.access];
-    const inside = before.access === 'may' ? changeInside(more.length > 0, less.length > 0) : undefined;
-    const change = rose > 0 ? 'widens' : rose < 0 ? 'narrows' : inside;
-    if (change === undefined) return UNCHANGED;
-    return {
-      change,
-      before: before.access,
-      after: after.access,
-      policies: idsOf([...more, ...less]),
-      widening: idsOf(more),
-    };
+    if (first === undefined) return [];
+    const usual = first[1](agent, target);
+    const special = others.map(([level, ask]) => [level, ask(agent, target)] as const).filter(([, compared]) => !same(compared, usual));
+    return [[first[0], usual], ...special];
   };
 }
 
-/** Those of `changed` that take part in an answer. */
-const taking = ({ permits, forbids }: Reach, changed: ReadonlyMap<string, PolicyRow>): readonly PolicyRow[] =>
-  [...permits, ...forbids].flatMap((id) => changed.get(id) ?? []);
+const same = (one: Compared, other: Compared): boolean =>
+  one === other || (one.before === other.before && one.after === other.after && one.policies.join() === other.policies.join());
 
-/** Of an answer that is `may` before and after. */
-const changeInside = (more: boolean, less: boolean): Change | undefined =>
-  more && less ? 'changed' : more ? 'widens' : less ? 'narrows' : undefined;
-
-const isPermit = ({ effect }: PolicyRow): boolean => effect === 'permit';
-const isForbid = ({ effect }: PolicyRow): boolean => effect === 'forbid';
-const idsOf = (policies: readonly PolicyRow[]): readonly string[] => [...new Set(policies.map(({ id }) => id))];
+function listed({ added: come, removed: gone }: Changed): PolicyDiff['policies'] {
+  const [added, removed] = [[...come.keys()], [...gone.keys()]];
+  return {
+    added: added.filter((id) => !gone.has(id)),
+    removed: removed.filter((id) => !come.has(id)),
+    changed: added.filter((id) => gone.has(id)),
+  };
+}
 
 class Tally {
   readonly #limit: number;
@@ -143,11 +120,11 @@ class Tally {
     this.#limit = limit;
   }
 
-  add({ name: agent }: Agent, { action, id: resource, segment, reads }: Target, compared: Compared): void {
+  add({ name: agent }: Agent, level: Level, { action, id: resource, segment, reads }: Target, compared: Compared): void {
     const { change, before, after, policies, widening } = compared;
     if (change === undefined) return;
     if (this.#counts[change]++ < this.#limit) {
-      this.#rows[change].push({ change, agent, action, resource, segment, reads, before, after, policies });
+      this.#rows[change].push({ change, agent, level, action, resource, segment, reads, before, after, policies });
     }
     if (change !== 'narrows') for (const policy of widening) this.#widening.add(policy);
   }

@@ -1,5 +1,5 @@
 // The text of a policy taken apart, as far as an analysis needs it. An admitted policy can be read: admission did, with the same lexer.
-import { bracket, endOf, lex, type Token } from '../lexer.ts';
+import { bracket, endOf, lex, splitAt, type Token } from '../lexer.ts';
 import type { PolicyRow } from '../policy-set.ts';
 
 /** Every token of a policy. @throws Error for a text that was not admitted */
@@ -17,11 +17,15 @@ export function statementOf(policy: Pick<PolicyRow, 'text' | 'effect'>): readonl
   );
 }
 
-/** Its `when` and `unless`, as written. */
-export function conditionsIn(policy: Pick<PolicyRow, 'text' | 'effect'>): readonly string[] {
+/** Its constraints on principal, action and resource, and its `when` and `unless` as they were written; empty without any. */
+export function partsOf(policy: Pick<PolicyRow, 'text' | 'effect'>): {
+  readonly scope: readonly (readonly Token[])[];
+  readonly conditions: string;
+} {
   const tokens = statementOf(policy);
   let depth = 0;
-  const scopeEnd = tokens.findIndex((token, at) => at > 0 && (depth += bracket(token)) === 0);
-  const [first, last] = [tokens[scopeEnd + 1], tokens.at(-2)];
-  return first === undefined || last === undefined || last.at < first.at ? [] : [policy.text.slice(first.at, endOf(last))];
+  const end = tokens.findIndex((token, at) => at > 0 && (depth += bracket(token)) === 0);
+  const [first, last] = [tokens[end + 1], tokens.at(-2)];
+  const isBare = first === undefined || last === undefined || last.at < first.at;
+  return { scope: splitAt(tokens.slice(2, end), ','), conditions: isBare ? '' : policy.text.slice(first.at, endOf(last)) };
 }

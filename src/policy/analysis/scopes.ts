@@ -1,10 +1,10 @@
 // Which calls a policy can be about at all, as far as the names in its scope tell: a policy that came or went changes no other answer.
 // Never too few. `in`, `is` and groups are left open: they are for the engine to follow.
-import { bracket, splitAt, type Token } from '../lexer.ts';
+import { splitAt, type Token } from '../lexer.ts';
 import { GROUPS } from '../methods.ts';
 import type { PolicyRow } from '../policy-set.ts';
 import { unquoted } from './literals.ts';
-import { statementOf } from './policy-text.ts';
+import { partsOf } from './policy-text.ts';
 import type { Target } from './targets.ts';
 
 /** What a scope names; absent: anything. */
@@ -15,10 +15,7 @@ interface Scope {
 }
 
 function scopeOf(policy: Pick<PolicyRow, 'text' | 'effect'>): Scope {
-  const tokens = statementOf(policy);
-  let depth = 0;
-  const end = tokens.findIndex((token, at) => at > 0 && (depth += bracket(token)) === 0);
-  const [principal = [], action = [], resource = []] = splitAt(tokens.slice(2, end), ',');
+  const [principal = [], action = [], resource = []] = partsOf(policy).scope;
   const [agent, one, target] = [principal, action, resource].map(nameIn);
   const actions = one === undefined ? namesIn(action) : [one];
   const areNamed = actions !== undefined && !actions.some((name) => GROUPS.some((group) => group === name));

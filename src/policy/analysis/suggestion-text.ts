@@ -3,7 +3,7 @@
 import type { ResourceType } from '../../domain/access.ts';
 import { TOOL_CALL } from '../methods.ts';
 import type { PolicyRow, PolicySet } from '../policy-set.ts';
-import { conditionsIn } from './policy-text.ts';
+import { partsOf } from './policy-text.ts';
 import { quoted } from './literals.ts';
 import type { DeniedCalls, ProposedPermit, Suggestion } from './suggest.ts';
 
@@ -36,7 +36,7 @@ function permitText(agent: string, permit: ProposedPermit, narrowed: PolicyRow |
   const { id, actions, type, resource, calls, last, narrows, conditions } = permit;
   const names = actions.map((action) => `Action::${quoted(action === TOOL_CALL ? resource : action)}`);
   const owner = narrowed?.annotations['owner'];
-  const kept = narrowed === undefined ? [] : conditionsIn(narrowed);
+  const kept = narrowed === undefined ? '' : partsOf(narrowed).conditions;
   const from = narrowed === undefined ? '' : ` (${narrowed.source})`;
   const lines = [
     `@id(${quoted(id)})`,
@@ -46,7 +46,7 @@ function permitText(agent: string, permit: ProposedPermit, narrowed: PolicyRow |
     `  action ${names.length === 1 ? `== ${names.join('')}` : `in [${names.join(', ')}]`},`,
     `  resource == ${TYPES[type]}::${quoted(resource)}`,
     ')',
-    ...kept,
+    ...(kept === '' ? [] : [kept]),
     ...conditions.flatMap(({ clause, seen }) => [`// seen: ${seen}`, `when { ${clause} }`]),
   ];
   return `${comment([`${plural(calls, 'call')}, the last ${timeOf(last)}; narrows ${narrows}${from}`])}${lines.join('\n')};\n`;

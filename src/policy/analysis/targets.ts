@@ -19,13 +19,11 @@ export interface Target {
 
 /** Servers with their tools, in the order of the world, then agents. */
 export function targetsOf(world: World): readonly Target[] {
-  const catalog = [...catalogOf(world).values()];
+  const tools = Map.groupBy(catalogOf(world).values(), ({ server }) => server);
   return [
     ...world.resources.flatMap(({ name, segment }) => [
       ...methodsOn('mcp_server', name, segment),
-      ...catalog
-        .filter(({ server }) => server === name)
-        .map(({ id, reads }): Target => ({ action: TOOL_CALL, type: 'tool', id, segment, reads })),
+      ...(tools.get(name) ?? []).map(({ id, reads }): Target => ({ action: TOOL_CALL, type: 'tool', id, segment, reads })),
     ]),
     ...world.agents.flatMap(({ name, segment }) => methodsOn('agent', name, segment)),
   ];

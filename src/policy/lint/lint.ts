@@ -14,14 +14,14 @@ import { cutsOf, isIn, issueIn, parsedOf } from './parse.ts';
 import { type Flaw, findingOf, type LintFinding, type RuleId } from './rules.ts';
 import { extentOf } from './scope.ts';
 import type { PolicySource } from '../policy-set.ts';
-import { schemaOf } from '../schema.ts';
+import { schemaText } from '../schema.ts';
 
 /** Every finding, in the order of the sources. @throws Refusal CORDON-9006 when the engine fails */
 export async function lint(sources: readonly PolicySource[], world: World): Promise<readonly LintFinding[]> {
   const catalog = catalogOf(world);
   const { statements, flaws: unread } = cutsOf(sources);
   const texts = statements.map(({ text }) => text);
-  const checked = await checkPolicies(texts, schemaOf(catalog));
+  const checked = await checkPolicies(texts, schemaText(catalog));
   const answers = checked.policies.map((one) => ('est' in one ? one.est : one.issues));
   const { parsed, flaws: unparsed } = parsedOf(statements, answers);
   const { policies, flaws: unnamed } = identified(parsed);

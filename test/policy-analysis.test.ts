@@ -43,7 +43,13 @@ const worlds: fc.Arbitrary<World> = fc
   }));
 
 const PRINCIPALS = ['principal', 'principal == Agent::"ann"', 'principal in Segment::"red"', 'principal == Agent::"\\u{62}en"'];
-const ACTIONS = ['action', 'action in Action::"read"', 'action in Action::"tools/call"', 'action in Action::"a2a/message"'];
+const ACTIONS = [
+  'action',
+  'action in Action::"read"',
+  'action in Action::"tools/call"',
+  'action in Action::"a2a/message"',
+  'action in [Action::"read", Action::"one/put"]',
+];
 const RESOURCES = ['resource', 'resource in Server::"one"', 'resource in Segment::"blue"', 'resource == Agent::"cid"'];
 const CONDITIONS = [
   'principal.owner == "o"',

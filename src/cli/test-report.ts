@@ -1,8 +1,7 @@
 // The results of `cordon policy test`: for people, with the clause that explains a failure; for programs, `cordon.policy-test/v1`.
-import type { Decision } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { ClauseCoverage, Coverage, PolicyCoverage } from '../policy/coverage.ts';
-import { reachedPolicy, type TestResult } from '../policy/test-table.ts';
+import { expectedOf, observedOf, reachedPolicy, type TestResult } from '../policy/test-table.ts';
 import type { Mark, Paint } from './paint.ts';
 import { becauseLines } from './explain.ts';
 import { table } from './table.ts';
@@ -18,12 +17,6 @@ export interface Tested {
   /** Percent that has to be covered. */
   readonly least: number | undefined;
 }
-
-/** `allow by clerk-pays`, `deny CORDON-3001` */
-const observed = ({ verdict, code, determining }: Decision): string =>
-  [verdict, code ?? '', determining.length === 0 ? '' : `by ${determining.join(', ')}`].filter((part) => part !== '').join(' ');
-
-const expected = ({ test: { expect, policy } }: TestResult): string => (policy === undefined ? expect : `${expect} by ${policy}`);
 
 /** Of all outcomes, those that were seen. */
 const percentOf = ({ outcomes, seen }: Coverage): number => (outcomes === 0 ? 100 : Math.floor((seen / outcomes) * 1000) / 10);
@@ -45,8 +38,8 @@ export function testsJson(tested: Tested): TestsJson {
       name: result.test.name,
       source: result.test.source,
       passed: result.passed,
-      expected: expected(result),
-      observed: observed(result.decision),
+      expected: expectedOf(result.test),
+      observed: observedOf(result.decision),
       decision: { ...result.decision },
       ...(result.misspelt === undefined ? {} : { misspelt: result.misspelt.name, ...meantJson(result.misspelt.meant) }),
       ...(result.explanation === undefined ? {} : { explanation: { ...result.explanation } }),
@@ -76,8 +69,8 @@ function resultLines(paint: Paint, result: TestResult): readonly string[] {
   const meant = misspelt?.meant === undefined ? '' : `; did you mean \`${misspelt.meant}\`?`;
   return [
     `${paint.mark('x')} ${plain(test.name)}  ${paint('dim', plain(test.source))}`,
-    `  ${paint('dim', 'expected ')} ${plain(expected(result))}`,
-    `  ${paint('dim', 'observed ')} ${plain(observed(decision))}${plain(note)}`,
+    `  ${paint('dim', 'expected ')} ${plain(expectedOf(test))}`,
+    `  ${paint('dim', 'observed ')} ${plain(observedOf(decision))}${plain(note)}`,
     ...(misspelt === undefined ? [] : [`  ${paint('dim', 'fix      ')} ${plain(`nothing is called \`${misspelt.name}\`${meant}`)}`]),
     ...becauseLines(paint, decision, explanation),
   ];

@@ -1,11 +1,8 @@
 // Steps 7 and 11: the decision before any effect, the outcome after it, and refusals like allows. INVARIANT I3
 import { randomId } from '../crypto/random.ts';
-import { sha256Hex } from '../crypto/hash.ts';
-import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt, ShadowDecision } from '../domain/access.ts';
-import { CODES } from '../domain/codes.ts';
-import { writeJson } from '../domain/json.ts';
-import { Refusal } from '../domain/refusal.ts';
-import { segmentsOf } from '../pdp/segments.ts';
+import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt } from '../domain/access.ts';
+import type { Refusal } from '../domain/refusal.ts';
+import { decisionRecord } from '../pdp/decision-record.ts';
 import { enforcedVersion } from '../pdp/snapshot.ts';
 import type { Peer } from './connections.ts';
 import type { Pep } from './pep.ts';
@@ -18,39 +15,11 @@ export interface RecordedDecision {
 
 /** Records a decision. @throws Refusal CORDON-9004: then nothing may be forwarded */
 export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision): RecordedDecision {
-  const snapshot = pep.snapshot();
-  const { code, reason, gate, shadow } = decision;
-  const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
-  return append(pep, request, {
-    ...head(pep, decision.verdict, request.action.name, request.resource.id),
-    ...(code === undefined ? {} : { code, kind: CODES[code].kind }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(gate === undefined || decision.verdict === 'allow' ? {} : { gate }),
-    principal: request.subject.spiffeId,
-    ...(request.subject.run === undefined ? {} : { run: request.subject.run }),
-    ...(snapshot === undefined ? {} : { segment: segmentsOf(snapshot.world, request) }),
-    ...argsOf(request),
-    policy: {
-      version: decision.policyVersion,
-      ...(hash === undefined ? {} : { bundle_hash: hash }),
-      determining: decision.determining,
-    },
-    ...(decision.errors.length === 0 ? {} : { errors: decision.errors }),
-    level: snapshot?.world.levels.get(request.subject.id) ?? 'normal',
-    ...(shadow === undefined ? {} : { shadow: shadowOf(shadow) }),
-  });
+  const { id, version } = pep;
+  return append(pep, request, decisionRecord(pep.snapshot(), request, decision, { id: newId(), now: pep.now(), pep: { id, version } }));
 }
 
-const shadowOf = ({ verdict, code, determining, policyVersion }: ShadowDecision): NonNullable<DecisionRecord['shadow']> => ({
-  verdict,
-  ...(code === undefined ? {} : { code }),
-  policy: { version: policyVersion, determining },
-});
-
-/** Arguments go into the log as a digest alone; the values stay in the store, where they can be erased. */
-function argsOf({ context: { input } }: AccessRequest): Pick<DecisionRecord, 'args'> {
-  return input === undefined ? {} : { args: { digest: `sha256:${sha256Hex(writeJson(input))}` } };
-}
+const newId = (): string => `dec_${randomId(10)}`;
 
 /** What is known of a message that never became a request. */
 export interface Seen {
@@ -79,7 +48,7 @@ type Head = Pick<DecisionRecord, 'schema' | 'id' | 'ts' | 'mode' | 'verdict' | '
 
 const head = (pep: Pep, verdict: DecisionRecord['verdict'], action: string, resource: string): Head => ({
   schema: 'cordon.decision/v1',
-  id: `dec_${randomId(10)}`,
+  id: newId(),
   ts: new Date(pep.now()).toISOString(),
   mode: 'enforce',
   verdict,

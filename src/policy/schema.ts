@@ -111,11 +111,11 @@ function entry(id: string, { on, groups, input }: Method): Entry {
       context: record(input === undefined ? {} : { input: types.of(input) }),
     },
   };
-  return { action: member(id, action), entityTypes: [...types.open].map(([name, type]) => member(name, type)) };
+  return { action: memberText(id, action), entityTypes: [...types.open].map(([name, type]) => memberText(name, type)) };
 }
 
 /** A tool or property named `__proto__` is a name like any other. */
-const member = (name: string, value: object): string => `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+const memberText = (name: string, value: object): string => `${JSON.stringify(name)}:${JSON.stringify(value)}`;
 
 /** Cedar's type for each shape; the open records among them are entity types. */
 class Types {
@@ -166,7 +166,7 @@ class Types {
 }
 
 const METHOD_ENTRIES = [...METHODS].map(([name, method]) => entry(name, method));
-const GROUPS_TEXT = GROUPS.map((group) => member(group, {})).join(',');
+const GROUPS_TEXT = GROUPS.map((group) => memberText(group, {})).join(',');
 const ENTITY_TYPES_TEXT = Object.entries(ENTITY_TYPES)
-  .map(([name, type]) => member(name, type))
+  .map(([name, type]) => memberText(name, type))
   .join(',');

@@ -45,6 +45,12 @@ export interface Misspelt {
   readonly meant: string | undefined;
 }
 
+/** One test that was run, and the policies it exercised. */
+export interface TestRun {
+  readonly result: TestResult;
+  readonly traces: readonly PolicyTrace[];
+}
+
 export interface TableRun {
   readonly results: readonly TestResult[];
   readonly traces: readonly PolicyTrace[];
@@ -52,28 +58,36 @@ export interface TableRun {
 
 /** Runs the tests in order. @throws Error when the engine fails */
 export function runTable(set: PolicySet, world: World, tests: readonly TableTest[]): TableRun {
+  const runs = [...runEach(set, world, tests)];
+  return { results: runs.map(({ result }) => result), traces: runs.flatMap(({ traces }) => traces) };
+}
+
+/** Runs one test each time it is asked. @throws Error when the engine fails */
+export function* runEach(set: PolicySet, world: World, tests: readonly TableTest[]): Generator<TestRun> {
   const worlds = new Map<string, World>();
-  const results: TestResult[] = [];
-  const traces: PolicyTrace[] = [];
   for (const test of tests) {
     const key = JSON.stringify([test.levels, test.tags]);
     const given = worlds.get(key) ?? worldOf(world, test);
     worlds.set(key, given);
     const request = requestOf(test);
     const decision = set.decide(request, given);
-    traces.push(...set.trace(request, given));
-    const passed = isExpected(test, decision);
-    const misspelt = passed ? undefined : misspeltIn(test, decision, set, world);
-    results.push({
-      test,
-      passed,
-      decision,
-      ...(passed ? {} : { explanation: set.explain(request, given) }),
-      ...(misspelt === undefined ? {} : { misspelt }),
-    });
+    const traces = set.trace(request, given);
+    if (isExpected(test, decision)) {
+      yield { result: { test, passed: true, decision }, traces };
+      continue;
+    }
+    const misspelt = misspeltIn(test, decision, set, world);
+    const explanation = set.explain(request, given);
+    yield { result: { test, passed: false, decision, explanation, ...(misspelt === undefined ? {} : { misspelt }) }, traces };
   }
-  return { results, traces };
 }
+
+/** What a test wants, in words: `allow by clerk-pays`. */
+export const expectedOf = ({ expect, policy }: TableTest): string => (policy === undefined ? expect : `${expect} by ${policy}`);
+
+/** What was decided, in words: `allow by clerk-pays`, `deny CORDON-3001`. */
+export const observedOf = ({ verdict, code, determining }: Decision): string =>
+  [verdict, code ?? '', determining.length === 0 ? '' : `by ${determining.join(', ')}`].filter((part) => part !== '').join(' ');
 
 function isExpected({ expect, policy }: TableTest, decision: Decision): boolean {
   const { verdict, code, determining } = decision;

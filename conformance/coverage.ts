@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { ENGINE } from './engine.ts';
 import { OperatorTable } from './operators.ts';
 import { Oracle } from './oracle.ts';
 import { Probes } from './probes.ts';
@@ -42,7 +43,7 @@ export async function run({ seed = 1, onProgress }: SuiteOptions): Promise<Score
 
 function operatorTable(seed: number): OperatorTable {
   const table = new OperatorTable();
-  const probes = new Probes(new Oracle(), (prepared, env) => table.note(prepared, env));
+  const probes = new Probes(new Oracle(), ENGINE, (prepared, env) => table.note(prepared, env));
   for (let at = 0; at < CALLS; at++) probes.tryExpressions(new Random(seed + at));
   if (probes.notes.length > 0) throw new Error(probes.notes.join('\n'));
   return table;

@@ -134,26 +134,32 @@ class SetDraft {
 
 const twinOf = ({ id }: ParsedPolicy): string => `twin of ${id}`;
 
-/** Half of the entities come later, some were others before, some that were there are gone, some come with the request. */
+/** Some of the entities come later, some were others before, some that were there are gone, some come with the request. */
 export function storeOf(engine: Engine, records: readonly EntityRecord[]): EntityView {
   const keys = new Set(records.map(({ uid }) => uid.key));
   const roots = records.filter(({ parents }) => parents.length === 0);
+  const rootUids = roots.map(({ uid }) => uid);
   const own = roots.filter((_, at) => at % 3 === 1);
   const stored = records.filter((record) => !own.includes(record));
-  const others: ((record: EntityRecord) => EntityRecord)[] = [
-    (record) => ({ ...record, parents: [] }),
-    bare,
-    (record) => ({ ...record, parents: [...record.parents.slice(1), ...roots.slice(0, 1).map(({ uid }) => uid)] }),
-  ];
-  const early = stored
-    .filter((_, at) => at % 2 === 0)
-    .map((record, at) => (roots.includes(record) ? bare(record) : (others[at % 3] ?? bare)(record)));
+  const early = stored.flatMap((record, at) =>
+    roots.includes(record) ? [bare(record)] : (FORMER[at % FORMER.length]?.(record, rootUids) ?? []),
+  );
   const gone = new Map(records.flatMap(({ parents }) => parents.filter(({ key }) => !keys.has(key)).map((uid) => [uid.key, uid])));
-  const leaving = Array.from(gone.values(), (uid) => ({ ...bare({ uid }), parents: roots.map((root) => root.uid) }));
+  const leaving = Array.from(gone.values(), (uid) => ({ ...bare({ uid }), parents: rootUids }));
   const before = engine.Entities.of([...early, ...leaving]);
   const store = before.with(stored, gone.values());
   return new engine.Overlay(store, [...own, ...stored.slice(0, 1).map(bare)]);
 }
+
+/** What an entity that is not a root was before. */
+const FORMER: readonly ((record: EntityRecord, roots: readonly EntityUid[]) => readonly EntityRecord[])[] = [
+  (record) => [record],
+  () => [],
+  (record) => [bare(record)],
+  (record) => [{ ...record, parents: [] }],
+  (record) => [record],
+  (record, roots) => [{ ...record, parents: [...record.parents.slice(1), ...roots.slice(0, 1)] }],
+];
 
 /** Without attributes and tags. */
 const bare = <T extends object>(record: T): T & Pick<EntityRecord, 'attrs' | 'tags'> => ({ ...record, attrs: new Map(), tags: new Map() });

@@ -130,17 +130,20 @@ export class Expressions {
     const { random } = this;
     const text = textIn(this.values.of('string'));
     const of = random.chance(0.5) ? leaf('string', quoted(text)) : this.of('string', depth);
-    return node('bool')`(${of} like ${drawn(() => leaf('string', this.#pattern([...text])))})`;
+    return node('bool')`(${of} like ${drawn(() => leaf('string', this.#pattern(Array.from(text))))})`;
   }
 
-  /** Pieces of the text in their order, some of which overlap; most patterns hold both ends. */
+  /** Pieces of the text in their order, of which some overlap; most patterns hold both ends. */
   #pattern(text: readonly string[]): string {
     const { random } = this;
-    if (random.chance(0.1)) return `"${patternText(text.join(''))}"`;
-    const cuts = random.list(random.pick([1, 2, 2, 3, 4]), () => random.below(text.length + 1)).toSorted((a, b) => a - b);
-    const pieces = cuts.map((cut, at) => text.slice(at === 0 && random.chance(0.7) ? 0 : cut, cut + random.below(3)));
-    const last = text.slice(random.chance(0.7) ? random.below(text.length + 1) : text.length);
-    return `"${[...pieces, last].map((piece) => patternText(piece.join(''))).join(random.chance(0.1) ? '**' : '*')}"`;
+    const piece = (from: number): string => patternText(text.slice(from, from + random.below(3)).join(''));
+    const at = random.below(text.length + 1);
+    const middle = random.pick([[], [piece(at)], [piece(at), piece(at)], [piece(at), piece(at + 1)], [piece(0), piece(at), piece(at)]]);
+    const [first, last] = [
+      random.chance(0.6) ? piece(0) : '',
+      random.chance(0.6) ? patternText(text.slice(-random.below(3)).join('')) : '',
+    ];
+    return random.chance(0.1) ? `"${patternText(text.join(''))}"` : `"${[first, ...middle, last].join(random.chance(0.1) ? '**' : '*')}"`;
   }
 
   /** A constructor and a text that it takes, does not take, or almost. */
@@ -227,7 +230,7 @@ export class Expressions {
   }
 }
 
-const EDITS = [...'0123456789.:/-+TZdhmsaf ', '00', '::', 'ms', '\u0661', '\n'];
+const EDITS = [...Array.from('0123456789.:/-+TZdhmsaf '), '00', '::', 'ms', '\u0661', '\n'];
 
 function accessTo(name: string, random: Random): Node {
   return leaf('string', isIdentifier(name) && random.chance(0.7) ? `.${name}` : `[${quoted(name)}]`);
@@ -299,6 +302,8 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
     (make, depth) => node('bool')`(${make.within(depth)})`,
     (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`,
     (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`,
+    (make, depth) => make.like(depth),
+    (make, depth) => make.like(depth),
     (make, depth) => make.like(depth),
     (make, depth) => node('bool')`(${make.of('entity', depth)}${make.entityTest()})`,
     (make, depth) => {

@@ -2,7 +2,7 @@
 // policies must be equal. What differs is made small and printed.
 import { JsonText, writeExact } from '../src/policy/cedar/official-json.ts';
 import { type Answer, deciderOf, problemIn, type Request } from './decisions.ts';
-import { ENGINE } from './engine.ts';
+import { type Engine, ENGINE } from './engine.ts';
 import { Expressions } from './expressions.ts';
 import { jsonOf, Oracle } from './oracle.ts';
 import { type Policy, policyText, randomPolicies } from './policies.ts';
@@ -55,10 +55,12 @@ export class Fuzz {
   requests = 0;
   readonly notes: string[] = [];
   readonly #oracle: Oracle;
+  readonly #engine: Engine;
   readonly #figures = { sets: 0, policies: 0, links: 0, allowed: 0, withErrors: 0 };
 
-  constructor(oracle: Oracle) {
+  constructor(oracle: Oracle, engine = ENGINE) {
     this.#oracle = oracle;
+    this.#engine = engine;
   }
 
   /** One set of policies, and requests in each of a few situations, up to the first that goes wrong. */
@@ -72,7 +74,7 @@ export class Fuzz {
     for (let world = 0; world < WORLDS; world++) {
       const entities = randomEntities(random, expressions.values);
       const text = JsonText.of(entities);
-      const decide = deciderOf(ENGINE, { policies: parsed, entities: jsonOf(entities) });
+      const decide = deciderOf(this.#engine, { policies: parsed, entities: jsonOf(entities) });
       for (let at = 0; at < requestsPerWorld; at++) {
         const request = randomRequest(random, expressions.values, entities);
         const expected = this.#oracle.decide(request, text);
@@ -94,7 +96,7 @@ export class Fuzz {
   #problem({ policies, entities, request }: Trial): string | undefined {
     const parsed = this.#oracle.prepare(policies);
     const expected = this.#oracle.decide(request, JsonText.of(entities));
-    return problemIn(expected, () => deciderOf(ENGINE, { policies: parsed, entities: jsonOf(entities) })(request));
+    return problemIn(expected, () => deciderOf(this.#engine, { policies: parsed, entities: jsonOf(entities) })(request));
   }
 
   #reproduction(failing: Trial): string {

@@ -65,9 +65,10 @@ export function literalOf(value: Json): string {
 
 /** A constructor and its text, or a method of the first argument. */
 function callText({ fn, arg, args }: JsonObject): string {
-  if (!isJsonArray(args)) return `${String(fn)}(${literalOf(arg ?? null)})`;
+  const name = typeof fn === 'string' ? fn : '';
+  if (!isJsonArray(args)) return `${name}(${literalOf(arg ?? null)})`;
   const [receiver = null, ...others] = args;
-  return `${literalOf(receiver)}.${String(fn)}(${others.map(literalOf).join(', ')})`;
+  return `${literalOf(receiver)}.${name}(${others.map(literalOf).join(', ')})`;
 }
 
 const isUid = (json: Json | undefined): json is { readonly type: string; readonly id: string } =>

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../src/domain/json.ts';
 import type { EstPolicy } from '../src/policy/cedar/est.ts';
 import { Official } from '../src/policy/cedar/official.ts';
-import { JsonText } from '../src/policy/cedar/official-json.ts';
+import type { JsonText } from '../src/policy/cedar/official-json.ts';
 import type { Answer, ParsedPolicy, Request } from './decisions.ts';
 import { type Policy, policyText } from './policies.ts';
 import type { Entity } from './world.ts';

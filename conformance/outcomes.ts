@@ -9,6 +9,8 @@ import type { Engine } from './engine.ts';
 
 /** A value in Cedar's JSON form; an error of Cedar; a record that JSON would take for something else; an error that is none of Cedar's. */
 export type Outcome = { readonly value: Json } | 'fails' | 'unwritable' | 'crashes';
+/** The outcome with the value as the evaluator holds it. */
+export type FoundOutcome = Exclude<Outcome, object> | { readonly value: Json; readonly found: Value };
 
 export interface Prepared {
   readonly expression: Expression;
@@ -29,7 +31,7 @@ export function environmentsOf(engine: Engine, entities: Json): (request: Reques
   return (request) => ({ ...requestOf(engine, request), entities: store });
 }
 
-export function outcomeOf(engine: Engine, { evaluate, constants }: Prepared, env: Environment): Outcome {
+export function outcomeOf(engine: Engine, { evaluate, constants }: Prepared, env: Environment): FoundOutcome {
   let value: Value;
   try {
     value = evaluate(env, constants);
@@ -37,7 +39,7 @@ export function outcomeOf(engine: Engine, { evaluate, constants }: Prepared, env
     return error instanceof Error && error.name === 'EvaluationError' ? 'fails' : 'crashes';
   }
   try {
-    return { value: engine.valueToJson(value) };
+    return { value: engine.valueToJson(value), found: value };
   } catch (error) {
     return error instanceof Error && error.name === 'CedarInputError' ? 'unwritable' : 'crashes';
   }

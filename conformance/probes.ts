@@ -5,7 +5,7 @@ import type { Environment } from '../src/policy/cedar/compile.ts';
 import type { EstExpr, EstPolicy } from '../src/policy/cedar/est.ts';
 import { JsonText, writeExact } from '../src/policy/cedar/official-json.ts';
 import { type Answer, deciderOf, differenceOf, type Request } from './decisions.ts';
-import { ENGINE } from './engine.ts';
+import { type Engine, ENGINE } from './engine.ts';
 import { Expressions } from './expressions.ts';
 import { leaf, type Node, node, textOf } from './node.ts';
 import { jsonOf, Oracle } from './oracle.ts';
@@ -58,11 +58,13 @@ export type Observer = (prepared: Prepared, env: Environment) => void;
 export class Probes {
   readonly notes: string[] = [];
   readonly #oracle: Oracle;
+  readonly #engine: Engine;
   readonly #observe: Observer;
   readonly #figures = { expressions: 0, values: 0, failing: 0, unwritable: 0 };
 
-  constructor(oracle: Oracle, observe: Observer = () => undefined) {
+  constructor(oracle: Oracle, engine = ENGINE, observe: Observer = () => undefined) {
     this.#oracle = oracle;
+    this.#engine = engine;
     this.#observe = observe;
   }
 
@@ -75,15 +77,15 @@ export class Probes {
     const made = new Expressions(random);
     const expressions = random.list(AT_ONCE, () => randomProbe(random, made));
     const parsed = this.#oracle.prepare(expressions.map(policyOf));
-    const prepared = parsed.map(({ est }) => preparedOf(ENGINE, probedIn(est)));
+    const prepared = parsed.map(({ est }) => preparedOf(this.#engine, probedIn(est)));
     this.#figures.expressions += AT_ONCE;
     for (let world = 0; world < WORLDS; world++) {
       const entities = randomEntities(random, made.values);
-      const environment = environmentsOf(ENGINE, jsonOf(entities));
+      const environment = environmentsOf(this.#engine, jsonOf(entities));
       for (let at = 0; at < REQUESTS_PER_WORLD; at++) {
         const request = randomRequest(random, made.values, entities);
         const env = environment(request);
-        const outcomes = prepared.map((one) => outcomeOf(ENGINE, one, env));
+        const outcomes = prepared.map((one) => outcomeOf(this.#engine, one, env));
         for (const outcome of outcomes) this.#count(outcome);
         for (const one of prepared) this.#observe(one, env);
         const probed = [...entities, holderOf(outcomes)];
@@ -92,7 +94,7 @@ export class Probes {
         if (wrong !== undefined) return void this.notes.push(this.#reproduction({ expression: wrong, entities, request }));
         // the same as one set of policies, which share what they can
         const asSet =
-          at === 0 ? differenceOf(answer, deciderOf(ENGINE, { policies: parsed, entities: jsonOf(probed) })(request)) : undefined;
+          at === 0 ? differenceOf(answer, deciderOf(this.#engine, { policies: parsed, entities: jsonOf(probed) })(request)) : undefined;
         if (asSet !== undefined) return void this.notes.push(`each expression alone is right, but together: ${asSet}`);
       }
     }
@@ -107,7 +109,11 @@ export class Probes {
   #outcome({ expression, entities, request }: Trial): { readonly outcome: Outcome; readonly agrees: boolean } {
     const [parsed] = this.#oracle.prepare([policyOf(expression, 0)]);
     if (parsed === undefined) throw new Error('a policy was lost');
-    const outcome = outcomeOf(ENGINE, preparedOf(ENGINE, probedIn(parsed.est)), environmentsOf(ENGINE, jsonOf(entities))(request));
+    const outcome = outcomeOf(
+      this.#engine,
+      preparedOf(this.#engine, probedIn(parsed.est)),
+      environmentsOf(this.#engine, jsonOf(entities))(request),
+    );
     const answer = this.#oracle.decide(request, JsonText.of([...entities, holderOf([outcome])]));
     return { outcome, agrees: firstWrong([outcome], answer) < 0 };
   }

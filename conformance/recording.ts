@@ -1,14 +1,14 @@
 // Cases with the answers of the official engine, made once: copies of the evaluator with a bug in them are held against them at full speed.
 import { isJsonArray, isJsonObject, type Json } from '../src/domain/json.ts';
 import type { EstExpr } from '../src/policy/cedar/est.ts';
-import { JsonText } from '../src/policy/cedar/official-json.ts';
+import { JsonText, writeExact } from '../src/policy/cedar/official-json.ts';
 import { corpusTests } from '../test/support/corpus.ts';
 import { CorpusReader } from './cedar.ts';
 import { type DecisionCase, problemsOf, type Request } from './decisions.ts';
 import { ENGINE, type Engine } from './engine.ts';
 import { Expressions } from './expressions.ts';
 import { jsonOf, Oracle } from './oracle.ts';
-import { environmentsOf, outcomeOf, outcomeText, preparedOf } from './outcomes.ts';
+import { environmentsOf, type FoundOutcome, type Outcome, outcomeOf, outcomeText, preparedOf } from './outcomes.ts';
 import { randomPolicies } from './policies.ts';
 import { AT_ONCE, firstWrong, holderOf, policyOf, probedIn, randomProbe } from './probes.ts';
 import { Random } from './random.ts';
@@ -18,7 +18,7 @@ import { randomEntities, randomRequest } from './world.ts';
 export interface ValueCase {
   readonly expressions: readonly EstExpr[];
   readonly entities: Json;
-  readonly requests: readonly (Request & { readonly outcomes: readonly string[] })[];
+  readonly requests: readonly (Request & { readonly outcomes: readonly Outcome[] })[];
 }
 
 export interface Recording {
@@ -61,7 +61,7 @@ function recordedValues(oracle: Oracle, random: Random): ValueCase {
     const outcomes = prepared.map((one) => outcomeOf(ENGINE, one, env));
     const answer = oracle.decide(request, JsonText.of([...entities, holderOf(outcomes)]));
     if (firstWrong(outcomes, answer) >= 0) throw new Error('the evaluator is wrong about a value: see `npm run conformance -- probes`');
-    return { ...request, outcomes: outcomes.map(outcomeText) };
+    return { ...request, outcomes: outcomes.map((outcome) => (typeof outcome === 'string' ? outcome : { value: outcome.value })) };
   });
   return { expressions, entities: jsonOf(entities), requests };
 }
@@ -124,11 +124,19 @@ function problemOfValues(engine: Engine, { expressions, entities, requests }: Va
     return firstOf(requests, (request) => {
       const env = environment(request);
       return firstOf([...prepared.entries()], ([at, one]) => {
-        const [expected, got] = [request.outcomes[at], outcomeText(outcomeOf(engine, one, env))];
-        return expected === got ? undefined : `${JSON.stringify(expressions[at])}: expected ${expected}, got ${got}`;
+        const [expected, got] = [request.outcomes[at] ?? 'crashes', outcomeOf(engine, one, env)];
+        return isSame(engine, expected, got)
+          ? undefined
+          : `${writeExact(expressions[at])}: expected ${outcomeText(expected)}, got ${outcomeText(got)}`;
       });
     });
   } catch (error) {
     return `not evaluated: ${String(error)}`;
   }
+}
+
+/** In text, and by the engine's own `==` when it reads the value that it should have. */
+function isSame(engine: Engine, expected: Outcome, got: FoundOutcome): boolean {
+  if (outcomeText(expected) !== outcomeText(got)) return false;
+  return typeof expected === 'string' || typeof got === 'string' || engine.equal(engine.valueFromJson(expected.value), got.found);
 }

@@ -6,8 +6,8 @@ import type { Json, JsonObject } from '../src/domain/json.ts';
 import { isJsonObject, parseJson } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import type { Tool, World } from '../src/domain/registry.ts';
-import { catalogOf } from '../src/policy/catalog.ts';
-import { schemaText } from '../src/policy/schema.ts';
+import { catalogOf } from '../src/policy/schema/catalog.ts';
+import { schemaText } from '../src/policy/schema/schema.ts';
 import { call, desk, policySet, tool } from './support/policy-desk.ts';
 import { inputType, type Short } from './support/short-types.ts';
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parseTable } from '../src/cli/policy-table.ts';
+import { parseTable } from '../src/server/policy-table.ts';
 import { WORLD, worldJson, worldOf } from '../src/control/world-view.ts';
 import { admit } from '../src/policy/admit.ts';
 import { closeAdmission } from '../src/policy/admission.ts';

@@ -11,7 +11,8 @@ import type { Config } from '../src/control/config.ts';
 import { createDecisionIndex, type DecisionIndex } from '../src/control/decisions.ts';
 import { enforcedBefore } from '../src/control/policy-history.ts';
 import { createPolicyLedger, type PolicyLedger } from '../src/control/policy-ledger.ts';
-import { createPolicyRollout, type ApplyOrder, type PolicyRollout, type RolloutResult } from '../src/control/policy-rollout.ts';
+import type { ApplyOrder, PolicyRollout, RolloutResult } from '../src/control/policy-orders.ts';
+import { createPolicyRollout } from '../src/control/policy-rollout.ts';
 import { policiesView, type PoliciesView } from '../src/control/policy-views.ts';
 import { createPublisher, type Publisher } from '../src/control/publisher.ts';
 import { generateEd25519 } from '../src/crypto/ed25519.ts';
@@ -24,6 +25,7 @@ import type { Pep } from '../src/gateway/pep.ts';
 import { recordDecision } from '../src/gateway/record.ts';
 import { decide } from '../src/pdp/decide.ts';
 import type { PolicySet } from '../src/policy/policy-set.ts';
+import { readTables } from '../src/server/policy-tables.ts';
 import type { Store } from '../src/store/ports.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
 import { call, desk, PAYMENT, POLICIES, policySet, tool } from './support/policy-desk.ts';
@@ -85,7 +87,7 @@ async function up(keys = KEYS): Promise<Up> {
   const append = (record: LogRecord): Receipt => ({ log: 'test', seq: log.push(record), leafHash: '' });
   const index = createDecisionIndex({ store, sealer: keys.sealer, snapshot: publisher.current, onError: assert.ifError });
   const ledger = createPolicyLedger({ store, ...keys });
-  const shared = { directory, ledger, publisher, decisions: index, now: Date.now, sealer: keys.sealer };
+  const shared = { directory, readTables, ledger, publisher, decisions: index, now: Date.now, sealer: keys.sealer };
   const rollout = createPolicyRollout({ ...shared, log: { append }, onNotice: (line) => notices.push(line) });
   const pep = {
     id: 'test',

@@ -43,7 +43,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
 const EXIT_CODES = `
 Exit codes:
   0  done, allowed, verified          6  integrity: log altered or truncated, signature bad
-  1  unexpected error                 7  a gate failed: doctor, demo
+  1  unexpected error                 7  a gate failed: tests, impact, doctor
   2  usage, input, configuration      8  conflict: exists, or at that level already
   3  log in, or a role is lacking     9  partial: not every gateway confirmed
   4  server unreachable             130  interrupted

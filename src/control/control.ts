@@ -10,7 +10,7 @@ import type { Config } from './config.ts';
 import type { DecisionIndex } from './decisions.ts';
 import type { Issuer } from './issuer.ts';
 import type { PolicyAnalysis } from './policy-analysis.ts';
-import type { PolicyRollout } from './policy-rollout.ts';
+import type { PolicyRollout } from './policy-orders.ts';
 import type { HistoryView, PoliciesView } from './policy-views.ts';
 import type { Publisher } from './publisher.ts';
 import type { RefusedRequest } from './refusals.ts';

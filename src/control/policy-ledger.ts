@@ -1,6 +1,7 @@
 // The versions of the policy set and the history of what is enforced, as the store keeps them: immutable, numbered, signed when they are
 // written and proven when they are read. What this promises: nobody who can write to the database, but has no key, can put a policy in
 // force, change one, or take a turn of the history back unseen; restoring a whole older backup is not seen.
+import * as z from 'zod';
 import type { Ed25519Signer } from '../crypto/ed25519.ts';
 import type { Sealer } from '../crypto/seal.ts';
 import { writeJson, type JsonObject } from '../domain/json.ts';
@@ -12,6 +13,9 @@ import { altered, provenChange, provenVersion, type PolicyChange, type PolicyVer
 
 /** The number of the last change, sealed beside the changes, so that deleting the last ones is seen. */
 const LAST = 'policy/last';
+/** The table tests that the candidate came with, sealed: they are asked again when it is promoted. */
+const TESTS = 'policy/candidate-tests';
+const KEPT_TESTS = z.object({ version: z.number(), files: z.array(z.object({ path: z.string(), text: z.string() })) });
 /** Changes that are looked back on. */
 const HISTORY = 1_000;
 
@@ -34,6 +38,10 @@ export interface PolicyLedger {
   draft(sources: readonly PolicySource[], made: Pick<PolicyVersion, 'createdAt' | 'actor' | 'parent'>): Promise<PolicyVersion>;
   /** Signs and keeps a change and the version that came with it. @throws Refusal CORDON-9004 when another replica was first */
   append(change: Omit<PolicyChange, 'schema' | 'seq'>, added: PolicyVersion | undefined): Promise<PolicyChange>;
+  /** Keeps the table tests that a candidate comes with, in place of those of the one before. @throws Refusal CORDON-9004 */
+  keepTests(version: number, files: readonly PolicySource[]): Promise<void>;
+  /** Those of this candidate. @throws Refusal CORDON-9004, CORDON-9006 when they were altered */
+  tests(version: number): Promise<readonly PolicySource[]>;
 }
 
 export const createPolicyLedger = (parts: PolicyLedgerParts): PolicyLedger => new StoredLedger(parts);
@@ -89,6 +97,18 @@ class StoredLedger implements PolicyLedger {
     const last = { name: LAST, sealed: this.#sealer.seal(LAST, Buffer.from(String(seq))) };
     await this.#store.addPolicyChange(next, last, added && this.#versionRow(added));
     return kept;
+  }
+
+  async keepTests(version: number, files: readonly PolicySource[]): Promise<void> {
+    const kept = writeJson({ version, files: files.map(({ path, text }) => ({ path, text })) });
+    await this.#store.putSealed(TESTS, this.#sealer.seal(TESTS, Buffer.from(kept)));
+  }
+
+  async tests(version: number): Promise<readonly PolicySource[]> {
+    const sealed = await this.#store.getSealed(TESTS);
+    if (sealed === undefined) return [];
+    const kept = KEPT_TESTS.parse(JSON.parse(Buffer.from(this.#sealer.open(TESTS, sealed)).toString('utf8')));
+    return kept.version === version ? kept.files : [];
   }
 
   #versionRow({ sources, ...statement }: PolicyVersion): PolicyVersionRow {

@@ -1,106 +1,37 @@
 // Which version of the policy set is enforced, and which is looked at beside it: every order that changes that, one at a time. A version
-// is admitted and judged first; then the order is logged, kept and published, in this order, and each PEP goes over between two calls.
+// is admitted, tested and judged first; then the order is logged, kept and published, in this order, and each PEP goes over between two calls.
 //
 // Every order is on record, also one that was refused. A store that fails, or a crash, after the log leaves an order on record that did
 // not come into force; what is enforced is what the store says.
 import type { LogRecord, Receipt } from '../domain/access.ts';
 import type { Json } from '../domain/json.ts';
 import { Refusal, asRefusal, errorTextOf } from '../domain/refusal.ts';
-import type { PolicySet, PolicySource } from '../policy/policy-set.ts';
-import { admitted, hashOf, readPolicies, readPoliciesOrNone } from './policies.ts';
+import type { PolicySource } from '../policy/policy-set.ts';
+import { admitted, hashOf, readPolicies, readPoliciesOrNone, readTests } from './policies.ts';
 import { enforcedBefore, enforcing, outcomeOf, setAside } from './policy-history.ts';
-import { impactOf, unaccepted, type Impact, type ImpactParts, type ImpactSpan } from './policy-impact.ts';
+import { impactOf, unaccepted, type Impact, type ImpactParts } from './policy-impact.ts';
 import type { PolicyLedger } from './policy-ledger.ts';
+import {
+  GATE_SPAN,
+  isVersion,
+  resultOf,
+  valid,
+  type Placed,
+  type Placing,
+  type PolicyRollout,
+  type RolloutResult,
+} from './policy-orders.ts';
+import type { ApplyOrder, ImpactOrder, PolicyOrder, PromoteOrder, RollbackOrder } from './policy-orders.ts';
 import type { PolicyAct, PolicyChange, PolicyVersion } from './policy-proof.ts';
+import { onRecord, tested, testsFailed, type TableReader, type TestsView } from './policy-tests.ts';
 import type { Publisher } from './publisher.ts';
-
-/** Who orders, and why. */
-export interface PolicyOrder {
-  readonly actor: string;
-  readonly note?: string;
-}
-
-export interface ApplyOrder extends PolicyOrder {
-  /** Absent: what the configured directory holds. */
-  readonly sources?: readonly PolicySource[];
-  /** As the candidate, beside what is enforced. */
-  readonly shadow: boolean;
-  /** Names of policies whose widening is meant. */
-  readonly acceptWidening: readonly string[];
-}
-
-export type PromoteOrder = PolicyOrder & Pick<ApplyOrder, 'acceptWidening'>;
-
-export interface RollbackOrder extends PolicyOrder {
-  /** Absent: the version that was enforced before. */
-  readonly to?: number;
-}
-
-/** What an order is held against: this long, and at most this many decisions. */
-export const GATE_SPAN = { sinceMs: 7 * 86_400_000, limit: 10_000 } as const;
-
-export type RolloutResult = {
-  /** `not_accepted`: nothing was done, because something would be allowed that is denied now. */
-  readonly status: 'enforced' | 'candidate' | 'withdrawn' | 'unchanged' | 'not_accepted';
-  readonly version: number;
-  readonly hash: string;
-  /** How many policies, guardrails included. */
-  readonly policies: number;
-  /** What was enforced until then. */
-  readonly before?: number;
-  /** What recorded decisions say of it, where they were asked. */
-  readonly impact?: Impact;
-  /** Policies by whose name widening has to be accepted. */
-  readonly unaccepted?: readonly string[];
-};
-
-/** A version, and what it is as a set against the tools of now. */
-export interface Placed {
-  readonly version: PolicyVersion;
-  readonly set: PolicySet | Refusal;
-}
-
-/** What is where. A refusal stands for a version that cannot be read. */
-export interface Placing {
-  readonly enforced: Placed | Refusal;
-  readonly candidate: Placed | Refusal | undefined;
-  /** The change that made it so. */
-  readonly last: PolicyChange | undefined;
-}
-
-export interface ImpactOrder extends ImpactSpan {
-  /** Absent: what the configured directory holds. */
-  readonly sources?: readonly PolicySource[];
-  /** Of the candidate instead. */
-  readonly candidate: boolean;
-}
-
-export interface PolicyRollout {
-  /**
-   * Reads what was enforced when Cordon stopped. A directory that has changed since it was read last is a version, and is enforced.
-   * Publishes nothing. @throws Refusal CORDON-9004, CORDON-9006 and CORDON-9007 when the directory cannot be read
-   */
-  start(): Promise<void>;
-  /** Admits what does not fit the tools that are known now, and publishes. */
-  refresh(): Promise<void>;
-  /** @throws Refusal CORDON-9006 not admitted: nothing changes; CORDON-9007 no policy: everything is denied from now on; CORDON-9004 */
-  apply(order: ApplyOrder): Promise<RolloutResult>;
-  /** Enforces the candidate. @throws Refusal CORDON-3003 when there is none, CORDON-9004, CORDON-9006 */
-  promote(order: PromoteOrder): Promise<RolloutResult>;
-  /** Enforces an earlier version, at once: what it widens is not asked. @throws Refusal CORDON-3003, CORDON-9004, CORDON-9006, CORDON-9008 */
-  rollback(order: RollbackOrder): Promise<RolloutResult>;
-  /** Takes the candidate away. @throws Refusal CORDON-3003, CORDON-9004 */
-  withdraw(order: PolicyOrder): Promise<RolloutResult>;
-  /** What a set would change; nothing is changed by asking. @throws Refusal CORDON-3003, CORDON-9006, CORDON-9007 */
-  impact(order: ImpactOrder): Promise<Impact>;
-  placing(): Placing;
-}
 
 export interface PolicyRolloutParts extends ImpactParts {
   /** The configured directory. */
   readonly directory: string;
   readonly ledger: PolicyLedger;
   readonly publisher: Pick<Publisher, 'world' | 'setPolicies' | 'publish'>;
+  readonly readTables: TableReader;
   readonly log: { append(record: LogRecord): Receipt };
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -116,6 +47,12 @@ interface Target {
   readonly isNew: boolean;
 }
 
+/** What an order puts where, and what it has to pass. */
+interface Judged {
+  readonly target: () => Promise<Target>;
+  readonly tests: readonly PolicySource[];
+}
+
 const NOT_ADMITTED = new Refusal('CORDON-9007', 'the policies are not admitted yet');
 
 class Rollout implements PolicyRollout {
@@ -123,6 +60,10 @@ class Rollout implements PolicyRollout {
   #placing: Placing = { enforced: NOT_ADMITTED, candidate: undefined, last: undefined };
   /** Hash of what the directory held when it was read last. */
   #directory = '';
+  /** What it held at the start, as long as that is not enforced. */
+  #found: readonly PolicySource[] | undefined;
+  /** Why, as operators were told. */
+  #told = '';
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: PolicyRolloutParts) {
@@ -138,22 +79,56 @@ class Rollout implements PolicyRollout {
     const sources = await readPolicies(directory);
     this.#directory = hashOf(sources);
     try {
-      const last = (await ledger.last()) ?? (await this.#begin(sources, undefined));
-      if (last.directory === this.#directory) await this.#resume(last);
-      else await this.#resume(await this.#begin(sources, last));
+      const last = await ledger.last();
+      if (last !== undefined) await this.#resume(last);
+      if (last?.directory !== this.#directory) this.#found = sources;
     } catch (error) {
       const refusal = asRefusal(error, 'CORDON-9008', 'the history of policies cannot be read');
       if (refusal.code === 'CORDON-9004') throw refusal;
       this.#placing = { enforced: refusal, candidate: undefined, last: undefined };
     }
     const { enforced } = this.#placing;
-    if (enforced instanceof Refusal) onNotice(`x ${enforced.code} ${enforced.message}: every call is denied; ${enforced.fix}`);
+    if (enforced instanceof Refusal && enforced !== NOT_ADMITTED)
+      onNotice(`x ${enforced.code} ${enforced.message}: every call is denied; ${enforced.fix}`);
   }
 
-  /** The directory changed while nobody looked: what it holds is enforced. */
-  async #begin(sources: readonly PolicySource[], last: PolicyChange | undefined): Promise<PolicyChange> {
+  /** What is where when the directory changed while nobody looked. It is kept as enforced when it is. */
+  async #begun(sources: readonly PolicySource[]): Promise<Placing> {
+    const { last, candidate } = this.#placing;
     const { version, isNew } = await this.#target(sources, 'cordon', last);
-    return last?.enforced === version.version ? last : this.#keep('start', version, isNew, { actor: 'cordon' }, last);
+    const placed = await this.#admit(version);
+    if (placed.set instanceof Refusal && placed.set.code !== 'CORDON-9007') return { ...this.#placing, enforced: placed.set };
+    const failed = await this.#failedAtStart(placed);
+    if (failed !== undefined) return { ...this.#placing, enforced: last === undefined ? failed : await this.#load(last.enforced) };
+    const change = last?.enforced === version.version ? last : await this.#keep('start', version, isNew, { actor: 'cordon' }, last);
+    this.#found = undefined;
+    return { enforced: placed, candidate: change.candidate === undefined ? undefined : candidate, last: change };
+  }
+
+  /** Why its tests keep it from being enforced; told once, and at a first start when every tool is known. */
+  async #failedAtStart(placed: Placed): Promise<Refusal | undefined> {
+    const { directory, publisher, onNotice } = this.#parts;
+    const { last } = this.#placing;
+    const refusal = await this.#refusedByTests(placed);
+    if (refusal === undefined) return undefined;
+    const { resources, tools } = publisher.world();
+    const isSettled = last !== undefined || resources.every(({ name }) => tools.has(name));
+    if (!isSettled || refusal.message === this.#told) return refusal;
+    this.#told = refusal.message;
+    this.#log('start', 'policies', { actor: 'cordon' }, { refused: 'tests' });
+    const now = last === undefined ? 'nothing is enforced and every call is denied' : `version ${last.enforced} stays enforced`;
+    const [what = '', first = ''] = refusal.message.split('\n', 2);
+    onNotice(`x ${refusal.code} \`${directory}\` is not enforced, ${now}: ${what}: ${first}; ${refusal.fix}`);
+    return refusal;
+  }
+
+  async #refusedByTests(placed: Placed): Promise<Refusal | undefined> {
+    try {
+      const tests = await this.#test(placed, await readTests(this.#parts.directory));
+      return tests.failed > 0 ? testsFailed(tests) : undefined;
+    } catch (error) {
+      return asRefusal(error, 'CORDON-9006', 'the tests cannot be read');
+    }
   }
 
   /** Takes up what the last change says; it is admitted when the tools are known. */
@@ -182,7 +157,7 @@ class Rollout implements PolicyRollout {
 
   refresh(): Promise<void> {
     return this.#inTurn(async () => {
-      const { enforced, candidate, last } = this.#placing;
+      const { enforced, candidate, last } = this.#found === undefined ? this.#placing : await this.#begun(this.#found);
       this.#place({ enforced: await this.#fitted(enforced), candidate: candidate && (await this.#fitted(candidate)), last });
     });
   }
@@ -190,10 +165,12 @@ class Rollout implements PolicyRollout {
   async apply(order: ApplyOrder): Promise<RolloutResult> {
     const { directory } = this.#parts;
     const result = await this.#recorded(order.shadow ? 'shadow' : 'apply', order, async () => {
-      const sources = order.sources ?? (await readPoliciesOrNone(directory));
-      if (order.sources === undefined) this.#directory = hashOf(sources);
-      const target = (): Promise<Target> => this.#target(sources, order.actor, this.#placing.last);
-      return order.shadow ? this.#shadow(target, order) : this.#enforce('apply', target, order);
+      const sources = order.sources ?? this.#read(await readPoliciesOrNone(directory));
+      const judged: Judged = {
+        target: () => this.#target(sources, order.actor, this.#placing.last),
+        tests: order.tests === undefined || order.tests.length === 0 ? await readTests(directory) : order.tests,
+      };
+      return order.shadow ? this.#shadow(judged, order) : this.#enforce('apply', judged, order);
     });
     const { enforced } = this.#placing;
     const set = enforced instanceof Refusal ? enforced : enforced.set;
@@ -203,15 +180,19 @@ class Rollout implements PolicyRollout {
 
   promote(order: PromoteOrder): Promise<RolloutResult> {
     const target = async (): Promise<Target> => ({ version: this.#candidate().version, isNew: false });
-    return this.#recorded('promote', order, () => this.#enforce('promote', target, order));
+    return this.#recorded('promote', order, async () => {
+      const tests = await this.#parts.ledger.tests((await target()).version.version);
+      return this.#enforce('promote', { target, tests }, order);
+    });
   }
 
   rollback(order: RollbackOrder): Promise<RolloutResult> {
     const { ledger } = this.#parts;
     return this.#recorded('rollback', order, () =>
       this.#inTurn(async () => {
-        const version = await ledger.version(order.to ?? enforcedBefore(await ledger.history()));
-        if (isVersion(this.#placing.enforced, version)) return resultOf('unchanged', this.#placing.enforced);
+        const { enforced } = this.#placing;
+        const version = await ledger.version(order.to ?? (await this.#before()));
+        if (isVersion(enforced, version)) return resultOf('unchanged', enforced);
         return this.#switch('rollback', valid(await this.#admit(version)), false, order);
       }),
     );
@@ -240,25 +221,54 @@ class Rollout implements PolicyRollout {
     return impactOf(this.#parts, { from, to: set, world: this.#parts.publisher.world(), ...span });
   }
 
-  /** Recorded decisions are asked outside the turn, so that a rollback does not wait for them. */
-  async #enforce(act: 'apply' | 'promote', target: () => Promise<Target>, order: PromoteOrder): Promise<RolloutResult> {
+  /** The version to return to: while what was found at the start denies everything, that is the last one that was enforced. */
+  async #before(): Promise<number> {
+    const { enforced, last } = this.#placing;
+    if (this.#found !== undefined && last !== undefined && enforced instanceof Refusal) return last.enforced;
+    return enforcedBefore(await this.#parts.ledger.history());
+  }
+
+  /** What the directory holds now takes the place of what it held at the start. Where nothing is enforced, that is still to be. */
+  #read(sources: readonly PolicySource[]): readonly PolicySource[] {
+    this.#directory = hashOf(sources);
+    this.#found &&= this.#placing.enforced instanceof Refusal ? sources : undefined;
+    return sources;
+  }
+
+  /** Tests and recorded decisions are asked outside the turn, so that a rollback does not wait for them. */
+  async #enforce(act: 'apply' | 'promote', { target, tests: files }: Judged, order: PromoteOrder): Promise<RolloutResult> {
     for (;;) {
       const { last, enforced } = this.#placing;
       const { version, isNew } = await target();
       if (isVersion(enforced, version)) return this.#unchanged();
       const placed = valid(await this.#admit(version));
+      const tests = await this.#test(placed, files);
+      if (tests.failed > 0) return this.#failed(act, placed, tests, order);
       const impact = await this.#gate(enforced, placed);
       const names = impact === undefined ? [] : unaccepted(impact, order.acceptWidening);
-      const asked = impact === undefined ? {} : { impact };
+      const asked = { tests, ...(impact === undefined ? {} : { impact }) };
       if (names.length > 0) {
         this.#log(act, `version ${version.version}`, order, { refused: 'widens', unaccepted: names });
         return { ...resultOf('not_accepted', placed), ...asked, unaccepted: names };
       }
-      const done = await this.#inTurn(async () =>
-        last === this.#placing.last ? this.#switch(act, valid(await this.#fitted(placed)), isNew, order) : undefined,
-      );
+      const done = await this.#inTurn(async () => (this.#isStill(last, placed) ? this.#switch(act, placed, isNew, order) : undefined));
       if (done !== undefined) return { ...done, ...asked };
     }
+  }
+
+  /** Is what was judged still what it would replace, and made for the tools that there are? */
+  #isStill(last: PolicyChange | undefined, { set }: Placed): boolean {
+    return last === this.#placing.last && (set instanceof Refusal || set.covers(this.#parts.publisher.world()));
+  }
+
+  async #test({ set }: Placed, files: readonly PolicySource[]): Promise<TestsView> {
+    const { readTables, publisher } = this.#parts;
+    return set instanceof Refusal ? { passed: 0, failed: 0, failures: [] } : tested(readTables, files, { set, world: publisher.world() });
+  }
+
+  #failed(act: PolicyAct, placed: Placed, tests: TestsView, order: PolicyOrder): RolloutResult {
+    this.#log(act, `version ${placed.version.version}`, order, onRecord(tests));
+    return { ...resultOf('tests_failed', placed), tests };
   }
 
   /** It is enforced already; what did not fit the tools may fit them now. */
@@ -278,18 +288,25 @@ class Rollout implements PolicyRollout {
     return impactOf(this.#parts, { from, to, world: publisher.world(), since: now() - sinceMs, limit });
   }
 
-  #shadow(target: () => Promise<Target>, order: PolicyOrder): Promise<RolloutResult> {
-    return this.#inTurn(async () => {
+  async #shadow({ target, tests: files }: Judged, order: PolicyOrder): Promise<RolloutResult> {
+    for (;;) {
       const { enforced, candidate, last } = this.#placing;
       if (enforced instanceof Refusal) throw enforced;
       const { version, isNew } = await target();
-      const same = [enforced, candidate].find((placed) => placed !== undefined && isVersion(placed, version));
-      if (same !== undefined) return resultOf('unchanged', same);
+      if (isVersion(enforced, version)) return resultOf('unchanged', enforced);
       const placed = await this.#admit(version);
       if (placed.set instanceof Refusal) throw placed.set;
-      this.#place({ enforced, candidate: placed, last: await this.#keep('shadow', version, isNew, order, last) });
-      return resultOf('candidate', placed);
-    });
+      const tests = await this.#test(placed, files);
+      if (tests.failed > 0) return this.#failed('shadow', placed, tests, order);
+      const done = await this.#inTurn(async () => {
+        if (!this.#isStill(last, placed)) return undefined;
+        await this.#parts.ledger.keepTests(version.version, files);
+        if (candidate !== undefined && isVersion(candidate, version)) return resultOf('unchanged', candidate);
+        this.#place({ enforced, candidate: placed, last: await this.#keep('shadow', version, isNew, order, last) });
+        return resultOf('candidate', placed);
+      });
+      if (done !== undefined) return { ...done, tests };
+    }
   }
 
   /** Logs, keeps, publishes. */
@@ -300,14 +317,22 @@ class Rollout implements PolicyRollout {
     return { ...resultOf('enforced', placed), ...(before === undefined ? {} : { before: before.enforced }) };
   }
 
-  #keep(act: PolicyAct, version: PolicyVersion, isNew: boolean, order: PolicyOrder, last: PolicyChange | undefined): Promise<PolicyChange> {
+  async #keep(
+    act: PolicyAct,
+    version: PolicyVersion,
+    isNew: boolean,
+    order: PolicyOrder,
+    last: PolicyChange | undefined,
+  ): Promise<PolicyChange> {
     const { actor, note } = order;
     const outcome = outcomeOf(act, version.version, last);
     const record = this.#log(act, `version ${version.version}`, order, { hash: version.hash, ...outcome });
     const why = note === undefined ? {} : { note };
     const at = this.#parts.now();
     const change = { act, version: version.version, ...outcome, directory: this.#directory, at, actor, ...why, record };
-    return this.#parts.ledger.append(change, isNew ? version : undefined);
+    const kept = await this.#parts.ledger.append(change, isNew ? version : undefined);
+    this.#found = undefined;
+    return kept;
   }
 
   #log(act: PolicyAct, target: string, { actor, note }: PolicyOrder, detail: Readonly<Record<string, Json>>): Receipt {
@@ -369,19 +394,3 @@ class Rollout implements PolicyRollout {
     return run;
   }
 }
-
-const isVersion = (placed: Placed | Refusal, { version }: PolicyVersion): placed is Placed =>
-  !(placed instanceof Refusal) && placed.version.version === version;
-
-/** A set that may be enforced; no policy at all is an order like any other, and denies everything. @throws Refusal CORDON-9006 */
-function valid(placed: Placed): Placed {
-  if (placed.set instanceof Refusal && placed.set.code !== 'CORDON-9007') throw placed.set;
-  return placed;
-}
-
-const resultOf = (status: RolloutResult['status'], { version, set }: Placed): RolloutResult => ({
-  status,
-  version: version.version,
-  hash: version.hash,
-  policies: set instanceof Refusal ? 0 : set.policies.length,
-});

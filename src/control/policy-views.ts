@@ -5,7 +5,7 @@ import { hashOf, readPoliciesOrNone } from './policies.ts';
 import { enforcing, placing } from './policy-history.ts';
 import type { PolicyLedger } from './policy-ledger.ts';
 import type { PolicyChange } from './policy-proof.ts';
-import type { Placed, PolicyRollout } from './policy-rollout.ts';
+import type { Placed, PolicyRollout } from './policy-orders.ts';
 
 export interface PolicyViewParts {
   readonly rollout: Pick<PolicyRollout, 'placing'>;

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { JsonObject } from '../domain/json.ts';
 import { MAX_SOURCE } from '../policy/bounds.ts';
 import { unaccepted } from './policy-impact.ts';
-import { GATE_SPAN, type RolloutResult } from './policy-rollout.ts';
+import { GATE_SPAN, type RolloutResult } from './policy-orders.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 
 /** Bytes: the largest set that is admitted, with room for what JSON escapes. */

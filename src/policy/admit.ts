@@ -4,9 +4,9 @@
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { type CheckedPolicy, checkEach, type Issue, type Validation } from './admission.ts';
-import { blindSpotsIn, type BlindTool, blindTools } from './blind-spots.ts';
+import { blindSpotsIn, type BlindTool, blindTools } from './schema/blind-spots.ts';
 import { MAX_SOURCE } from './bounds.ts';
-import { catalogOf } from './catalog.ts';
+import { catalogOf } from './schema/catalog.ts';
 import { CompiledSet } from './cedar/compiled-set.ts';
 import type { EntityUid } from './cedar/value.ts';
 import { type Finding, refuseAny } from './findings.ts';
@@ -15,7 +15,7 @@ import { codeWarnings, flawsOf, identifiedOf, type Named, twinsIn } from './iden
 import type { Loaded, Policy } from './loaded.ts';
 import { namesIn, Oversight } from './oversight.ts';
 import type { PolicySet, PolicySource, PolicyWarning } from './policy-set.ts';
-import { schemaText, typeTools } from './schema.ts';
+import { schemaText, typeTools } from './schema/schema.ts';
 import { setOf } from './set.ts';
 import { cutsOf, type Statement, statementsOf } from './statements.ts';
 import { Turns } from './turns.ts';

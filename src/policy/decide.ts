@@ -3,7 +3,7 @@ import type { AccessRequest, Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { catalogOf, isCovered } from './catalog.ts';
+import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Facts, factsOf, type Parties, partiesOf, wantedOf } from './facts.ts';
 import { enforced, failedForbids, type Held, heldFor, type Loaded, type Policy } from './loaded.ts';
 import { outlineIn } from './outline.ts';

@@ -6,7 +6,7 @@
 import type { AccessRequest, Clause, DeterminingPolicy, Explanation, NearestPermit } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { catalogOf } from './catalog.ts';
+import { catalogOf } from './schema/catalog.ts';
 import type { CompiledPolicy } from './cedar/compiled-policy.ts';
 import { statesOf, type States } from './clause-states.ts';
 import { isScope } from './clauses.ts';

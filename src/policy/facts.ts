@@ -4,14 +4,14 @@ import type { AccessRequest, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Agent, World } from '../domain/registry.ts';
-import { argumentsOf } from './arguments.ts';
-import type { Catalog } from './catalog.ts';
+import { argumentsOf } from './schema/arguments.ts';
+import type { Catalog } from './schema/catalog.ts';
 import { type EntityView, Overlay } from './cedar/entities.ts';
 import { type CedarRecord, EMPTY_RECORD, type EntityUid, uid } from './cedar/value.ts';
 import { METHODS, TOOL_CALL } from './methods.ts';
 import { byName } from './names.ts';
 import { residentsOf } from './residents.ts';
-import type { RecordShape } from './shape.ts';
+import type { RecordShape } from './schema/shape.ts';
 
 /** A request by names. */
 export interface Wanted {

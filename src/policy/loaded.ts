@@ -1,7 +1,7 @@
 // A policy set after admission, as the questions of this folder share it.
 import type { Mode } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog } from './schema/catalog.ts';
 import type { CompiledPolicy } from './cedar/compiled-policy.ts';
 import { type CompiledSet, evaluate, type Outcome } from './cedar/compiled-set.ts';
 import type { PolicyClause } from './clauses.ts';

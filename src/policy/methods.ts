@@ -1,7 +1,7 @@
 // The actions that exist without any tool: MCP methods on a server and A2A operations on an agent, and the groups that policies name.
 // Names are the protocol's own (MCP 2025-11-25 and 2026-07-28, A2A 1.0 §9). A method that is not here is CORDON-3008.
 import type { ResourceType } from '../domain/access.ts';
-import type { RecordShape } from './shape.ts';
+import type { RecordShape } from './schema/shape.ts';
 
 /** Groups of actions: `action in Action::"read"`. */
 export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message'] as const;

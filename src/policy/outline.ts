@@ -9,7 +9,7 @@
 // The other direction is not claimed: forbids that read arguments are left out, so a visible tool may still be denied every time.
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { catalogOf, isCovered } from './catalog.ts';
+import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
 import { enforced, failedForbids, type Held, heldInOutline, type Loaded } from './loaded.ts';
 import { TOOL_CALL } from './methods.ts';

@@ -5,7 +5,7 @@
 //   may      it depends on the arguments
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { catalogOf, isCovered } from './catalog.ts';
+import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Facts, partiesOf, type Wanted, withoutArguments } from './facts.ts';
 import { failedForbids, heldInOutline, type Loaded, type Policy } from './loaded.ts';
 import type { Reach } from './policy-set.ts';

@@ -1,6 +1,6 @@
 // The entities of a world, resident: what exists is made an entity once, and a world that differs in a level or a tool shares the rest.
 import type { World, Agent, Resource, Segment } from '../domain/registry.ts';
-import type { Catalog, CatalogTool } from './catalog.ts';
+import type { Catalog, CatalogTool } from './schema/catalog.ts';
 import { Entities } from './cedar/entities.ts';
 import type { EntityRecord } from './cedar/entity.ts';
 import { CedarSet, type CedarRecord, EMPTY_RECORD, type EntityUid, uid, type Value } from './cedar/value.ts';

@@ -1,5 +1,5 @@
 // A loaded policy set behind its door.
-import { type Catalog, catalogOf, isCovered } from './catalog.ts';
+import { type Catalog, catalogOf, isCovered } from './schema/catalog.ts';
 import { decide } from './decide.ts';
 import { explain, trace } from './explain.ts';
 import type { Loaded } from './loaded.ts';

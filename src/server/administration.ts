@@ -15,6 +15,7 @@ import { Refusal } from '../domain/refusal.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { openAuthzen } from './authzen.ts';
 import type { Identities } from './identities.ts';
+import { readTables } from './policy-tables.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
 import { VERSION } from './version.ts';
@@ -39,7 +40,8 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
   const check = watchDecisions(parts);
   stack.defer(() => check.close());
   const watched = { world: publisher.world, publish: () => publisher.publish(), setPolicies: check.setPolicies.bind(check) };
-  const rollout = createPolicyRollout({ ...state, ledger, directory, publisher: watched, decisions, now, onNotice: setting.onNotice });
+  const judged = { directory, readTables, ledger, decisions };
+  const rollout = createPolicyRollout({ ...state, ...judged, publisher: watched, now, onNotice: setting.onNotice });
   await rollout.start();
   const catalog = catalogOf(parts, () => rollout.refresh());
   const recorder = createRefusalRecorder({ log, decisions, now, version: VERSION });

@@ -2,13 +2,13 @@
 // (order and count of sets, the zone of an instant, a null that the schema declares the same as nothing).
 import assert from 'node:assert/strict';
 import { isJsonArray, isJsonObject, type Json, parseJson } from '../../src/domain/json.ts';
-import type { Arguments } from '../../src/policy/arguments.ts';
+import type { Arguments } from '../../src/policy/schema/arguments.ts';
 import { Datetime } from '../../src/policy/cedar/datetime.ts';
 import { Decimal } from '../../src/policy/cedar/decimal.ts';
 import { IpAddr } from '../../src/policy/cedar/ipaddr.ts';
 import { isLong } from '../../src/policy/cedar/long.ts';
 import { isRecord, isSet, isUid, type Value } from '../../src/policy/cedar/value.ts';
-import { itemName, jsonType, NAMES, type RecordShape, REST, type Shape } from '../../src/policy/shape.ts';
+import { itemName, jsonType, NAMES, type RecordShape, REST, type Shape } from '../../src/policy/schema/shape.ts';
 
 /** Numbers are counted in ten thousandths, instants in milliseconds. */
 export type Plain = null | boolean | string | bigint | readonly Plain[] | { readonly [name: string]: Plain };

@@ -2,8 +2,8 @@
 // its attributes with its tags as `...`.
 import assert from 'node:assert/strict';
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Catalog } from '../../src/policy/catalog.ts';
-import { schemaText } from '../../src/policy/schema.ts';
+import type { Catalog } from '../../src/policy/schema/catalog.ts';
+import { schemaText } from '../../src/policy/schema/schema.ts';
 
 export type Short = string | readonly Short[] | { readonly [name: string]: Short };
 

@@ -51,7 +51,7 @@ async function run(context: Context, dir: string | undefined, options: TestOptio
     import('../../policy/admit.ts'),
     import('../../policy/coverage.ts'),
     import('../../policy/test-table.ts'),
-    import('../policy-table.ts'),
+    import('../test-tables.ts'),
   ]);
   const { directory, sources } = await policyFiles(context, dir);
   const { world, from, said } = await knownWorld(context, options);

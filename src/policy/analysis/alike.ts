@@ -3,7 +3,7 @@
 // agents and five thousand tools has far fewer kinds of them, and only these are asked about.
 import { Refusal } from '../../domain/refusal.ts';
 import type { World } from '../../domain/registry.ts';
-import { type Catalog, catalogOf } from '../catalog.ts';
+import { type Catalog, catalogOf } from '../schema/catalog.ts';
 import { type EntityUid, keyOf, uid } from '../cedar/value.ts';
 import type { PolicySet } from '../policy-set.ts';
 import { residentsOf } from '../residents.ts';

@@ -1,10 +1,10 @@
 // What the arguments of many calls have in common: few texts that come again, a flag that is always set, a largest number. Observed, not
 // meant: whoever makes a policy of it has to look at it first.
 import type { JsonObject } from '../../domain/json.ts';
-import { argumentsOf } from '../arguments.ts';
+import { argumentsOf } from '../schema/arguments.ts';
 import { Decimal } from '../cedar/decimal.ts';
 import { isRecord, type Value } from '../cedar/value.ts';
-import type { Field, RecordShape } from '../shape.ts';
+import type { Field, RecordShape } from '../schema/shape.ts';
 import { member, memberName, quoted } from './literals.ts';
 
 /** A condition that held in every call that was seen. */

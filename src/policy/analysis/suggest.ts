@@ -5,7 +5,7 @@ import type { AccessRequest, ResourceType, Verdict } from '../../domain/access.t
 import type { Code } from '../../domain/codes.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import type { World } from '../../domain/registry.ts';
-import { catalogOf } from '../catalog.ts';
+import { catalogOf } from '../schema/catalog.ts';
 import { TOOL_CALL } from '../methods.ts';
 import type { PolicyRow, PolicySet } from '../policy-set.ts';
 import { SeenArguments, type SeenCondition } from './arguments-seen.ts';

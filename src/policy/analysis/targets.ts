@@ -1,7 +1,7 @@
 // What can be asked of a world: every action on every resource. With the agents that ask, this is the finite world of all analyses.
 import type { ResourceType } from '../../domain/access.ts';
 import type { Agent, World } from '../../domain/registry.ts';
-import { catalogOf } from '../catalog.ts';
+import { catalogOf } from '../schema/catalog.ts';
 import { METHODS, TOOL_CALL } from '../methods.ts';
 import { byName } from '../names.ts';
 

@@ -2,7 +2,7 @@
 import { similar } from '../../domain/similar.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import type { World } from '../../domain/registry.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../schema/catalog.ts';
 import type { Identified } from '../identify.ts';
 import { endOf, type Token } from '../lexer.ts';
 import type { Flaw } from './rules.ts';

@@ -2,7 +2,7 @@
 // runs, and beyond it what is admitted and yet cannot be meant. Pure: sources and world in, findings out.
 import type { World } from '../../domain/registry.ts';
 import { type Checked, checkPolicies } from '../admission.ts';
-import { catalogOf } from '../catalog.ts';
+import { catalogOf } from '../schema/catalog.ts';
 import { identified } from '../identify.ts';
 import { annotationFlaws } from './annotations.ts';
 import { draftOf } from './draft.ts';
@@ -14,7 +14,7 @@ import { cutsOf, isIn, issueIn, parsedOf } from './parse.ts';
 import { type Flaw, findingOf, type LintFinding, type RuleId } from './rules.ts';
 import { extentOf } from './scope.ts';
 import type { PolicySource } from '../policy-set.ts';
-import { schemaText } from '../schema.ts';
+import { schemaText } from '../schema/schema.ts';
 
 /** Every finding, in the order of the sources. @throws Refusal CORDON-9006 when the engine fails */
 export async function lint(sources: readonly PolicySource[], world: World): Promise<readonly LintFinding[]> {

@@ -3,7 +3,7 @@
 import { LEVELS } from '../../domain/access.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { similar } from '../../domain/similar.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../schema/catalog.ts';
 import type { Long } from '../cedar/long.ts';
 import { meets } from '../cedar/scope.ts';
 import { toText } from '../cedar/text.ts';
@@ -13,7 +13,7 @@ import { contradiction } from './contradiction.ts';
 import { atCondition, atHead, atScope, type Draft } from './draft.ts';
 import type { Flaw } from './rules.ts';
 import type { Call, Extent } from './scope.ts';
-import type { Shape } from '../shape.ts';
+import type { Shape } from '../schema/shape.ts';
 
 /** More elements than this in one set of a condition belong into tags. */
 const LARGE_SET = 50;

@@ -1,7 +1,7 @@
 // Scopes as sets. Two questions: which kinds of call of the registered world can a scope meet, and does one scope lie inside another? The
 // second is asked of constraints and hierarchy alone: that a world is small, and two scopes happen to meet the same calls, says nothing.
 import type { World } from '../../domain/registry.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../schema/catalog.ts';
 import { type Entities, scopeKeysOf } from '../cedar/entities.ts';
 import type { EstPolicy } from '../cedar/est.ts';
 import type { Place } from '../cedar/scope-index.ts';

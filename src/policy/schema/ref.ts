@@ -1,5 +1,5 @@
 // `$ref` of an input schema: a JSON Pointer (RFC 6901) in URI fragment form, into the same document. Nothing is ever fetched.
-import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 
 /** Longest chain of a reference that is itself a reference. */
 const MAX_HOPS = 8;

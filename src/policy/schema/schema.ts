@@ -40,13 +40,13 @@
 // JSON, and looking inside is refused at admission (blind-spots.ts). So no policy can be written that believes an argument absent which
 // is there.
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { Refusal } from '../domain/refusal.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
-import { GROUPS, type Method, METHODS, toolGroups } from './methods.ts';
+import { GROUPS, type Method, METHODS, toolGroups } from '../methods.ts';
 import { itemName, NAMES, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
 import { FORMATS } from './string-formats.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 
 type Namespace = SchemaJson<string>[string];
 type CedarType = NonNullable<Namespace['commonTypes']>[string];

@@ -1,6 +1,6 @@
 // How large an input schema may be at all, looked at before anything reads it. attacker-controlled: no recursion, and it stops at the bound.
-import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { Refusal } from '../../domain/refusal.ts';
 
 const MAX_DEPTH = 64;
 /** Values in it, at any depth: schemas, keywords, listed values. */

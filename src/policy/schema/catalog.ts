@@ -1,10 +1,10 @@
 // The tools of a world as policy sees them: each either typed or refused with a reason, alone. What two catalogs say about a tool can
 // be compared, because policies validated against one definition must not judge calls to another.
-import { writeJson } from '../domain/json.ts';
-import { asRefusal, Refusal } from '../domain/refusal.ts';
-import type { Resource, Tool, World } from '../domain/registry.ts';
+import { writeJson } from '../../domain/json.ts';
+import { asRefusal, Refusal } from '../../domain/refusal.ts';
+import type { Resource, Tool, World } from '../../domain/registry.ts';
 import { argumentsShape, SUBSCHEMAS_PER_SERVER, type TypingBudget } from './input-schema.ts';
-import { isReserved } from './methods.ts';
+import { isReserved } from '../methods.ts';
 import type { RecordShape } from './shape.ts';
 
 export interface CatalogTool {

@@ -1,17 +1,17 @@
 // What a policy asks for and could never see. Of an entity, `has` asks for attributes and Cedar's validator takes an attribute that the
 // type has not for absent; but what an open record holds besides its fields are tags, and an untyped value shows nothing of what is in
 // it. A policy that asks there would believe absent what is there, so it is refused.
-import { Refusal } from '../domain/refusal.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import type { Catalog } from './catalog.ts';
-import type { CompiledPolicy } from './cedar/compiled-policy.ts';
-import { scopeKeysOf } from './cedar/entities.ts';
-import { type Expression, operandsOf } from './cedar/expression.ts';
-import { meets } from './cedar/scope.ts';
-import { uid } from './cedar/value.ts';
-import { isScope } from './clauses.ts';
-import type { Finding } from './findings.ts';
-import type { Named } from './identify.ts';
-import { toolGroups } from './methods.ts';
+import type { CompiledPolicy } from '../cedar/compiled-policy.ts';
+import { scopeKeysOf } from '../cedar/entities.ts';
+import { type Expression, operandsOf } from '../cedar/expression.ts';
+import { meets } from '../cedar/scope.ts';
+import { uid } from '../cedar/value.ts';
+import { isScope } from '../clauses.ts';
+import type { Finding } from '../findings.ts';
+import type { Named } from '../identify.ts';
+import { toolGroups } from '../methods.ts';
 import { itemName, NAMES, type RecordShape, REST, type Shape } from './shape.ts';
 
 /** Asked for, undefined in `hasTag`, and in what. */

@@ -6,22 +6,16 @@
 //     - { name: another account, input: { iban: DE1 }, expect: CORDON-3005 }
 //     - { name: a restricted clerk, levels: { clerk: restricted }, expect: CORDON-4004 }
 //     - { name: the clerk asks the reader, action: a2a/SendMessage, resource: reader, input: { text: hi }, expect: deny }
-import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import { CODES, isCode } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
-import type { World } from '../domain/registry.ts';
 import { similar } from '../domain/similar.ts';
 import type { Expected, TableTest } from '../policy/test-table.ts';
-import { misfit, offsetOf, placeOf, type Issue, type Source } from '../server/config-place.ts';
-import { Failure } from './errors.ts';
-import { shown } from './known-world.ts';
+import { misfit, offsetOf, placeOf, type Issue, type Source } from './config-place.ts';
 
 const MAX_BYTES = 1_048_576;
-const SUFFIX = '.test.yaml';
 /** Enough to share a call between tests; a small file cannot become a huge value. */
 const MAX_ALIASES = 100;
 
@@ -34,7 +28,7 @@ const expected = z.custom<Expected>((value) => typeof value === 'string' && isEx
     return `\`allow\`, \`deny\`, \`error\` or a code such as CORDON-3005${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`;
   },
 });
-const text = z.string().min(1);
+const text = z.string().min(1).max(300);
 /** What the YAML reader makes of a mapping; the shape of the arguments is the tool's to judge. */
 const object = z.custom<JsonObject>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
@@ -60,33 +54,22 @@ const TABLE = z.strictObject({
 type Table = z.infer<typeof TABLE>;
 type Row = Table['tests'][number];
 
-/** The tests of every `*.test.yaml` of a directory, in name order. @throws Failure `usage` with every problem, or when there is no test */
-export async function readTables(directory: string, world: World): Promise<readonly TableTest[]> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith(SUFFIX)).toSorted();
-  const tables = await Promise.all(names.map(async (name) => readTable(join(directory, name), world)));
-  const problems = tables.flatMap(({ problems: its }) => its);
-  if (problems.length > 0) throw new Failure('usage', problems.join('\n'), { fix: ['mend the lines above'] });
-  const tests = tables.flatMap(({ tests: its }) => its);
-  if (tests.length > 0) return tests;
-  throw new Failure('usage', 'there are no tests, and no test is no pass', {
-    observed: `no \`*${SUFFIX}\` in \`${shown(directory)}\``,
-    fix: [`write one beside the policies: \`${shown(join(directory, `policies${SUFFIX}`))}\``, 'see an example: `cordon init DIR`'],
-  });
+/** Whom and what tests may speak of. */
+export interface Registered {
+  readonly agents: readonly { readonly name: string }[];
+  readonly resources: readonly { readonly name: string }[];
 }
 
-interface Read {
+/** The tests of one file, or everything that is wrong with it. */
+export interface Read {
   readonly tests: readonly TableTest[];
   /** `file:line:column: …` */
   readonly problems: readonly string[];
 }
 
-async function readTable(path: string, world: World): Promise<Read> {
-  return parseTable(await readFile(path, 'utf8'), shown(path), world);
-}
-
 /** `path` names the file in messages. Names that only a test gives a meaning to (levels, tags) must be registered. */
-export function parseTable(yaml: string, path: string, world: World): Read {
-  if (yaml.length > MAX_BYTES) return { tests: [], problems: [`${path}:1:1: longer than ${MAX_BYTES} bytes`] };
+export function parseTable(yaml: string, path: string, registered: Registered): Read {
+  if (yaml.length > MAX_BYTES) return { tests: [], problems: [`${path}:1:1: longer than ${MAX_BYTES} characters`] };
   const lines = new LineCounter();
   const document = parseDocument(yaml, { lineCounter: lines, uniqueKeys: true, schema: 'core', merge: true, intAsBigInt: true });
   const source: Source = { path, document, lines };
@@ -107,7 +90,7 @@ export function parseTable(yaml: string, path: string, world: World): Read {
   const { defaults, tests } = result.data;
   const rows = tests.map((row, at) => testOf(row, defaults, `${path}:${lines.linePos(offsetOf(document, ['tests', at, 'name'])).line}`));
   const lacking = rows.flatMap((row, at): Issue[] => (typeof row === 'string' ? [{ path: ['tests', at, 'name'], message: row }] : []));
-  return { tests: rows.filter((row) => typeof row !== 'string'), problems: said([...namesIn(result.data, world), ...lacking]) };
+  return { tests: rows.filter((row) => typeof row !== 'string'), problems: said([...namesIn(result.data, registered), ...lacking]) };
 }
 
 /** Integers as JSON has them here: a number while that is exact, a bigint beyond. */
@@ -130,7 +113,7 @@ function issuesOf(issue: z.core.$ZodIssue): readonly Issue[] {
 }
 
 /** A level for an agent that is not there changes nothing, and the test would not mean what it says. */
-function namesIn({ defaults, tests }: Table, { agents, resources }: World): readonly Issue[] {
+function namesIn({ defaults, tests }: Table, { agents, resources }: Registered): readonly Issue[] {
   const rows = [{ row: defaults, at: ['defaults'] }, ...tests.map((row, index) => ({ row, at: ['tests', index] }))];
   const unknown = (
     given: object | undefined,

@@ -3,12 +3,12 @@
 //
 // INVARIANT: whatever a shape says, a value is read as what it is or refused, and no property is left out. So a shape that is wrong
 // about its server makes refusals, never a policy that takes an argument for absent, or for another value.
-import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
-import { Refusal } from '../domain/refusal.ts';
-import type { EntityRecord } from './cedar/entity.ts';
-import { EvaluationError } from './cedar/evaluation-error.ts';
-import { type Long, LONG_MAX, LONG_MIN, longOf } from './cedar/long.ts';
-import { type CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, type Extension, uid, type Value } from './cedar/value.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import type { EntityRecord } from '../cedar/entity.ts';
+import { EvaluationError } from '../cedar/evaluation-error.ts';
+import { type Long, LONG_MAX, LONG_MIN, longOf } from '../cedar/long.ts';
+import { type CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, type Extension, uid, type Value } from '../cedar/value.ts';
 import { itemName, type JsonType, jsonType, NAMES, type Open, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
 import { decimalOf, FORMATS } from './string-formats.ts';
 

@@ -1,5 +1,5 @@
 // Values that an input schema lists: `enum` and `const`.
-import type { Json } from '../domain/json.ts';
+import type { Json } from '../../domain/json.ts';
 import type { Shape } from './shape.ts';
 
 const isExactWhole = (value: Json): value is number | bigint =>

@@ -1,9 +1,9 @@
 // The `format`s of JSON Schema strings that Cedar has a type for, where the text says exactly one value of that type. Everything else
 // stays text: a `duration` of ISO 8601 has months of no fixed length, a `time` no day.
-import { Datetime } from './cedar/datetime.ts';
-import { Decimal } from './cedar/decimal.ts';
-import { IpAddr } from './cedar/ipaddr.ts';
-import type { Extension } from './cedar/value.ts';
+import { Datetime } from '../cedar/datetime.ts';
+import { Decimal } from '../cedar/decimal.ts';
+import { IpAddr } from '../cedar/ipaddr.ts';
+import type { Extension } from '../cedar/value.ts';
 
 interface FormatRow {
   /** The extension type, as a Cedar schema names it. */

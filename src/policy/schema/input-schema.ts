@@ -4,12 +4,12 @@
 //
 // Keywords of JSON Schema are conjunctive: ignoring one (`pattern`, `not`, `anyOf` beside `properties`) accepts more than the server
 // does, never gives a value another type. The server remains the judge of those.
-import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
-import { Refusal } from '../domain/refusal.ts';
-import { checkSize } from './schema-bounds.ts';
-import { ofLiterals } from './schema-literals.ts';
-import { localTarget } from './schema-ref.ts';
-import { admitsNull, type Maker, recordOf, united, withNull, withoutNull } from './schema-union.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { checkSize } from './bounds.ts';
+import { ofLiterals } from './literals.ts';
+import { localTarget } from './ref.ts';
+import { admitsNull, type Maker, recordOf, united, withNull, withoutNull } from './union.ts';
 import type { Field, RecordShape, Shape } from './shape.ts';
 import { isFormat } from './string-formats.ts';
 

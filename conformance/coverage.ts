@@ -13,8 +13,8 @@ import { Random } from './random.ts';
 import type { Score, SuiteOptions } from './score.ts';
 import { UNREACHED } from './unreached.ts';
 
-const CALLS = 400;
-const REQUESTS = 80_000;
+const CALLS = 500;
+const REQUESTS = 100_000;
 const FOLDER = resolve(import.meta.dirname, '../src/policy/cedar');
 
 // eslint-disable-next-line typescript/require-await -- a suite may wait

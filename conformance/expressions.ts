@@ -21,6 +21,8 @@ import {
 /** How often an operand is of another type than its operator takes. */
 const MISTYPED = 0.05;
 const EXTENSIONS: readonly Extension[] = ['decimal', 'ip', 'datetime', 'duration'];
+/** Some of them only by methods. */
+const ORDERED: readonly Type[] = ['long', ...EXTENSIONS];
 
 export class Expressions {
   readonly random: Random;
@@ -78,7 +80,7 @@ export class Expressions {
       return [both, both];
     }
     const value = values.of(type);
-    const one = typeof value === 'object' || !isLong(value) || random.chance(0.6) ? leaf(type, literalOf(value)) : this.#sumTo(value);
+    const one = isLong(value) && random.chance(0.4) ? this.#sumTo(value) : leaf(type, literalOf(value));
     if (random.chance(type === 'record' || isSetType(type) ? 0.7 : 0.4)) return [one, leaf(type, literalOf(values.near(value)))];
     const pair = [random.chance(0.4) ? one : this.of(type, depth), this.of(type, depth)] as const;
     return random.chance(0.5) ? pair : [pair[1], pair[0]];
@@ -139,10 +141,8 @@ export class Expressions {
     const piece = (from: number): string => patternText(text.slice(from, from + random.below(3)).join(''));
     const at = random.below(text.length + 1);
     const middle = random.pick([[], [piece(at)], [piece(at), piece(at)], [piece(at), piece(at + 1)], [piece(0), piece(at), piece(at)]]);
-    const [first, last] = [
-      random.chance(0.6) ? piece(0) : '',
-      random.chance(0.6) ? patternText(text.slice(-random.below(3)).join('')) : '',
-    ];
+    const first = random.chance(0.6) ? piece(0) : '';
+    const last = random.chance(0.6) ? patternText(text.slice(-random.below(3)).join('')) : '';
     return random.chance(0.1) ? `"${patternText(text.join(''))}"` : `"${[first, ...middle, last].join(random.chance(0.1) ? '**' : '*')}"`;
   }
 
@@ -218,10 +218,10 @@ export class Expressions {
       random.chance(0.6) ? drawn(() => leaf('entity', uidText(random.pick(ALL_UIDS)))) : this.of('entity', depth);
     const element = (): Node => (random.chance(0.1) ? this.any(0) : random.chance(0.15) ? one : entity());
     const list = listOf('entity set', ['[', ']'], random.list(random.below(4), element));
-    const any = this.of(random.chance(0.5) ? 'entity set' : 'entity', depth);
-    return node(
-      'bool',
-    )`${one}${random.chance(0.25) ? this.entityTest() : leaf('bool', '')} in ${random.chance(0.05) ? this.any(0) : random.pick([entity(), list, any])}`;
+    const other = this.of(random.chance(0.5) ? 'entity set' : 'entity', depth);
+    const above = random.chance(0.05) ? this.any(0) : random.pick([entity(), list, other]);
+    const test = random.chance(0.25) ? this.entityTest() : leaf('bool', '');
+    return node('bool')`(${one}${test} in ${above})`;
   }
 
   /** ` is T` */
@@ -246,6 +246,9 @@ function argumentIn(value: Json): string {
 }
 
 type Maker = (make: Expressions, depth: number, type: Type) => Node;
+
+/** As often as so many others. */
+const often = (times: number, maker: Maker): readonly Maker[] => Array.from({ length: times }, () => maker);
 
 const binary =
   (operator: string, left: Type, right: Type, result: Type): Maker =>
@@ -289,22 +292,18 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
   bool: [
     compared(['==', '==', '!='], TYPES),
     compared(['==', '!=', '<', '<='], ['long']),
-    compared(['==', '!='], ['record', 'record set', 'entity', 'long set set', ...EXTENSIONS]),
+    compared(['==', '!='], ['record']),
+    compared(['==', '!='], ['record set', 'entity', 'long set set', ...EXTENSIONS]),
     compared(['<', '<=', '>', '>='], ['long', 'long', 'datetime', 'duration', 'decimal']),
-    (make, depth) =>
-      binary('<', make.random.pick(['long', ...EXTENSIONS]), make.random.pick(['long', ...EXTENSIONS]), 'bool')(make, depth, 'bool'),
+    (make, depth) => node('bool')`(${make.of(make.random.pick(ORDERED), depth)} < ${make.of(make.random.pick(ORDERED), depth)})`,
     binary('&&', 'bool', 'bool', 'bool'),
     binary('||', 'bool', 'bool', 'bool'),
+    (make, depth) => node('bool')`(${make.of('bool', depth)} ${leaf('bool', make.random.pick(['&&', '||']))} ${make.any(depth)})`,
     chain(['&&', '||'], 'bool'),
     (make, depth) => node('bool')`!(${make.of('bool', depth)})`,
-    (make, depth) => node('bool')`(${make.within(depth)})`,
-    (make, depth) => node('bool')`(${make.within(depth)})`,
-    (make, depth) => node('bool')`(${make.within(depth)})`,
-    (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`,
-    (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`,
-    (make, depth) => make.like(depth),
-    (make, depth) => make.like(depth),
-    (make, depth) => make.like(depth),
+    ...often(3, (make, depth) => make.within(depth)),
+    ...often(2, (make, depth) => node('bool')`(${make.holder(depth)} has ${make.path()})`),
+    ...often(3, (make, depth) => make.like(depth)),
     (make, depth) => node('bool')`(${make.of('entity', depth)}${make.entityTest()})`,
     (make, depth) => {
       const [left, right] = make.sets(depth);
@@ -333,8 +332,7 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
     binary('*', 'long', 'long', 'long'),
     chain(['+', '-', '*'], 'long'),
     (make, depth) => node('long')`-(${make.of('long', depth)})`,
-    method('long', 'duration', ['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays']),
-    method('long', 'duration', ['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays']),
+    ...often(2, method('long', 'duration', ['toMilliseconds', 'toSeconds', 'toMinutes', 'toHours', 'toDays'])),
   ],
   string: [(make) => make.literal('string')],
   entity: [(make) => make.literal('entity')],
@@ -342,8 +340,7 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
   ip: [(make, depth) => make.construct('ip', depth)],
   datetime: [
     (make, depth) => make.construct('datetime', depth),
-    method('datetime', 'datetime', ['offset'], 'duration'),
-    method('datetime', 'datetime', ['offset'], 'duration'),
+    ...often(2, method('datetime', 'datetime', ['offset'], 'duration')),
     method('datetime', 'datetime', ['toDate']),
   ],
   duration: [

@@ -11,7 +11,7 @@ import { type Mutant, MUTANTS } from './mutants.ts';
 import { type Extent, type Kind, KINDS, record } from './recording.ts';
 import type { Score, SuiteOptions } from './score.ts';
 
-const EXTENT: Extent = { values: 400, sets: 600, corpusEvery: 10 };
+const EXTENT: Extent = { values: 600, sets: 900, corpusEvery: 10 };
 const SEED = 1;
 const THREADS = 2;
 /** For the cases of one kind: a bug may make the evaluator run for ever. */

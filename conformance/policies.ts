@@ -28,6 +28,9 @@ export interface Link {
 export const policyText = ({ effect, scope, conditions }: Policy): string =>
   `${effect}(${scope.join(', ')})${conditions.map(({ kind, body }) => ` ${kind} { ${textOf(body)} }`).join('')};`;
 
+/** They come last, so much is below them. */
+const GROUPS = ENTITIES.slice(-6);
+
 const SLOT = { principal: '?principal', resource: '?resource' } as const;
 
 /** 1 to 25 of them, some of which have the shape of another. */
@@ -81,6 +84,7 @@ function randomPolicy(random: Random, expressions: Expressions, id: string): Pol
 
 function scopeOf(random: Random, variable: 'principal' | 'resource', isTemplate: boolean): string {
   const target = isTemplate && random.chance(0.7) ? SLOT[variable] : uidText(random.pick(ENTITIES));
+  const group = isTemplate ? target : uidText(random.pick(GROUPS));
   const type = random.pick(ENTITY_TYPES);
   return random.pick([
     variable,
@@ -89,7 +93,7 @@ function scopeOf(random: Random, variable: 'principal' | 'resource', isTemplate:
     variable,
     `${variable} == ${target}`,
     `${variable} in ${target}`,
-    `${variable} in ${target}`,
+    `${variable} in ${group}`,
     `${variable} is ${type}`,
     `${variable} is ${type} in ${target}`,
   ]);
@@ -114,12 +118,15 @@ function condition(random: Random, expressions: Expressions): Condition {
 function scopeLike(random: Random): Node {
   const variable = random.pick(['principal', 'action', 'resource', 'principal', 'resource', 'context.owner']);
   const one = uidText(random.pick(ALL_UIDS));
+  const group = uidText(random.pick(GROUPS));
   const list = random.list(random.below(4), () => (random.chance(0.15) ? '1' : uidText(random.pick(ALL_UIDS))));
   const text = random.pick([
     `${variable} == ${one}`,
     `${one} == ${variable}`,
     `${variable} != ${one}`,
     `${variable} in ${one}`,
+    `${variable} in ${group}`,
+    `${variable} in ${group}`,
     `${one} in ${variable}`,
     `${one} in ${variable}`,
     `${variable} in [${list.join(', ')}]`,

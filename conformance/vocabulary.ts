@@ -53,10 +53,6 @@ export const MEMBERS: Readonly<Record<Type, readonly string[]>> = {
   'long set set': ['nested'],
 };
 
-export const membersOf = (type: Type): readonly string[] => MEMBERS[type];
-export const MEMBER_TYPES: readonly (readonly [string, Type])[] = TYPES.flatMap((type) =>
-  MEMBERS[type].map((name) => [name, type] as const),
-);
 export const isIdentifier = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name);
 
 const uids = (text: string): readonly Uid[] =>

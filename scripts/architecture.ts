@@ -210,7 +210,10 @@ const COMPUTED: Readonly<Record<string, string>> = {
 
 /** Files of pure floors that use one reserved module, and why. */
 const EXCEPTED: Readonly<Record<string, { readonly module: string; readonly why: string }>> = {
-  'src/policy/cedar/official-glue.ts': { module: 'node:fs', why: 'reads the two files of the package that it loads, once, and nothing else' },
+  'src/policy/cedar/official-glue.ts': {
+    module: 'node:fs',
+    why: 'reads the two files of the package that it loads, once, and nothing else',
+  },
 };
 
 function importProblem({ path, folder }: Unit, specifier: string): readonly [Rule, string] | undefined {

@@ -34,7 +34,7 @@ before(async () => {
   caller = await bed.svid('caller');
 });
 after(async () => {
-  await bed?.close();
+  await bed.close();
   remote.closeAllConnections();
   remote.close();
 });
@@ -61,7 +61,7 @@ test('[AuthZEN-1.0] both allow: the call is forwarded, and the remote PDP saw wh
 });
 
 test('[AuthZEN-1.0] [I1] the remote PDP denies, errs or is silent: denied, on record, no effect', async () => {
-  const before = await effectsOf(bed);
+  const earlier = await effectsOf(bed);
   const ways: readonly (readonly [string, typeof answer])[] = [
     ['CORDON-3001', (_, response) => response.end('{"decision":false}')],
     ['CORDON-9001', (_, response) => response.writeHead(500).end('{"decision":true}')],
@@ -79,7 +79,7 @@ test('[AuthZEN-1.0] [I1] the remote PDP denies, errs or is silent: denied, on re
     assert.deepEqual([record['code'], record['resource']], [code, 'bench/write']);
   }
   answer = (_, response) => response.end('{"decision":true}');
-  assert.deepEqual(await effectsOf(bed), before);
+  assert.deepEqual(await effectsOf(bed), earlier);
 });
 
 test('[AuthZEN-1.0] what Cordon denies stays denied, and is not asked elsewhere', async () => {
@@ -89,7 +89,7 @@ test('[AuthZEN-1.0] what Cordon denies stays denied, and is not asked elsewhere'
 });
 
 test('[I6] a level that changes while the remote PDP thinks is seen', async () => {
-  const before = await effectsOf(bed);
+  const earlier = await effectsOf(bed);
   let release: () => void = () => undefined;
   const thinking = new Promise<void>((resolve) => {
     answer = (_, response) => {
@@ -102,5 +102,5 @@ test('[I6] a level that changes while the remote PDP thinks is seen', async () =
   await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });
   release();
   await call;
-  assert.deepEqual(await effectsOf(bed), before);
+  assert.deepEqual(await effectsOf(bed), earlier);
 });

@@ -1,7 +1,7 @@
 // The rollout of policies as operators and agents meet it: versions that change while calls go on, calls that are open when they do, and
 // the commands from impact to rollback; a real `cordon up`, a real tool server, the log read as a stranger would.
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { DecisionRecord } from '../src/domain/access.ts';
@@ -175,6 +175,45 @@ describe('the commands', () => {
     );
   });
 
+  void test('[U5] a set that fails a test is not applied: not from a directory, not as a candidate, not through the API', async () => {
+    const rows = ['write', 'hold'].map((name) => `  - { name: may ${name}, call: bench/${name}, input: { line: x }, expect: allow }\n`);
+    const table = `defaults: { agent: caller }\ntests:\n${rows.join('').replace('line: x', 'line: x, amount: 1')}`;
+    await mkdir(join(bed.dir, 'tested'));
+    await writeFile(join(bed.dir, 'tested', 'test.cedar'), set('t', ['write']));
+    await writeFile(join(bed.dir, 'tested', 'test.test.yaml'), table);
+    const { enforced } = await json('status');
+    for (const args of [
+      ['apply', 'tested'],
+      ['apply', 'tested', '--shadow'],
+    ]) {
+      const ran = await policy(...args);
+      assert.equal(ran.code, 7, ran.stderr);
+      assert.equal(
+        ran.stdout,
+        'x may hold  test.test.yaml:4\n  expected  allow\n  observed  deny CORDON-3001\nx 1 of 2 tests failed, so nothing changes\n  fix   see the clause: cordon policy test tested\n',
+      );
+    }
+    const sources = [{ path: 'test.cedar', text: set('t', ['hold']) }];
+    const answer = await order('apply', { sources, tests: [{ path: 'test.test.yaml', text: table }] });
+    assert.deepEqual([answer.json['status'], (answer.json['tests'] as { failed: number }).failed], ['tests_failed', 1]);
+    await writeFile(join(bed.dir, 'policies', 'house.test.yaml'), table);
+    assert.equal((await order('apply', { sources })).json['status'], 'tests_failed', 'no tests of its own: those of the house');
+    await rm(join(bed.dir, 'policies', 'house.test.yaml'));
+    assert.deepEqual((await json('status'))['enforced'], enforced);
+    await signedAll(bed);
+    const refused = (await readLog(bed)).acts.filter(({ detail }) => detail?.['refused'] === 'tests');
+    assert.deepEqual(
+      refused.map(({ act, detail }) => [act, detail?.['tests']]),
+      ['apply', 'shadow', 'apply', 'apply'].map((act, at) => [
+        `policy.${act}`,
+        [`${at === 3 ? 'house' : 'test'}.test.yaml:${at < 2 ? 4 : 3}`],
+      ]),
+    );
+    await writeFile(join(bed.dir, 'tested', 'test.cedar'), set('t'));
+    const applied = await policy('apply', 'tested', '--accept-widening', 't.write', '--accept-widening', 't.hold');
+    assert.match(applied.stdout, /v version \d+ is enforced [^]*\n {2}tests 2 tests passed\n/);
+  });
+
   void test('[U9] each prints JSON with its schema, and says what cannot be', async () => {
     const schemas = await Promise.all([json('status'), json('history'), json('impact'), json('apply')]);
     assert.deepEqual(
@@ -223,6 +262,10 @@ describe('the commands', () => {
       { sources: [file, file] },
       { sources: [{ ...file, text: 7 }] },
       { sources: [file], force: true },
+      { sources: [file], tests: [{ path: 'a.yaml', text: '' }] },
+      { sources: [file], tests: [{ path: '../a.test.yaml', text: '' }] },
+      { sources: [file], tests: [{ path: 'a.test.yaml', text: 'x'.repeat(1_048_577) }] },
+      { tests: [{ path: 'a.test.yaml', text: '' }] },
       { note: 'x'.repeat(501) },
     ]) {
       const answer = await bed.control('POST', '/v1/policies/apply', body);

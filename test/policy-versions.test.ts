@@ -7,54 +7,25 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Config } from '../src/control/config.ts';
-import { createDecisionIndex, type DecisionIndex } from '../src/control/decisions.ts';
 import { enforcedBefore } from '../src/control/policy-history.ts';
-import { createPolicyLedger, type PolicyLedger } from '../src/control/policy-ledger.ts';
-import type { ApplyOrder, PolicyRollout, RolloutResult } from '../src/control/policy-orders.ts';
-import { createPolicyRollout } from '../src/control/policy-rollout.ts';
-import { policiesView, type PoliciesView } from '../src/control/policy-views.ts';
-import { createPublisher, type Publisher } from '../src/control/publisher.ts';
+import type { ApplyOrder, RolloutResult } from '../src/control/policy-orders.ts';
 import { generateEd25519 } from '../src/crypto/ed25519.ts';
-import { randomKey } from '../src/crypto/random.ts';
-import { sealer as sealerOf } from '../src/crypto/seal.ts';
-import type { AccessRequest, ActRecord, Decision, DecisionRecord, LogRecord, Receipt } from '../src/domain/access.ts';
-import { Refusal } from '../src/domain/refusal.ts';
-import { parseTrustDomain } from '../src/domain/spiffe-id.ts';
-import type { Pep } from '../src/gateway/pep.ts';
-import { recordDecision } from '../src/gateway/record.ts';
+import type { AccessRequest, Decision, DecisionRecord, LogRecord } from '../src/domain/access.ts';
+import type { Refusal } from '../src/domain/refusal.ts';
 import { decide } from '../src/pdp/decide.ts';
 import type { PolicySet } from '../src/policy/policy-set.ts';
-import { readTables } from '../src/server/policy-tables.ts';
-import type { Store } from '../src/store/ports.ts';
-import { openSqliteStore } from '../src/store/sqlite.ts';
-import { call, desk, PAYMENT, POLICIES, policySet, tool } from './support/policy-desk.ts';
+import { call, PAYMENT, POLICIES, policySet, tool } from './support/policy-desk.ts';
+import { actsIn, config, inForce, KEYS, ORDER, policyUp, world, type PolicyUp } from './support/policy-up.ts';
 
 const READS = '@id("reads")\npermit (principal, action == Action::"ledger/list_invoices", resource);\n';
 const PAYS = '@id("pays")\npermit (principal == Agent::"clerk", action == Action::"ledger/pay_invoice", resource);\n';
 const SMALL =
   '@id("small")\nforbid (principal, action == Action::"ledger/pay_invoice", resource) when { context.input.amount_cents > 1000 };\n';
-const world = desk();
-const config = { trustDomain: parseTrustDomain('test.example'), svidTtl: 900_000, ...world } as unknown as Config;
-const ORDER: ApplyOrder = { actor: 'spiffe://test.example/operator/local', shadow: false, acceptWidening: [] };
-const KEYS = { signer: generateEd25519().signer, sealer: sealerOf(randomKey()) };
-
-interface Up {
-  readonly rollout: PolicyRollout;
-  readonly publisher: Publisher;
-  readonly ledger: PolicyLedger;
-  readonly store: Store;
-  readonly index: DecisionIndex;
-  readonly notices: readonly string[];
-  /** Decides as a gateway does, and records it. */
-  readonly ask: (request: AccessRequest) => Decision;
-  readonly view: () => Promise<PoliciesView>;
-}
 
 let dir: string;
 let directory: string;
 let log: LogRecord[];
-let open: Up | undefined;
+let open: PolicyUp | undefined;
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'cordon-versions-'));
@@ -69,52 +40,17 @@ afterEach(async () => {
 });
 
 const write = (text: string): void => writeFileSync(join(directory, 'desk.cedar'), text);
-const acts = (): readonly string[] =>
-  log.filter((record): record is ActRecord => record.schema === 'cordon.act/v1').map(({ act, target }) => `${act} ${target}`);
+const acts = (): readonly string[] => actsIn(log).map(({ act, target }) => `${act} ${target}`);
 
 async function stop(): Promise<void> {
-  await open?.index.close();
-  await open?.store.close();
+  await open?.close();
   open = undefined;
 }
 
-/** A control plane on the data of this test, as `cordon up` puts it together; the one before is stopped. */
-async function up(keys = KEYS): Promise<Up> {
+/** A control plane on the data of this test; the one before is stopped. */
+async function up(keys = KEYS): Promise<PolicyUp> {
   await stop();
-  const store = await openSqliteStore(join(dir, 'cordon.db'));
-  const notices: string[] = [];
-  const publisher = createPublisher(config, Date.now);
-  const append = (record: LogRecord): Receipt => ({ log: 'test', seq: log.push(record), leafHash: '' });
-  const index = createDecisionIndex({ store, sealer: keys.sealer, snapshot: publisher.current, onError: assert.ifError });
-  const ledger = createPolicyLedger({ store, ...keys });
-  const shared = { directory, readTables, ledger, publisher, decisions: index, now: Date.now, sealer: keys.sealer };
-  const rollout = createPolicyRollout({ ...shared, log: { append }, onNotice: (line) => notices.push(line) });
-  const pep = {
-    id: 'test',
-    version: 'test',
-    now: Date.now,
-    snapshot: publisher.current,
-    log: { append },
-    onRecorded: (recorded: Parameters<Pep['onRecorded']>[0]) => index.add(recorded),
-  } as unknown as Pep;
-  open = {
-    rollout,
-    publisher,
-    ledger,
-    store,
-    index,
-    notices,
-    ask(request): Decision {
-      const { decision } = decide(publisher.current(), { request }, Date.now(), { maxStaleness: 60_000 });
-      recordDecision(pep, request, decision);
-      return decision;
-    },
-    view: () => policiesView({ rollout, ledger, decisions: store, directory }),
-  };
-  await rollout.start();
-  for (const [resource, tools] of world.tools) publisher.setTools(resource, tools, []);
-  publisher.setRun('r1', { agent: 'clerk', notAfter: Number.MAX_SAFE_INTEGER });
-  await rollout.refresh();
+  open = await policyUp({ dir, log, keys });
   return open;
 }
 
@@ -124,11 +60,6 @@ function apply(text: string, over: Partial<ApplyOrder> = {}): Promise<RolloutRes
   write(text);
   return open.rollout.apply({ ...ORDER, ...over });
 }
-
-const inForce = ({ publisher }: Up): number | string => {
-  const { policies } = publisher.current();
-  return policies instanceof Refusal ? policies.code : policies.version;
-};
 
 const pay = (amount_cents: number): AccessRequest => call('clerk', 'ledger/pay_invoice', { ...PAYMENT, amount_cents });
 
@@ -212,7 +143,7 @@ describe('versions', () => {
     const broken = '@id("x") permit (principal, action == Action::"ledger/nope", resource);';
     for (const shadow of [false, true]) await assert.rejects(apply(broken, { shadow }), { code: 'CORDON-9006', message: /desk\.cedar:1/ });
     await assert.rejects(apply('// nothing', { shadow: true }), { code: 'CORDON-9007' });
-    assert.deepEqual([inForce(open as Up), rollout.placing().candidate, (await ledger.history()).length], [1, undefined, 1]);
+    assert.deepEqual([inForce(open as PolicyUp), rollout.placing().candidate, (await ledger.history()).length], [1, undefined, 1]);
     assert.deepEqual(acts().slice(1), ['policy.apply policies', 'policy.shadow policies', 'policy.shadow policies']);
   });
 
@@ -222,14 +153,14 @@ describe('versions', () => {
     await store.close();
     const orders = [() => apply(READS + SMALL), () => rollout.promote(ORDER), () => rollout.rollback({ actor: 'a', to: 2 })];
     for (const order of orders) await assert.rejects(order, { code: 'CORDON-9004' });
-    assert.deepEqual([inForce(open as Up), publisher.current().candidate?.version], [1, 2]);
+    assert.deepEqual([inForce(open as PolicyUp), publisher.current().candidate?.version], [1, 2]);
     open = undefined;
   });
 });
 
 describe('[I7] somebody who can write to the database', () => {
   /** Versions 1 (reads) and 2 (reads, small payments), 2 enforced; then the attack, then a start. */
-  async function afterwards(attack: (database: DatabaseSync) => void, keys = KEYS): Promise<Up> {
+  async function afterwards(attack: (database: DatabaseSync) => void, keys = KEYS): Promise<PolicyUp> {
     await up();
     await apply(READS + PAYS + SMALL);
     await stop();
@@ -298,7 +229,7 @@ describe('[I7] somebody who can write to the database', () => {
     run('update policy_version set sources = ? where version = 1', wide)(database);
     database.close();
     await assert.rejects(rollout.rollback({ actor: 'a' }), { code: 'CORDON-9008', message: /policy version 1 was altered/ });
-    assert.equal(inForce(open as Up), 2);
+    assert.equal(inForce(open as PolicyUp), 2);
   });
 
   void test('[I1] the keys are another Cordon’s: nothing of it is believed', async () => {
@@ -433,7 +364,7 @@ describe('[U5] impact', () => {
   const span = { since: 0, limit: 1000 };
   const changed = async (text: string): Promise<readonly (readonly [string, string, readonly string[], number])[]> => {
     write(text);
-    const { changes } = await (open as Up).rollout.impact({ candidate: false, ...span });
+    const { changes } = await (open as PolicyUp).rollout.impact({ candidate: false, ...span });
     return changes.map(({ change, resource, policies, count }) => [change, resource, policies, count] as const);
   };
 
@@ -474,7 +405,7 @@ describe('[U5] impact', () => {
     assert.equal((await apply(READS + PAYS + SMALL)).status, 'enforced');
     open?.ask(pay(5000));
     await assert.rejects(apply('// nothing'), { code: 'CORDON-9007' });
-    assert.equal(inForce(open as Up), 'CORDON-9007');
+    assert.equal(inForce(open as PolicyUp), 'CORDON-9007');
     assert.equal((await apply(READS + PAYS)).status, 'enforced');
   });
 
@@ -495,7 +426,7 @@ describe('[U5] impact', () => {
     publisher.setTools('ledger', [payment], []);
     write(PAYS);
     await rollout.refresh();
-    assert.equal(inForce(open as Up), 'CORDON-9006');
+    assert.equal(inForce(open as PolicyUp), 'CORDON-9006');
     await rollout.apply(ORDER);
     write(`${PAYS}// again`);
     const { counts, decisions, complete } = await rollout.impact({ candidate: false, ...span });

@@ -215,8 +215,7 @@ function policies(promise: Promises): void {
     signature: Uint8Array.of(0, number),
   });
   const last = (seq: number): SealedRow => ({ name: 'policy/last', sealed: Uint8Array.of(seq) });
-  const plain = <T extends { readonly signature: Uint8Array }>(row: T | undefined): unknown =>
-    row && { ...row, signature: [...row.signature] };
+  const plain = (row: { readonly signature: Uint8Array } | undefined): unknown => row && { ...row, signature: [...row.signature] };
 
   promise('policy versions and changes come back as they went in, newest first', async ({ store }) => {
     assert.deepEqual([await store.policyHashes(), await store.policyChanges(9), await store.policyVersion(1)], [[], [], undefined]);

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { isIssuedBy, readCertificate } from '../crypto/x509.ts';
+import { isIssuedBy, readCertificate } from '../crypto/certificate.ts';
 import type { Level } from '../domain/access.ts';
 import { isCode } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type Json, type JsonObject } from '../domain/json.ts';

@@ -133,6 +133,21 @@ const impact = z.object({
   ),
 });
 
+const tests = z.object({
+  passed: z.number(),
+  failed: z.number(),
+  failures: z.array(
+    z.object({
+      name: z.string(),
+      source: z.string(),
+      expected: z.string(),
+      observed: z.string(),
+      misspelt: z.string().optional(),
+      meant: z.string().optional(),
+    }),
+  ),
+});
+
 export const REPLIES = {
   status: z.object({
     trustDomain: z.string(),
@@ -231,13 +246,14 @@ export const REPLIES = {
   history: z.object({ items: z.array(z.union([change, z.object({ error: trouble })])) }),
   impact: impact.extend({ unaccepted: z.array(z.string()) }),
   rollout: z.object({
-    status: z.enum(['enforced', 'candidate', 'withdrawn', 'unchanged', 'not_accepted']),
+    status: z.enum(['enforced', 'candidate', 'withdrawn', 'unchanged', 'not_accepted', 'tests_failed']),
     version: z.number(),
     hash: z.string(),
     policies: z.number(),
     before: z.number().optional(),
     impact: impact.optional(),
     unaccepted: z.array(z.string()).optional(),
+    tests: tests.optional(),
   }),
   pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
   run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),

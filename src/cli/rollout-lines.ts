@@ -1,6 +1,7 @@
 // What came of an order about policy versions, and what a set would change, as people read it (UX reference J3).
 import type { Context } from './context.ts';
 import { EXIT } from './errors.ts';
+import { failedTestLines } from './failed-test.ts';
 import type { Paint } from './paint.ts';
 import type { Reply } from './client.ts';
 import type { ReplyOf } from './replies.ts';
@@ -20,13 +21,13 @@ export const shortHash = (hash: string): string => hash.slice(0, 8);
 /** Who it was, without what every operator has in common. */
 export const shortActor = (actor: string): string => plain(actor.replace(/^spiffe:\/\/[^/]+\//, '').replace(/\/run\/.*$/, ''));
 
-/** Prints what came of an order; exit 7 when it was refused for what it widens. */
-export function printRollout(context: Context, { json, value }: Reply<'rollout'>): void {
-  context.out.print(json, (paint) => rolloutLines(paint, value));
-  if (value.status === 'not_accepted') process.exitCode = EXIT.gate;
+/** Prints what came of an order about `dir`; exit 7 when it was refused for what it widens, or because a test failed. */
+export function printRollout(context: Context, { json, value }: Reply<'rollout'>, dir = ''): void {
+  context.out.print(json, (paint) => rolloutLines(paint, value, dir));
+  if (value.status === 'not_accepted' || value.status === 'tests_failed') process.exitCode = EXIT.gate;
 }
 
-function rolloutLines(paint: Paint, rollout: Rollout): readonly string[] {
+function rolloutLines(paint: Paint, rollout: Rollout, dir: string): readonly string[] {
   const { status, version, hash, policies, before, impact, unaccepted = [] } = rollout;
   const changes = impact === undefined ? [] : impactLines(paint, impact, unaccepted);
   const named = `version ${version}`;
@@ -35,17 +36,21 @@ function rolloutLines(paint: Paint, rollout: Rollout): readonly string[] {
   switch (status) {
     case 'not_accepted':
       return changes;
+    case 'tests_failed':
+      return rollout.tests === undefined ? [] : failureLines(paint, rollout.tests, dir);
     case 'enforced': {
       const was = before === undefined || before === version ? '' : `, was version ${before}`;
       return [
         ...(impact?.changes.length === 0 ? [] : changes),
         `${paint.mark('v')} ${named} is enforced  ${what}${was}`,
+        ...testedLines(paint, rollout),
         next('undo', 'cordon policy rollback'),
       ];
     }
     case 'candidate':
       return [
         `${paint.mark('v')} ${named} is the candidate  ${what}; every decision is compared with it, none is changed`,
+        ...testedLines(paint, rollout),
         next('next', 'cordon policy status, then cordon policy promote'),
         next('undo', 'cordon policy withdraw'),
       ];
@@ -54,6 +59,23 @@ function rolloutLines(paint: Paint, rollout: Rollout): readonly string[] {
     case 'unchanged':
       return [`${paint.mark('-')} ${named} is there already  ${what}; nothing to do`];
   }
+}
+
+/** What was tested; a rollback is not. */
+function testedLines(paint: Paint, { tests }: Rollout): readonly string[] {
+  if (tests === undefined) return [];
+  if (tests.passed > 0) return [`  ${paint('dim', 'tests ')}${several(tests.passed, 'test')} passed`];
+  return [`${paint.mark('!')} nothing was tested: write what it should decide as \`*.test.yaml\` beside the policies`];
+}
+
+function failureLines(paint: Paint, { passed, failed, failures }: NonNullable<Rollout['tests']>, dir: string): readonly string[] {
+  const more = failed > failures.length ? [`  ${paint('dim', `and ${several(failed - failures.length, 'more', 'more')}`)}`] : [];
+  return [
+    ...failures.flatMap((failure) => failedTestLines(paint, failure)),
+    ...more,
+    `${paint.mark('x')} ${failed} of ${several(passed + failed, 'test')} failed, so nothing changes`,
+    `  ${paint('dim', 'fix   ')}see the clause: ${`cordon policy test ${plain(dir)}`.trimEnd()}`,
+  ];
 }
 
 /** What a set would change. `unaccepted`: policies by whose name widening has to be accepted. */

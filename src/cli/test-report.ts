@@ -4,6 +4,7 @@ import type { ClauseCoverage, Coverage, PolicyCoverage } from '../policy/coverag
 import { expectedOf, observedOf, reachedPolicy, type TestResult } from '../policy/test-table.ts';
 import type { Mark, Paint } from './paint.ts';
 import { becauseLines } from './explain.ts';
+import { failedTestLines } from './failed-test.ts';
 import { table } from './table.ts';
 import { several } from './units.ts';
 import { plain } from './untrusted.ts';
@@ -66,14 +67,15 @@ function resultLines(paint: Paint, result: TestResult): readonly string[] {
   if (passed) return [`${paint.mark('v')} ${plain(test.name)}`];
   const early = test.expect === 'deny' && !reachedPolicy(decision);
   const note = early ? `; no policy was asked: expect \`${decision.code ?? ''}\` if this is meant` : '';
-  const meant = misspelt?.meant === undefined ? '' : `; did you mean \`${misspelt.meant}\`?`;
-  return [
-    `${paint.mark('x')} ${plain(test.name)}  ${paint('dim', plain(test.source))}`,
-    `  ${paint('dim', 'expected ')} ${plain(expectedOf(test))}`,
-    `  ${paint('dim', 'observed ')} ${plain(observedOf(decision))}${plain(note)}`,
-    ...(misspelt === undefined ? [] : [`  ${paint('dim', 'fix      ')} ${plain(`nothing is called \`${misspelt.name}\`${meant}`)}`]),
-    ...becauseLines(paint, decision, explanation),
-  ];
+  const failed = {
+    name: test.name,
+    source: test.source,
+    expected: expectedOf(test),
+    observed: `${observedOf(decision)}${note}`,
+    misspelt: misspelt?.name,
+    meant: misspelt?.meant,
+  };
+  return [...failedTestLines(paint, failed), ...becauseLines(paint, decision, explanation)];
 }
 
 /** Policies that were never looked at, and conditions with an outcome that was never seen. */

@@ -2,6 +2,8 @@
 import * as z from 'zod';
 import type { JsonObject } from '../domain/json.ts';
 import { MAX_SOURCE } from '../policy/bounds.ts';
+import type { PolicySource } from '../policy/policy-set.ts';
+import { MAX_TESTS } from './policies.ts';
 import { unaccepted } from './policy-impact.ts';
 import { GATE_SPAN, type RolloutResult } from './policy-orders.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
@@ -13,15 +15,20 @@ const none = z.strictObject({});
 const note = z.string().trim().min(1).max(500).exactOptional();
 export const version = z.number().int().min(1);
 const acceptWidening = z.array(z.string().max(100)).max(1_000).default([]);
-/** In name order, as a directory is read: one set of files has one hash. */
-export const sources = z
-  .array(z.strictObject({ path: z.string().regex(/^[^/\u0000-\u001f\u007f]{1,249}\.cedar$/u), text: z.string() }))
-  .max(500)
-  .refine((files) => new Set(files.map(({ path }) => path)).size === files.length, 'two files have one name')
-  .transform((files) => files.toSorted((a, b) => (a.path < b.path ? -1 : 1)))
-  .exactOptional();
+const areApart = (files: readonly PolicySource[]): boolean => new Set(files.map(({ path }) => path)).size === files.length;
+/** As a directory is read: one set of files has one hash. */
+const inNameOrder = (files: readonly PolicySource[]): readonly PolicySource[] => files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+const policyFile = z.strictObject({ path: z.string().regex(/^[^/\u0000-\u001f\u007f]{1,249}\.cedar$/u), text: z.string() });
+const testFile = z.strictObject({
+  path: z.string().regex(/^[^/\u0000-\u001f\u007f]{1,244}\.test\.yaml$/u),
+  text: z.string().max(MAX_TESTS),
+});
+export const sources = z.array(policyFile).max(500).refine(areApart, 'two files have one name').transform(inNameOrder).exactOptional();
+const tests = z.array(testFile).max(500).refine(areApart, 'two files have one name').transform(inNameOrder).exactOptional();
 
-const apply = z.strictObject({ sources, shadow: z.boolean().default(false), note, acceptWidening });
+const apply = z
+  .strictObject({ sources, tests, shadow: z.boolean().default(false), note, acceptWidening })
+  .refine((order) => order.tests === undefined || order.sources !== undefined, 'tests come with the sources that they test');
 const promote = z.strictObject({ note, acceptWidening });
 const rollback = z.strictObject({ to: version.exactOptional(), note });
 const withdraw = z.strictObject({ note });

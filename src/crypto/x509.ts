@@ -1,14 +1,14 @@
-// X.509 building and reading: ECDSA P-256, URI SANs only. Standards: RFC 5280, SPIFFE X509-SVID §2–4.
-// Certificates are built by @peculiar/x509 and read back by node:crypto, so what is checked was read by other code than built it.
+// X.509 building: ECDSA P-256, URI SANs only. Standards: RFC 5280, SPIFFE X509-SVID §2–4.
+// Certificates are built by @peculiar/x509 and read back by node:crypto (certificate.ts): what is checked was read by other code than built it.
 import 'reflect-metadata';
-import { X509Certificate, webcrypto } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { Refusal } from '../domain/refusal.ts';
 
 x509.cryptoProvider.set(webcrypto);
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const CERTIFICATE_MAX_BYTES = 16_384;
+const REQUEST_MAX_BYTES = 16_384;
 
 /** A private key with its public half; PKCS#8 and SPKI, PEM. */
 export interface KeyPem {
@@ -105,7 +105,7 @@ export async function createRequest(key: KeyPem): Promise<Uint8Array> {
 export async function publicKeyOfRequest(der: Uint8Array): Promise<string> {
   const refuse = (message: string, cause?: unknown): Refusal =>
     new Refusal('CORDON-1013', message, { expected: 'PKCS#10, ECDSA P-256, signed by the key it names', cause });
-  if (der.byteLength > CERTIFICATE_MAX_BYTES) throw refuse('certificate request too large');
+  if (der.byteLength > REQUEST_MAX_BYTES) throw refuse('certificate request too large');
   let request: x509.Pkcs10CertificateRequest;
   try {
     request = new x509.Pkcs10CertificateRequest(Uint8Array.from(der));
@@ -124,47 +124,3 @@ const isP256 = (algorithm: unknown): boolean =>
   algorithm.name === 'ECDSA' &&
   'namedCurve' in algorithm &&
   algorithm.namedCurve === 'P-256';
-
-/** What a certificate says, read by node:crypto. */
-export interface CertificateFacts {
-  readonly uris: readonly string[];
-  readonly otherNames: boolean;
-  readonly authority: boolean;
-  readonly serial: string;
-  readonly notBefore: number;
-  readonly notAfter: number;
-  /** SHA-256 of the DER, hex lower case. */
-  readonly fingerprint: string;
-}
-
-/** @throws Refusal CORDON-1006 when it is no certificate */
-export function readCertificate(certificate: string | Uint8Array | X509Certificate): CertificateFacts {
-  const parsed = certificate instanceof X509Certificate ? certificate : parseCertificate(certificate);
-  // Node prints every name as `KIND:value`, quoted when it could be mistaken; a SPIFFE ID never needs quotes or commas.
-  const names = (parsed.subjectAltName ?? '').split(', ').filter((name) => name !== '');
-  const uris = names.filter((name) => name.startsWith('URI:')).map((name) => name.slice(4));
-  return {
-    uris,
-    otherNames: uris.length !== names.length,
-    authority: parsed.ca,
-    serial: parsed.serialNumber.toLowerCase(),
-    notBefore: parsed.validFromDate.getTime(),
-    notAfter: parsed.validToDate.getTime(),
-    fingerprint: parsed.fingerprint256.replaceAll(':', '').toLowerCase(),
-  };
-}
-
-function parseCertificate(certificate: string | Uint8Array): X509Certificate {
-  if (certificate.length > CERTIFICATE_MAX_BYTES) throw new Refusal('CORDON-1006', 'certificate too large');
-  try {
-    return new X509Certificate(certificate);
-  } catch (cause) {
-    throw new Refusal('CORDON-1006', 'not a certificate', { cause });
-  }
-}
-
-/** Is `certificate` signed by the key of `issuer`, and does it name it as its issuer? */
-export function isIssuedBy(certificate: string, issuer: string): boolean {
-  const [child, parent] = [parseCertificate(certificate), parseCertificate(issuer)];
-  return child.checkIssued(parent) && child.verify(parent.publicKey);
-}

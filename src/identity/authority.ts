@@ -1,6 +1,7 @@
 // The certificate authority of one trust domain: a root that signs nothing but intermediates, an intermediate that signs SVIDs.
 // Standard: SPIFFE X509-SVID §4 (signing certificates carry the trust domain's own SPIFFE ID and no path).
-import { generateKeyPem, isIssuedBy, readCertificate, signCertificate } from '../crypto/x509.ts';
+import { isIssuedBy, readCertificate } from '../crypto/certificate.ts';
+import { generateKeyPem, signCertificate } from '../crypto/x509.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { TrustDomain } from '../domain/spiffe-id.ts';
 

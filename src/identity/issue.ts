@@ -1,5 +1,6 @@
 // The story of one X509-SVID: template → sign → check what was signed. Standard: SPIFFE X509-SVID §3, §4.
-import { isIssuedBy, signCertificate, type CertificateTemplate } from '../crypto/x509.ts';
+import { isIssuedBy } from '../crypto/certificate.ts';
+import { signCertificate, type CertificateTemplate } from '../crypto/x509.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { SpiffeId } from '../domain/spiffe-id.ts';
 import { BACKDATE, type Authority } from './authority.ts';

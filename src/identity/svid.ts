@@ -1,6 +1,6 @@
 // Reading an X509-SVID. Standard: SPIFFE X509-SVID §2, §5.2. A chain that verified against the bundle of a trust domain still says
 // nothing until this has read exactly one identity of that same trust domain out of its leaf.
-import { readCertificate, type CertificateFacts } from '../crypto/x509.ts';
+import { readCertificate, type CertificateFacts } from '../crypto/certificate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload, trustDomainOf, type TrustDomain, type Workload } from '../domain/spiffe-id.ts';
 

@@ -1,7 +1,7 @@
 // mTLS from a workload to a part of Cordon. The other end must hold an SVID of this trust domain and be the part that is expected.
 import type { PeerCertificate } from 'node:tls';
 import { Agent, request, type Dispatcher } from 'undici';
-import { readCertificate } from '../crypto/x509.ts';
+import { readCertificate } from '../crypto/certificate.ts';
 import { isCode } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type JsonObject } from '../domain/json.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';

@@ -1,6 +1,7 @@
 // A process's own identity: joins once with a single-use token, keeps the key in memory, renews at half life, and never lets the SVID
 // run out while the control plane answers.
-import { createRequest, generateKeyPem, readCertificate } from '../crypto/x509.ts';
+import { readCertificate } from '../crypto/certificate.ts';
+import { createRequest, generateKeyPem } from '../crypto/x509.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload, type Workload } from '../domain/spiffe-id.ts';

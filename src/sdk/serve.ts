@@ -4,7 +4,7 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { NO_TICKETS } from '../crypto/tls.ts';
-import { readCertificate } from '../crypto/x509.ts';
+import { readCertificate } from '../crypto/certificate.ts';
 import { checkPeer, postJson, type Trust } from './channel.ts';
 import type { Identity } from './identity.ts';
 

@@ -6,6 +6,9 @@ import type { Read } from './policy-table.ts';
 
 const BOUNDS = { limitMs: 10_000, heapMb: 256, holds: true } as const;
 
+/** Problems that are told one by one. */
+const TOLD = 10;
+
 /** The tests of these files. */
 export const readTables: TableReader = async (files, { agents, resources }) => {
   if (files.length === 0) return [];
@@ -15,7 +18,7 @@ export const readTables: TableReader = async (files, { agents, resources }) => {
     const read = await thread.ask({ files, registered });
     if (!isRead(read)) throw new Error('the worker gave no tests');
     if (read.problems.length === 0) return read.tests;
-    throw new Refusal('CORDON-9006', `the tests cannot be read\n${read.problems.join('\n')}`, { fix: 'mend the lines above' });
+    throw unreadable(read.problems);
   } catch (error) {
     if (error instanceof Refusal) throw error;
     throw new Refusal('CORDON-9006', 'the tests cannot be read', { observed: errorTextOf(error), cause: error });
@@ -23,5 +26,11 @@ export const readTables: TableReader = async (files, { agents, resources }) => {
     await thread.close();
   }
 };
+
+function unreadable(problems: readonly string[]): Refusal {
+  const more = problems.length > TOLD ? [`and ${problems.length - TOLD} more`] : [];
+  const report = ['the tests cannot be read', ...problems.slice(0, TOLD), ...more].join('\n');
+  return new Refusal('CORDON-9006', report, { fix: 'mend the tests: `cordon policy test` says the same' });
+}
 
 const isRead = (answer: unknown): answer is Read => typeof answer === 'object' && answer !== null && 'problems' in answer;

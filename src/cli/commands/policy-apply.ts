@@ -19,16 +19,17 @@ export function policyApply(policy: Command): void {
     .command('apply')
     .summary('enforce the policy files as they are now')
     .description(
-      'Makes a version of the policy files and enforces it; with --shadow it is the candidate: compared on every decision, without effect.\nExit 2 with file and line when it is not admitted, 7 when a recorded decision that was a denial would be allowed and that is not accepted; then nothing changes.',
+      'Makes a version of the policy files and enforces it; with --shadow it is the candidate: compared on every decision, without effect.\nThe tests beside the policies are run first; where there are none, those of the configured directory are.\nExit 2 with file and line when it is not admitted, 7 when a test fails, or a recorded decision that was a denial would be allowed and that is not accepted; then nothing changes.',
     )
-    .argument('[dir]', 'directory of *.cedar files (default: the one that the running Cordon is configured with)')
+    .argument('[dir]', 'directory of *.cedar and *.test.yaml files (default: the one that the running Cordon is configured with)')
     .option('--shadow', 'as the candidate, beside what is enforced')
     .option('--note <text>', 'why; it stands in the log and in the history')
     .option('--accept-widening <policy...>', 'policies by which more may be allowed')
     .action(async (dir: string | undefined, { shadow, note, acceptWidening = [] }: ApplyOptions, self: Command) => {
       const context = contextOf(self);
-      const order = { ...(await sourcesIn(dir)), shadow: shadow === true, acceptWidening, ...(note === undefined ? {} : { note }) };
-      printRollout(context, await context.connected((client) => apply(client, order)));
+      const files = { ...(await sourcesIn(dir)), ...(await testsIn(dir)) };
+      const order = { ...files, shadow: shadow === true, acceptWidening, ...(note === undefined ? {} : { note }) };
+      printRollout(context, await context.connected((client) => apply(client, order)), dir);
     });
   showExamples(command, [
     'cordon policy apply',
@@ -47,6 +48,13 @@ export async function sourcesIn(dir: string | undefined): Promise<{ readonly sou
     expected: '*.cedar files',
     fix: ['name the directory that holds them'],
   });
+}
+
+async function testsIn(dir: string | undefined): Promise<{ readonly tests?: readonly JsonObject[] }> {
+  if (dir === undefined) return {};
+  const { readTests } = await import('../../control/policies.ts');
+  const tests = await readTests(resolve(dir));
+  return { tests: tests.map(({ path, text }) => ({ path, text })) };
 }
 
 /** Whoever broke a set has to hear what is in force now: the one before it, or nothing. INVARIANT I1 */

@@ -16,7 +16,7 @@ export function policyPromote(policy: Command): void {
     .command('promote')
     .summary('enforce the candidate')
     .description(
-      'Enforces the candidate. Exit 7 when a recorded decision that was a denial would be allowed and that is not accepted; then nothing changes.',
+      'Enforces the candidate. Its tests are run again first.\nExit 7 when one fails, or a recorded decision that was a denial would be allowed and that is not accepted; then nothing changes.',
     )
     .option(...NOTE)
     .option('--accept-widening <policy...>', 'policies by which more may be allowed')

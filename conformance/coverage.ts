@@ -17,7 +17,6 @@ const CALLS = 500;
 const REQUESTS = 100_000;
 const FOLDER = resolve(import.meta.dirname, '../src/policy/cedar');
 
-// eslint-disable-next-line typescript/require-await -- a suite may wait
 export async function run({ seed = 1, onProgress }: SuiteOptions): Promise<Score> {
   const table = operatorTable(seed);
   onProgress('operators counted');

@@ -36,7 +36,6 @@ export interface Trial {
   readonly request: Request;
 }
 
-// eslint-disable-next-line typescript/require-await -- a part may wait
 export async function runPart(
   part: Part,
   { seed = 0, requests = REQUESTS }: SuiteOptions,

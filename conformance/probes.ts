@@ -34,7 +34,6 @@ export async function run(options: SuiteOptions): Promise<Score> {
   return { ...score, notes: [...score.notes, summary], figures: { ...score.figures, seed } };
 }
 
-// eslint-disable-next-line typescript/require-await -- a part may wait
 export async function runPart(part: Part, { seed = 0, requests = PROBES }: SuiteOptions, onDone: (cases: number) => void): Promise<Score> {
   const wanted = Math.ceil(requests / part.of);
   const probes = new Probes(new Oracle());

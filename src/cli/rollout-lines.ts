@@ -44,7 +44,7 @@ function rolloutLines(paint: Paint, rollout: Rollout, dir: string): readonly str
         ...(impact?.changes.length === 0 ? [] : changes),
         `${paint.mark('v')} ${named} is enforced  ${what}${was}`,
         ...testedLines(paint, rollout),
-        next('undo', 'cordon policy rollback'),
+        next('undo', before === undefined ? 'cordon policy rollback' : `cordon policy rollback --to ${before}`),
       ];
     }
     case 'candidate':

@@ -206,7 +206,7 @@ export class Expressions {
   /** Now and then with one argument too many, or too few. */
   #call(called: Node, type: Type, operands: readonly Node[]): Node {
     const { random } = this;
-    const given = random.chance(0.96) ? operands : random.chance(0.5) ? [...operands, this.any(0)] : operands.slice(1);
+    const given = random.chance(0.94) ? operands : random.chance(0.5) ? [...operands, this.any(0)] : operands.slice(1);
     return node(type)`${called}${listOf(type, ['(', ')'], given)}`;
   }
 
@@ -322,7 +322,7 @@ const MAKERS: Readonly<Record<Exclude<Type, SetType> | 'set', readonly Maker[]>>
     },
     paired('decimal', ['lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual']),
     paired('ip', ['isInRange']),
-    method('bool', 'ip', ['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast']),
+    ...often(2, method('bool', 'ip', ['isIpv4', 'isIpv6', 'isLoopback', 'isMulticast'])),
     method('bool', 'decimal', ['lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual'], 'decimal'),
     method('bool', 'ip', ['isInRange'], 'ip'),
   ],

@@ -59,24 +59,29 @@ export async function tryMutants(
 ): Promise<readonly Verdict[]> {
   const folder = mkdtempSync(join(tmpdir(), 'cordon-mutants-'));
   try {
-    const sound = build(folder, 'sound');
-    const engines = mutants.map((mutant, at) => ({ mutant, engine: build(folder, `mutant${at}`, mutant) }));
+    const sound = { mutant: NO_BUG, engine: build(folder, 'sound') };
+    const trials = mutants.map((mutant, at) => ({ mutant, engine: build(folder, `mutant${at}`, mutant) }));
     const recording = join(folder, 'recording.json');
     writeFileSync(recording, writeExact(await record(seed, extent)));
     onProgress(`recorded the official engine's answers (seed ${seed})`);
     const [control] = await tryInThread(recording, [sound], () => undefined);
-    if (control === undefined || control.size > 0) throw new Error(`the evaluator itself does not agree: ${[...(control ?? [])].join()}`);
+    if (control === undefined || control.deaths.size > 0) throw new Error('the evaluator itself does not agree with what was recorded');
     let done = 0;
     const onDone = (): void => onProgress(`${++done} of ${mutants.length} bugs`);
-    const shares = Array.from({ length: THREADS }, (_, at) => engines.filter((_each, index) => index % THREADS === at));
-    const deaths = await Promise.all(shares.map((share) => tryInThread(recording, share.map(({ engine }) => engine), onDone))); // prettier-ignore
-    const verdicts = shares.flatMap((share, at) =>
-      share.map(({ mutant }, index) => ({ mutant, deaths: deaths[at]?.[index] ?? new Map<Kind, number>() })),
-    );
-    return mutants.flatMap((mutant) => verdicts.find((verdict) => verdict.mutant === mutant) ?? []);
+    const shares = Array.from({ length: THREADS }, (_, at) => trials.filter((_each, index) => index % THREADS === at));
+    const verdicts = await Promise.all(shares.map((share) => tryInThread(recording, share, onDone)));
+    return verdicts.flat().toSorted((a, b) => mutants.indexOf(a.mutant) - mutants.indexOf(b.mutant));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const NO_BUG: Mutant = { bug: 'none', file: '', find: '', replace: '' };
+
+/** An evaluator with a bug, by the URL of its folder. */
+interface Trial {
+  readonly mutant: Mutant;
+  readonly engine: string;
 }
 
 /** A copy of the evaluator, with a bug. @returns the URL of its folder */
@@ -110,25 +115,24 @@ export interface Started {
   readonly from: number;
 }
 
-type Deaths = Map<Kind, number>;
-
-/** The engines one after another; one that hangs has been noticed, and the rest go on in a fresh thread. */
-async function tryInThread(recording: string, engines: readonly string[], onDone: () => void): Promise<readonly Deaths[]> {
-  const deaths = engines.map((): Deaths => new Map());
+/** One after another; an evaluator that hangs has been noticed, and the rest go on in a fresh thread. */
+async function tryInThread(recording: string, trials: readonly Trial[], onDone: () => void): Promise<readonly Verdict[]> {
+  const verdicts = trials.map(({ mutant }) => ({ mutant, deaths: new Map<Kind, number>() }));
   let place = { at: 0, kind: 0 };
   const onNoticed = ({ at, kind, ms, noticed }: Noticed): void => {
-    if (noticed) deaths[at]?.set(kind, ms);
+    if (noticed) verdicts[at]?.deaths.set(kind, ms);
     const next = KINDS.indexOf(kind) + 1;
     place = next < KINDS.length ? { at, kind: next } : { at: at + 1, kind: 0 };
     if (place.kind === 0) onDone();
   };
-  while (place.at < engines.length) {
+  const engines = trials.map(({ engine }) => engine);
+  while (place.at < trials.length) {
     if (await finishes({ recording, engines, from: place.at }, onNoticed)) break;
-    deaths[place.at]?.set(KINDS[place.kind] ?? 'values', LIMIT_MS);
+    verdicts[place.at]?.deaths.set(KINDS[place.kind] ?? 'values', LIMIT_MS);
     place = { at: place.at + 1, kind: 0 };
     onDone();
   }
-  return deaths;
+  return verdicts;
 }
 
 /** @returns false when the thread said nothing for too long */

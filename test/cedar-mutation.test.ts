@@ -35,7 +35,10 @@ test('bugs in the evaluator are noticed; what is no bug is not', async () => {
     verdicts.map((verdict) => problemOf(verdict)),
     [...FEW.map(() => undefined), 'nothing notices it'],
   );
-  assert.equal(problemOf({ mutant: { ...harmless, unnoticeable: 'no code' }, deaths: new Map([['values', 1]]) }), 'it was argued that nothing can notice it'); // prettier-ignore
+  assert.equal(
+    problemOf({ mutant: { ...harmless, unnoticeable: 'no code' }, deaths: new Map([['values', 1]]) }),
+    'it was argued that nothing can notice it',
+  );
 });
 
 test('a snippet that is not there, or the sound evaluator failing, stops the gate', async () => {

@@ -3,12 +3,14 @@
 import { parseArgs } from 'node:util';
 import { decide } from './decide.ts';
 import { gateway } from './gateway.ts';
+import { identity } from './identity.ts';
 import { log } from './log.ts';
 import { pdp } from './pdp.ts';
+import { revoke } from './revoke.ts';
 import type { Bench } from './row.ts';
 import { renderReport } from './table.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log };
+const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke };
 const USAGE = `usage: npm run bench [-- [${Object.keys(BENCHES).join('|')}]... [--json] [--quick]]`;
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean; readonly quick: boolean } {

@@ -6,10 +6,12 @@ import type { Score, Suite, SuiteOptions } from './score.ts';
 const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> = {
   cedar: () => import('./cedar.ts'),
   authzen: () => import('./authzen.ts'),
+  spiffe: () => import('./spiffe.ts'),
   fuzz: () => import('./fuzz.ts'),
   probes: () => import('./probes.ts'),
   mutation: () => import('./mutation.ts'),
   coverage: () => import('./coverage.ts'),
+  delegation: () => import('./delegation.ts'),
 };
 const USAGE = `usage: npm run conformance -- ${Object.keys(SUITES).join('|')}... [--sample 0.1] [--requests N] [--seed N] [--json]`;
 

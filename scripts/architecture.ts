@@ -93,12 +93,18 @@ const BUILT_INS: Readonly<Record<string, Allowance>> = {
 /** Every dependency of package.json → the folders that may import it. */
 export const PACKAGES: Readonly<Record<string, readonly Folder[]>> = {
   '@cedar-policy/cedar-wasm': ['policy'],
+  '@grpc/grpc-js': ['control'],
+  '@grpc/proto-loader': ['control'],
+  '@grpc/reflection': ['control'],
   '@peculiar/x509': ['crypto'],
+  '@simplewebauthn/server': ['control'],
   canonicalize: ['crypto', 'audit'],
   commander: ['cli'],
   'eventsource-parser': ['gateway'],
   fastify: ['control', 'server'],
+  koffi: ['control'],
   kysely: ['store'],
+  'openid-client': ['control'],
   'reflect-metadata': ['crypto'],
   undici: ['gateway', 'sdk'],
   yaml: ['server', 'cli'],

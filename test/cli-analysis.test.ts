@@ -226,6 +226,26 @@ describe('can', () => {
     assert.equal((await run('can', 'caller', 'bench/write', '--draft', 'broken')).code, 2);
   });
 
+  void test('[U2] [I4] on behalf of a user: their groups and the mandate count too, and the gate that refuses is named', async () => {
+    const users = '@id("payers") permit (principal in Group::"finance", action in Action::"tools/call", resource);';
+    await draft('users', `${POLICIES}\n${users}`);
+    const entry = { type: 'cordon_task', actions: ['tools/call'], locations: ['tool:bench/*'], arguments: { amount: { max: 5 } } };
+    await writeFile(join(bed.dir, 'mandate.json'), JSON.stringify([entry]));
+    const asked = ['can', 'caller', 'bench/write', '--draft', 'users', '--user', 'alice'];
+    const input = (amount: number): readonly string[] => ['--input', `{"line":"b","amount":${amount}}`];
+    const nobody = await run(...asked, ...input(1));
+    assert.equal(nobody.code, 5);
+    assert.match(nobody.stdout, /^DENY .* for alice .*CORDON-3001\n.*gate user\n +nearest {2}payers/);
+    const all = await run(...asked, ...input(5), '--group', 'sales', '--group', 'finance', '--mandate', 'mandate.json');
+    assert.equal(all.code, 0, all.stdout + all.stderr);
+    assert.match(all.stdout, /gates +agent allow by caller-writes {3}user allow by payers {3}mandate allow/);
+    const much = await run(...asked, ...input(6), '--group', 'finance', '--mandate', 'mandate.json');
+    assert.match(much.stdout, /outside the mandate; gate mandate[^]*x {2}amount: max 5 +observed context\.input\.amount: 6/);
+    await writeFile(join(bed.dir, 'none.json'), '[{"type":"other"}]');
+    const none = await run(...asked, '--mandate', 'none.json');
+    assert.match(none.stderr, /not a mandate/);
+  });
+
   void test('[U9] a tool, a server, an agent or an action that is misspelt is told with the one that was meant', async () => {
     const cases = [
       [['caller', 'bench/wirte'], /if you meant this +cordon can caller tools\/call bench\/write/],

@@ -18,7 +18,7 @@ after(() => rm(dir, { recursive: true, force: true }));
 const cordon = (...args: readonly string[]): Promise<Ran> => run(args, { cwd: dir });
 
 const COMMANDS = [
-  'init', 'up', 'demo', 'run', 'status', 'agents', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'resource accept', 'audit verify', 'doctor', 'version',
+  'init', 'up', 'demo', 'run', 'status', 'agent list', 'agent get', 'agent register', 'agent approve', 'agent token', 'agent delete', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'resource accept', 'audit verify', 'doctor', 'version',
 ]; // prettier-ignore
 
 describe('[U9] conventions', () => {
@@ -57,7 +57,7 @@ describe('[U9] conventions', () => {
     ],
     [['off', 'clerk', '--reason', ' '], /^x the reason is empty/],
     [['whois'], /missing required argument `what`/],
-    [['agents', 'all'], /too many arguments for `agents`/],
+    [['agent', 'list', 'all'], /too many arguments for `list`/],
     [['why'], /name a decision or a code/],
     [['why', 'dec-1'], /not a decision and not a code/],
     [['why', 'CORDON-9999'], /no code is called `CORDON-9999`\n {2}fix {2}1 did you mean/],
@@ -65,6 +65,8 @@ describe('[U9] conventions', () => {
     [['can', 'clerk', 'ledger'], /the resource is missing/],
     [['can', 'clerk', 'ledger/pay', '--input', '{"a":1,"a":2}'], /duplicate key/],
     [['can', 'clerk', 'ledger/pay', '--input', '[1]'], /no JSON object/],
+    [['can', 'clerk', 'ledger/pay', '--group', 'finance'], /the user is missing/],
+    [['can', 'clerk', 'ledger/pay', '--user', 'alice', '--mandate', 'nowhere.json'], /the mandate cannot be read/],
     [['run', '--as', 'clerk'], /missing required argument `cmd`/],
     [['audit', 'verify', 'nowhere'], /no log is in/],
     [['--config'], /argument missing/],
@@ -92,7 +94,7 @@ describe('[U9] conventions', () => {
     const asking = [
       ['status'],
       ['status', '--watch'],
-      ['agents'],
+      ['agent', 'list'],
       ['whois', 'clerk'],
       ['can', 'clerk', 'a/b'],
       ['why', '--last'],

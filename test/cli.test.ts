@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPem } from '../src/crypto/x509.ts';
+import { subjectKey } from '../src/crypto/x509-leaf.ts';
 import { randomSerial } from '../src/crypto/random.ts';
 import { parseTrustDomain, workloadId } from '../src/domain/spiffe-id.ts';
-import { createIntermediate, createRoot } from '../src/identity/authority.ts';
+import { authorityOf, createIntermediate, createRoot } from '../src/identity/authority.ts';
 import { issueSvid } from '../src/identity/issue.ts';
 import { cordon as run, environment, MAIN, openDesk, ROOT, type Desk, type Ran } from './support/cordon.ts';
 
@@ -59,7 +60,7 @@ describe('reading commands', () => {
   test('each prints JSON with its schema', async () => {
     const commands = [
       ['status'],
-      ['agents'],
+      ['agent', 'list'],
       ['whois', 'assistant'],
       ['can', 'assistant', 'tools/list', 'files'],
       ['doctor'],
@@ -89,7 +90,7 @@ describe('reading commands', () => {
   });
 
   test('[U12] text of the configuration and of agents acts on no terminal', async () => {
-    const [text, json] = await Promise.all([desk.cordon('agents'), desk.cordon('agents', '--json')]);
+    const [text, json] = await Promise.all([desk.cordon('agent', 'list'), desk.cordon('agent', 'list', '--json')]);
     assert.match(text.stdout, /assistant .* evil2J|assistant .* evil /);
     for (const { stdout } of [text, json]) assert.doesNotMatch(stdout.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
     assert.match(JSON.stringify(jsonOf(json)), /\\u001b\[31mevil/);
@@ -167,7 +168,7 @@ async function startAgent(): Promise<{ child: ReturnType<typeof spawn>; lines: (
 describe('run, why, off, release', () => {
   test('J4, J5: an agent runs, is denied, explained, put off with its connection cut, and released', async () => {
     const { child, lines } = await startAgent();
-    const agents = jsonOf(await desk.cordon('agents', '--json'));
+    const agents = jsonOf(await desk.cordon('agent', 'list', '--json'));
     const [row] = agents['items'] as { runs: unknown[]; connections: number }[];
     assert.equal(row?.runs.length, 1);
     assert.equal(row.connections, 1);
@@ -213,7 +214,7 @@ describe('run, why, off, release', () => {
     child.kill('SIGTERM');
     assert.deepEqual(await once(child, 'exit'), [7, null], 'the signal reaches the child, its exit code comes back');
     assert.match(lines(), /told/);
-    const [ended] = jsonOf(await desk.cordon('agents', '--json'))['items'] as { runs: unknown[] }[];
+    const [ended] = jsonOf(await desk.cordon('agent', 'list', '--json'))['items'] as { runs: unknown[] }[];
     assert.equal(ended?.runs.length, 0, 'the run is over at the control plane too');
   });
 
@@ -311,10 +312,8 @@ describe('credentials', () => {
     const intermediate = await createIntermediate(root, options);
     const key = await generateKeyPem();
     const id = workloadId(trustDomain, kind, 'local', 'MADE');
-    const svid = await issueSvid(
-      { trustDomain, root: root.certificate, intermediate },
-      { id, publicKey: key.publicKey, now, ttl, serial: randomSerial() },
-    );
+    const authority = authorityOf(trustDomain, [root.certificate], intermediate);
+    const svid = issueSvid(authority, { id, publicKey: subjectKey(key.publicKey), now, ttl, serial: randomSerial() });
     return { chain: svid.chain, privateKey: key.privateKey, bundle: root.certificate };
   }
 
@@ -371,7 +370,7 @@ describe('ending', () => {
     assert.equal((await desk.cordon('status')).code, 4);
     assert.equal((await desk.cordon('doctor')).code, 4);
     await desk.up();
-    assert.match((await desk.cordon('agents')).stdout, /assistant +desk +off/);
+    assert.match((await desk.cordon('agent', 'list')).stdout, /assistant +desk +off/);
     assert.equal((await desk.cordon('audit', 'verify')).code, 0);
     assert.equal((await desk.cordon('release', 'assistant', '--reason', 'after the crash')).code, 0);
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseConfig } from '../src/server/config.ts';
 import { openDataDir, writePrivate } from '../src/server/data-dir.ts';
+import { openSealKey } from '../src/server/seal-key.ts';
 
 const GOOD = `trustDomain: desk.example
 segments:
@@ -76,7 +77,7 @@ for (const [why, from, to, expected] of BAD) {
 void test('two processes that start at once in one data directory have one seal key', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'cordon-data-'));
   t.after(() => rm(root, { recursive: true }));
-  const keys = await Promise.all(Array.from({ length: 8 }, async () => (await openDataDir(root)).sealKey()));
+  const keys = await Promise.all(Array.from({ length: 8 }, async () => openSealKey(await openDataDir(root))));
   assert.equal(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size, 1);
   await writePrivate(join(root, 'operator', 'x.json'), 'a');
   await writePrivate(join(root, 'operator', 'x.json'), 'b');

@@ -13,7 +13,7 @@ import type { DecisionRecord } from '../src/domain/access.ts';
 import type { Json, JsonObject } from '../src/domain/json.ts';
 import { parseTrustDomain } from '../src/domain/spiffe-id.ts';
 import { decide } from '../src/pdp/decide.ts';
-import type { Snapshot } from '../src/pdp/snapshot.ts';
+import { NOTHING_REVOKED, type Snapshot } from '../src/pdp/snapshot.ts';
 import type { DecisionRow } from '../src/store/ports.ts';
 import { PAYMENT, POLICIES, call as toolRequest, desk, policySet, tool as toolOf } from './support/policy-desk.ts';
 
@@ -35,7 +35,9 @@ void test('[I9] that a definition changed is told to nobody from another segment
   const changedTools = new Set(['ledger/pay_invoice']);
   const runs = new Map(['clerk', 'stranger'].map((agent) => [agent, { agent, notAfter: Number.MAX_SAFE_INTEGER }]));
   const world = desk({ tools: new Map() });
-  const snapshot = { version: 1, at: 0, trustDomain: setting.trustDomain, world, policies: await policySet(POLICIES), runs, changedTools };
+  const policies = await policySet(POLICIES);
+  const revoked = NOTHING_REVOKED;
+  const snapshot = { version: 1, at: 0, trustDomain: setting.trustDomain, world, policies, runs, revoked, changedTools };
   const codeFor = (agent: string): unknown => {
     const asked = toolRequest(agent, 'ledger/pay_invoice', PAYMENT);
     const request = { ...asked, subject: { ...asked.subject, run: agent } };

@@ -7,8 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import { ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory } from '@a2a-js/sdk/client';
 import { Role } from '@a2a-js/sdk';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { createRequest, generateKeyPem, publicKeyOfRequest, signCertificate } from '../src/crypto/x509.ts';
-import { randomSerial } from '../src/crypto/random.ts';
+import { createRequest, generateKeyPem } from '../src/crypto/x509.ts';
+import { forge } from './support/forge.ts';
 import { connect, type Cordon } from '../src/sdk/index.ts';
 import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
 
@@ -186,16 +186,8 @@ describe('identity', () => {
 
   void test('[I5] a certificate of another CA that claims a registered agent', async () => {
     const key = await generateKeyPem();
-    const forged = await signCertificate({
-      use: 'leaf',
-      uri: 'spiffe://test.example/agent/caller/run/FORGED',
-      subject: '',
-      serial: randomSerial(),
-      notBefore: new Date(Date.now() - 1000),
-      notAfter: new Date(Date.now() + 60_000),
-      publicKey: await publicKeyOfRequest(await createRequest(key)),
-      issuerKey: key.privateKey,
-    });
+    const uri = 'spiffe://test.example/agent/caller/run/FORGED';
+    const forged = await forge({ uri, key, notBefore: Date.now() - 1000, notAfter: Date.now() + 60_000 });
     await assert.rejects(call({ cert: forged, key: key.privateKey, ca: caller.ca }, toolCall('echo', { text: 'x' })));
     const record = await last();
     assert.deepEqual([record['code'], record['principal']], ['CORDON-1004', undefined]);

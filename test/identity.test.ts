@@ -6,29 +6,45 @@ import { createIssuer } from '../src/control/issuer.ts';
 import { openAuthority } from '../src/control/keys.ts';
 import { createPublisher } from '../src/control/publisher.ts';
 import { sealer } from '../src/crypto/seal.ts';
-import { createRequest, generateKeyPem, publicKeyOfRequest, signCertificate } from '../src/crypto/x509.ts';
+import { createRequest, generateKeyPem, publicKeyOfRequest } from '../src/crypto/x509.ts';
+import { subjectKey } from '../src/crypto/x509-leaf.ts';
 import { randomKey, randomSerial } from '../src/crypto/random.ts';
 import { parseTrustDomain, parseWorkload, workloadId, parseSpiffeId } from '../src/domain/spiffe-id.ts';
-import { createIntermediate, createRoot, needsRenewal, type Authority } from '../src/identity/authority.ts';
+import {
+  authorityOf,
+  createIntermediate,
+  createRoot,
+  needsRenewal,
+  type Authority,
+  type SigningCertificate,
+} from '../src/identity/authority.ts';
 import { issueSvid } from '../src/identity/issue.ts';
 import { checkLifetime, readSvid } from '../src/identity/svid.ts';
 import { createRotation } from '../src/server/rotation.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
+import { forge } from './support/forge.ts';
 
 const trustDomain = parseTrustDomain('desk.example');
 const NOW = Date.UTC(2026, 0, 1);
 const options = { trustDomain, now: NOW, serial: randomSerial };
 
-async function authority(): Promise<Authority> {
+async function intermediate(): Promise<{ readonly root: SigningCertificate; readonly own: SigningCertificate }> {
   const root = await createRoot(options);
-  return { trustDomain, root: root.certificate, intermediate: await createIntermediate(root, options) };
+  return { root, own: await createIntermediate(root, options) };
 }
+
+async function authority(): Promise<Authority> {
+  const { root, own } = await intermediate();
+  return authorityOf(trustDomain, [root.certificate], own);
+}
+
+const silent = { append: () => ({ log: '', seq: 0, leafHash: '' }) };
 
 void test('[SPIFFE-X509-SVID] an issued SVID names one run, for minutes, and verifies', async () => {
   const key = await generateKeyPem();
   const publicKey = await publicKeyOfRequest(await createRequest(key));
   const id = workloadId(trustDomain, 'agent', 'clerk', 'R1');
-  const svid = await issueSvid(await authority(), { id, publicKey, now: NOW, ttl: 900_000, serial: randomSerial() });
+  const svid = issueSvid(await authority(), { id, publicKey, now: NOW, ttl: 900_000, serial: randomSerial() });
   const facts = readSvid(svid.chain, trustDomain);
   assert.deepEqual([facts.workload.kind, facts.workload.name, facts.workload.run], ['agent', 'clerk', 'R1']);
   assert.equal(svid.notAfter - NOW, 900_000);
@@ -37,20 +53,10 @@ void test('[SPIFFE-X509-SVID] an issued SVID names one run, for minutes, and ver
 });
 
 void test('[SPIFFE-X509-SVID] a leaf with two URIs, another domain, no workload path or signing rights is refused', async () => {
-  const ca = await authority();
+  const { own } = await intermediate();
   const key = await generateKeyPem();
-  const leaf = (uri: string, use: 'leaf' | 'authority' = 'leaf'): Promise<string> =>
-    signCertificate({
-      use,
-      uri,
-      subject: '',
-      serial: randomSerial(),
-      notBefore: new Date(NOW),
-      notAfter: new Date(NOW + 1000),
-      publicKey: key.publicKey,
-      issuer: ca.intermediate.certificate,
-      issuerKey: ca.intermediate.privateKey,
-    });
+  const leaf = (uri: string, signs = false): Promise<string> =>
+    forge({ uri, key, issuer: own, authority: signs, notBefore: NOW, notAfter: NOW + 1000 });
   const code = async (certificate: Promise<string>): Promise<unknown> => {
     try {
       return readSvid(await certificate, trustDomain);
@@ -64,7 +70,7 @@ void test('[SPIFFE-X509-SVID] a leaf with two URIs, another domain, no workload 
   assert.equal(await code(leaf('spiffe://desk.example/agent/clerk/run')), 'CORDON-1012');
   assert.equal(await code(leaf('spiffe://desk.example/agent/cl%65rk')), 'CORDON-1006');
   assert.equal(await code(leaf('https://desk.example/agent/clerk')), 'CORDON-1006');
-  assert.equal(await code(leaf('spiffe://desk.example/agent/clerk', 'authority')), 'CORDON-1006');
+  assert.equal(await code(leaf('spiffe://desk.example/agent/clerk', true)), 'CORDON-1006');
 });
 
 void test('a certificate request that was not signed by its key is refused', async () => {
@@ -77,10 +83,10 @@ void test('a certificate request that was not signed by its key is refused', asy
 });
 
 void test('the intermediate is renewed at half life and after a clock set back', async () => {
-  const { intermediate } = await authority();
-  assert.equal(needsRenewal(intermediate, NOW), false);
-  assert.equal(needsRenewal(intermediate, NOW + 46 * 86_400_000), true);
-  assert.equal(needsRenewal(intermediate, NOW - 86_400_000), true);
+  const { signer } = await authority();
+  assert.equal(needsRenewal(signer, NOW), false);
+  assert.equal(needsRenewal(signer, NOW + 46 * 86_400_000), true);
+  assert.equal(needsRenewal(signer, NOW - 86_400_000), true);
 });
 
 void test('[SPIFFE-ID] IDs are canonical or refused', () => {
@@ -122,15 +128,21 @@ void test('[I6] a run that is ended while it renews does not come back, and one 
 void test('the intermediate is renewed under a process that runs for months, once, and what it signs verifies', async () => {
   const store = await openSqliteStore(':memory:');
   let now = NOW;
-  const keeper = await openAuthority(store, sealer(randomKey()), { trustDomain, now: () => now, serial: randomSerial });
+  const keeper = await openAuthority(store, sealer(randomKey()), {
+    trustDomain,
+    now: () => now,
+    serial: randomSerial,
+    svidTtl: 900_000,
+    log: silent,
+  });
   const first = await keeper.fresh();
   assert.equal(first, keeper.current());
   now += 46 * 86_400_000;
   const [second, same] = await Promise.all([keeper.fresh(), keeper.fresh()]);
   assert.equal(second, same);
-  assert.deepEqual([second.root === first.root, second.intermediate.certificate === first.intermediate.certificate], [true, false]);
-  const { publicKey } = await generateKeyPem();
-  await issueSvid(second, { id: workloadId(trustDomain, 'agent', 'clerk', 'R1'), publicKey, now, ttl: 900_000, serial: randomSerial() });
+  assert.deepEqual([second.bundle === first.bundle, second.signer.certificate === first.signer.certificate], [true, false]);
+  const publicKey = subjectKey((await generateKeyPem()).publicKey);
+  issueSvid(second, { id: workloadId(trustDomain, 'agent', 'clerk', 'R1'), publicKey, now, ttl: 900_000, serial: randomSerial() });
   await store.close();
 });
 
@@ -139,9 +151,8 @@ void test('a part of Cordon is one run, however often its SVID is renewed', asyn
   const acts: string[] = [];
   const log = { append: (record: object) => (acts.push('act' in record ? String(record.act) : ''), { log: '', seq: 0, leafHash: '' }) };
   const unused = { isRegistered: () => false, mayHave: () => undefined, onIssued: () => undefined };
-  const ca = await authority();
   const issuer = createIssuer({
-    authority: { current: () => ca, fresh: async () => ca },
+    authority: await openAuthority(store, sealer(randomKey()), { ...options, now: () => NOW, svidTtl: 900_000, log: silent }),
     store,
     log,
     now: () => NOW,

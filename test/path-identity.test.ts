@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
@@ -50,37 +50,40 @@ const recorded = async (at: Bed, fits: (record: Record<string, unknown>) => bool
 
 describe('an SVID that expired', () => {
   let expired: Svid;
+  let own: Bed;
+  after(() => own.close());
   before(async () => {
-    await bed.stop();
-    // issued by a Cordon whose clock is an hour behind: for everybody else it ran out long ago
-    const behind = await startUp(bed, { behindMs: HOUR });
-    const operator = { ...(await operatorOf(bed)), rejectUnauthorized: false };
+    own = await openBed({ tools: false });
+    await own.stop();
+    // issued by a Cordon whose clock is an hour behind, and whose authority was made by that clock: for everybody else it ran out long ago
+    await rm(own.data, { recursive: true });
+    const behind = await startUp(own, { behindMs: HOUR });
+    const operator = { ...(await operatorOf(own)), rejectUnauthorized: false };
     const { json } = await send({
-      port: bed.ports.control,
+      port: own.ports.control,
       path: '/v1/runs',
       body: JSON.stringify({ kind: 'agent', name: 'caller' }),
       svid: operator,
     });
     expired = await joinRun(
-      bed,
+      own,
       { id: String(json['run']), token: String(json['token']), bundle: operator.ca },
       { rejectUnauthorized: false },
     );
     await behind.stop();
-    await bed.start();
-    await bed.ready();
+    await own.start();
   });
 
   void test('[I5] [RFC8446] is refused in the handshake, and the log says that it expired', async () => {
     const { validToDate, validFromDate } = new X509Certificate(expired.cert);
     assert.ok(validToDate.getTime() < Date.now() && validFromDate.getTime() < validToDate.getTime());
-    await assert.rejects(call(bed, expired));
-    const record = await recorded(bed, ({ action }) => action === 'tls/handshake');
+    await assert.rejects(call(own, expired));
+    const record = await recorded(own, ({ action }) => action === 'tls/handshake');
     assert.deepEqual([record['code'], record['verdict'], record['principal']], ['CORDON-1002', 'deny', undefined]);
   });
 
   void test('[I5] cannot be renewed: an identity that ran out is gone', async () => {
-    await assert.rejects(askRenewal(bed, expired));
+    await assert.rejects(askRenewal(own, expired));
   });
 });
 

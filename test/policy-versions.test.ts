@@ -13,6 +13,7 @@ import { generateEd25519 } from '../src/crypto/ed25519.ts';
 import type { AccessRequest, Decision, DecisionRecord, LogRecord } from '../src/domain/access.ts';
 import type { Refusal } from '../src/domain/refusal.ts';
 import { decide } from '../src/pdp/decide.ts';
+import { NOTHING_REVOKED } from '../src/pdp/snapshot.ts';
 import type { PolicySet } from '../src/policy/policy-set.ts';
 import { call, PAYMENT, POLICIES, policySet, tool } from './support/policy-desk.ts';
 import { actsIn, config, inForce, KEYS, ORDER, policyUp, world, type PolicyUp } from './support/policy-up.ts';
@@ -250,6 +251,7 @@ describe('a candidate', () => {
       policies,
       candidate,
       runs,
+      revoked: NOTHING_REVOKED,
       changedTools: new Set<string>(),
     };
     return decide(snapshot, { request }, 0, { maxStaleness: 1 }).decision;
@@ -288,7 +290,7 @@ describe('a candidate', () => {
         no,
         says(() => alone),
       ),
-      { ...deny, shadow: { verdict: 'allow', determining: alone.determining, policyVersion: 7 } },
+      { ...deny, gate: 'agent', shadow: { verdict: 'allow', determining: alone.determining, policyVersion: 7 } },
     );
   });
 

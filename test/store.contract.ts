@@ -7,11 +7,15 @@ import { test } from 'node:test';
 import type { Level } from '../src/domain/access.ts';
 import type { Json } from '../src/domain/json.ts';
 import type {
+  AgentRow,
   CertificateRow,
   DecisionRow,
+  EntryRow,
   LevelChange,
   PolicyChangeRow,
   PolicyVersionRow,
+  PostureRow,
+  RevocationRow,
   Run,
   SealedRow,
   Store,
@@ -54,7 +58,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       }
     });
 
-  for (const part of [identity, state, decisions, policies, texts, durability]) part(promise);
+  for (const part of [identity, registrations, state, decisions, policies, texts, durability]) part(promise);
 }
 
 type Promises = (what: string, body: Body) => void;
@@ -112,7 +116,100 @@ function identity(promise: Promises): void {
   });
 }
 
+function registrations(promise: Promises): void {
+  const agent: AgentRow = { name: 'clerk', segment: 'desk', owner: 'ops', purpose: 'pays', createdBy: 'op', createdAt: 1 };
+  const entry = (id: string, more: Partial<EntryRow> = {}): EntryRow => ({
+    id,
+    kind: 'agent',
+    name: 'clerk',
+    selectors: ['unix:uid:1', 'oidc:claim:a%2Fb:x'],
+    owner: 'ops',
+    purpose: 'pays',
+    composition: { model: 'm' },
+    createdBy: 'op',
+    createdAt: 1,
+    ...more,
+  });
+  const token = (tokenHash: string) => ({ tokenHash, id: 'T1', kind: 'agent' as const, name: 'clerk', expiresAt: 10, createdBy: 'op' });
+  const posture = (more: Partial<PostureRow> = {}): PostureRow => ({
+    runId: 'r1',
+    attestor: 'unix',
+    selectors: ['unix:uid:1'],
+    owner: 'ops',
+    purpose: 'pays',
+    composition: {},
+    drift: [],
+    at: 1,
+    ...more,
+  });
+
+  promise('agents and entries come back as they were put, replaced by name and id', async ({ store, reopen }) => {
+    await store.putAgent(agent);
+    await store.putAgent({ ...agent, purpose: 'pays more' });
+    await store.putEntry(entry('e1'));
+    await store.putEntry(entry('e2', { ttl: 5000, createdAt: 2 }));
+    await store.putEntry(entry('e1', { composition: {} }));
+    const other = await reopen();
+    assert.deepEqual(await other.registeredAgents(), [{ ...agent, purpose: 'pays more' }]);
+    assert.deepEqual(await other.entries(), [entry('e1', { composition: {} }), entry('e2', { ttl: 5000, createdAt: 2 })]);
+    assert.deepEqual([await other.removeEntry('e1'), await other.removeEntry('e1')], [true, false]);
+    await other.close();
+  });
+
+  promise("an agent leaves with its entries and tokens, and with nobody else's", async ({ store }) => {
+    await store.putAgent(agent);
+    await store.putEntry(entry('e1'));
+    await store.putEntry(entry('e2', { kind: 'resource' }));
+    await store.addAgentToken(token('h1'));
+    assert.deepEqual([await store.removeAgent('clerk'), await store.removeAgent('clerk')], [true, false]);
+    assert.deepEqual(
+      (await store.entries()).map(({ id }) => id),
+      ['e2'],
+    );
+    assert.equal(await store.takeAgentToken('h1', 1), undefined);
+  });
+
+  promise('[I5] a token for a host is taken once, and not from when it expires', async ({ store }) => {
+    await store.addAgentToken(token('h1'));
+    await store.addAgentToken(token('h2'));
+    const both = await Promise.all([store.takeAgentToken('h1', 9), store.takeAgentToken('h1', 9)]);
+    assert.deepEqual(
+      both.filter((taken) => taken !== undefined),
+      [token('h1')],
+    );
+    assert.equal(await store.takeAgentToken('h2', 10), undefined);
+    assert.equal(await store.takeAgentToken('h2', 9), undefined, 'an expired one is gone too');
+  });
+
+  promise('postures are those of runs that have not ended, replaced as a whole', async ({ store }) => {
+    await store.addRun(run('r1'));
+    await store.addRun(run('r2'));
+    await store.putPosture(posture({ entryId: 'e1' }));
+    await store.putPosture(posture({ composition: { prompt: 'x' }, drift: ['prompt'] }));
+    await store.putPosture(posture({ runId: 'r2' }));
+    await store.endRun('r2', 5);
+    assert.deepEqual(await store.postures(), [posture({ composition: { prompt: 'x' }, drift: ['prompt'] })]);
+    await assert.rejects(store.putPosture(posture({ runId: 'nobody' })), { code: 'CORDON-9004' });
+  });
+}
+
 function state(promise: Promises): void {
+  promise('[I6] what is revoked stays so until its end, the longer of two, and across reopening', async ({ store, reopen }) => {
+    const row = (kind: 'run' | 'token', until: number, at = 1): RevocationRow => ({ kind, id: 'x', at, until, actor: 'op', reason: 'why' });
+    await store.addRevocation(row('run', 10));
+    await store.addRevocation(row('token', 20, 2));
+    await store.addRevocation(row('token', 15, 3));
+    await store.addRevocation(row('run', 12, 4));
+    await store.close();
+    const again = await reopen();
+    assert.deepEqual(await again.activeRevocations(11), [row('run', 12), row('token', 20, 2)]);
+    assert.deepEqual(await again.activeRevocations(12), [row('token', 20, 2)]);
+    assert.deepEqual(await again.activeRevocations(20), []);
+    await again.addRevocation(row('run', 40, 30));
+    assert.deepEqual(await again.activeRevocations(0), [row('run', 40, 30)]);
+    await again.close();
+  });
+
   promise('the level of an agent is the last one written, even with the clock set back', async ({ store }) => {
     const change = (agent: string, level: Level, at: number): LevelChange => ({
       agent,

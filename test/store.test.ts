@@ -191,7 +191,7 @@ inDirectory('a full disk refuses the write, keeps what was acknowledged, and the
     await put();
     const { length } = await store.listDecisions({ limit: 1000 });
     console.log(JSON.stringify({ kept, length, refusals }));`;
-  const { stdout } = await run('sh', ['-c', 'ulimit -f 1000; exec "$0" --input-type=module -e "$1"', process.execPath, source]);
+  const { stdout } = await run('sh', ['-c', 'ulimit -f 2000; exec "$0" --input-type=module -e "$1"', process.execPath, source]);
   // oxlint-disable-next-line typescript/no-unsafe-assignment -- written by the child above
   const { kept, length, refusals }: FullDisk = JSON.parse(stdout);
   assert.ok(kept > 10);

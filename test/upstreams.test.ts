@@ -112,8 +112,17 @@ async function reach(t: TestContext, server: Server): Promise<McpUpstream> {
   const origin = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const credentials = (): Credentials => ({ generation: 1, chain: '', privateKey: '', bundle: '' });
   const trustDomain = parseTrustDomain('test.example');
-  const channel = createChannel({ origin, expect: undefined, trustDomain, credentials, now: Date.now, connectMs: 200, answerMs: 5_000 });
-  const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client });
+  const channel = createChannel({
+    origin,
+    expect: undefined,
+    trustDomain,
+    credentials,
+    isRevoked: () => false,
+    now: Date.now,
+    connectMs: 200,
+    answerMs: 5_000,
+  });
+  const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client, takesTxnToken: false });
   t.after(() => upstream.close().then(() => server.close()));
   return upstream;
 }

@@ -1,14 +1,14 @@
 // The control API as this machine's operator: mTLS with the credentials that a running Cordon keeps in its data directory. Whoever
 // answers must be the control plane of that same Cordon.
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as z from 'zod';
 import { isIssuedBy, readCertificate } from '../crypto/certificate.ts';
+import { dersOf } from '../crypto/der.ts';
 import type { Level } from '../domain/access.ts';
 import { isCode } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type Json, type JsonObject } from '../domain/json.ts';
 import { errorCodeOf, Refusal, type RefusalDetail } from '../domain/refusal.ts';
-import { checkPeer, createAgent } from '../sdk/channel.ts';
+import { createAgent } from '../sdk/channel.ts';
+import { readCredentials, WRITTEN_ANEW, type Credentials, type CredentialsPlace } from './credentials.ts';
 import { asFailure, Failure } from './errors.ts';
 import { REPLIES, type ReplyName, type ReplyOf } from './replies.ts';
 
@@ -31,6 +31,8 @@ export interface Question {
   readonly action: string;
   readonly resource: string;
   readonly input: JsonObject;
+  /** For whom, and within what: `user`, `issuer`, `groups`, `mandate`. */
+  readonly onBehalf?: JsonObject & { readonly user: string };
   /** Policies to decide with in place of those that are enforced. */
   readonly draft?: JsonObject;
 }
@@ -57,9 +59,36 @@ export interface Client {
   policyDiff(question: JsonObject): Promise<Reply<'diff'>>;
   policySuggest(question: JsonObject): Promise<Reply<'suggestion'>>;
   blast(question: JsonObject): Promise<Reply<'blast'>>;
+  ca(): Promise<Reply<'ca'>>;
+  federation(): Promise<Reply<'federation'>>;
+  refreshFederated(domain: string): Promise<Reply<'federatedDomain'>>;
+  rotateKey(order: JsonObject): Promise<Reply<'rotation'>>;
   acceptResource(resource: string): Promise<Reply<'pin'>>;
-  startRun(kind: 'agent' | 'resource', name: string): Promise<Reply<'run'>>;
+  /** `seen`: what the launcher saw of what it is about to start. */
+  startRun(kind: 'agent' | 'resource', name: string, seen: JsonObject): Promise<Reply<'run'>>;
+  agent(name: string): Promise<Reply<'agent'>>;
+  register(order: JsonObject): Promise<Reply<'registration'>>;
+  deleteAgent(name: string, reason: string, dryRun: boolean): Promise<Reply<'removal'>>;
+  deleteEntry(name: string, id: string, reason: string): Promise<Reply<'entryRemoval'>>;
+  approveRun(agent: string, run: string, reason: string): Promise<Reply<'posture'>>;
+  /** `ttl`: milliseconds. */
+  makeAgentToken(name: string, ttl: number): Promise<Reply<'agentToken'>>;
+  /** The Workload API for what the process `launcher` starts. */
+  openSocket(run: string, launcher: number): Promise<Reply<'socket'>>;
   endRun(run: string): Promise<Reply<'ended'>>;
+  verifyDelegation(token: string): Promise<Reply<'delegation'>>;
+  revoke(order: JsonObject): Promise<Reply<'revocation'>>;
+  whoami(): Promise<Reply<'whoami'>>;
+  operators(): Promise<Reply<'operators'>>;
+  putOperator(name: string, role: string): Promise<Reply<'operator'>>;
+  removeOperator(name: string): Promise<Reply<'operator'>>;
+  /** `role`: makes a new operator, or changes the role of one. */
+  inviteOperator(name: string, role?: string): Promise<Reply<'invite'>>;
+  /** Those that wait for a second person, and those that did. */
+  orders(): Promise<Reply<'orders'>>;
+  decideOrder(id: string, how: 'approve' | 'refuse'): Promise<Reply<'order'>>;
+  breakGlass(reason: string, minutes: number): Promise<Reply<'glass'>>;
+  reviewGlass(id: string): Promise<Reply<'reviewed'>>;
   close(): Promise<void>;
 }
 
@@ -71,8 +100,9 @@ const LONG_TIMEOUT_MS = 60_000;
 type Method = 'GET' | 'POST' | 'DELETE';
 
 /** @throws Failure `unreachable` when no Cordon ran here, `login` when its credentials are not for this user */
-export async function openClient(data: string): Promise<Client> {
-  const own = await readCredentials(data);
+export async function openClient(place: CredentialsPlace): Promise<Client> {
+  const { data } = place;
+  const own = await readCredentials(place);
   const origin = new URL(own.control);
   const agent = createAgent({ bundle: own.bundle, expect: 'control', own });
 
@@ -86,6 +116,7 @@ export async function openClient(data: string): Promise<Client> {
         signal: AbortSignal.timeout(timeoutMs),
       });
       const json = parseJson(new Uint8Array(await response.body.arrayBuffer()), BOUNDS);
+      if (isJsonObject(json) && response.statusCode === 202) throw held(json);
       if (!isJsonObject(json) || response.statusCode !== 200) throw problemOf(json);
       return { json, value: readAnswer(form, json) };
     } catch (error) {
@@ -114,9 +145,32 @@ export async function openClient(data: string): Promise<Client> {
     policyDiff: (question) => ask(REPLIES.diff, 'POST', '/v1/policies/diff', question, LONG_TIMEOUT_MS),
     policySuggest: (question) => ask(REPLIES.suggestion, 'POST', '/v1/policies/suggest', question, LONG_TIMEOUT_MS),
     blast: (question) => ask(REPLIES.blast, 'POST', '/v1/blast', question, LONG_TIMEOUT_MS),
+    federation: () => ask(REPLIES.federation, 'GET', '/v1/federation'),
+    refreshFederated: (domain) => ask(REPLIES.federatedDomain, 'POST', `/v1/federation/${at(domain)}/refresh`, {}),
+    ca: () => ask(REPLIES.ca, 'GET', '/v1/ca'),
+    rotateKey: (order) => ask(REPLIES.rotation, 'POST', '/v1/ca/rotate', order),
     acceptResource: (resource) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, {}),
-    startRun: (kind, name) => ask(REPLIES.run, 'POST', '/v1/runs', { kind, name }),
+    startRun: (kind, name, launcher) => ask(REPLIES.run, 'POST', '/v1/runs', { kind, name, launcher }),
+    agent: (name) => ask(REPLIES.agent, 'GET', `/v1/agents/${at(name)}`),
+    register: (order) => ask(REPLIES.registration, 'POST', '/v1/agents', order),
+    deleteAgent: (name, reason, dryRun) =>
+      ask(REPLIES.removal, 'DELETE', `/v1/agents/${at(name)}?dry_run=${String(dryRun)}&reason=${at(reason)}`, undefined, LONG_TIMEOUT_MS),
+    deleteEntry: (name, id, reason) => ask(REPLIES.entryRemoval, 'DELETE', `/v1/entries/${at(id)}?name=${at(name)}&reason=${at(reason)}`),
+    approveRun: (name, run, reason) => ask(REPLIES.posture, 'POST', `/v1/agents/${at(name)}/approve`, { run, reason }),
+    makeAgentToken: (name, ttl) => ask(REPLIES.agentToken, 'POST', `/v1/agents/${at(name)}/tokens`, { ttl }),
+    openSocket: (run, launcher) => ask(REPLIES.socket, 'POST', `/v1/runs/${at(run)}/socket`, { launcher }),
+    verifyDelegation: (token) => ask(REPLIES.delegation, 'POST', '/v1/delegations/verify', { token }),
+    revoke: (order) => ask(REPLIES.revocation, 'POST', '/v1/revocations', order),
     endRun: (run) => ask(REPLIES.ended, 'DELETE', `/v1/runs/${at(run)}`),
+    whoami: () => ask(REPLIES.whoami, 'GET', '/v1/whoami'),
+    operators: () => ask(REPLIES.operators, 'GET', '/v1/operators'),
+    putOperator: (name, role) => ask(REPLIES.operator, 'POST', '/v1/operators', { name, role }),
+    removeOperator: (name) => ask(REPLIES.operator, 'DELETE', `/v1/operators/${at(name)}`),
+    inviteOperator: (name, role) => ask(REPLIES.invite, 'POST', '/v1/operators/invite', { name, ...(role === undefined ? {} : { role }) }),
+    orders: () => ask(REPLIES.orders, 'GET', '/v1/orders'),
+    decideOrder: (id, how) => ask(REPLIES.order, 'POST', `/v1/orders/${at(id)}/${how}`, {}, LONG_TIMEOUT_MS),
+    breakGlass: (reason, minutes) => ask(REPLIES.glass, 'POST', '/v1/break-glass', { reason, minutes }),
+    reviewGlass: (id) => ask(REPLIES.reviewed, 'POST', `/v1/break-glass/${at(id)}/review`, {}),
     close: () => agent.destroy(),
   };
 }
@@ -147,6 +201,14 @@ function problemOf(json: Json): Failure {
   return asFailure(new Refusal(code, message, { ...withoutUndefined(seen), ...(first === undefined ? {} : { fix: first.cmd }) }));
 }
 
+/** An order that is not carried out before a second person approves it. */
+function held(json: JsonObject): Failure {
+  const id = typeof json['id'] === 'string' ? json['id'] : '';
+  return new Failure('no', `the order \`${id}\` waits for a second person; nothing has changed yet`, {
+    fix: [`another operator approves it: \`cordon order approve ${id}\``, 'see what waits: `cordon order list`'],
+  });
+}
+
 const withoutUndefined = ({ observed, expected }: { observed?: string | undefined; expected?: string | undefined }): RefusalDetail => ({
   ...(observed === undefined ? {} : { observed }),
   ...(expected === undefined ? {} : { expected }),
@@ -159,55 +221,6 @@ const problem = z.object({
   expected: z.string().optional(),
   fix: z.array(z.object({ cmd: z.string() })).default([]),
 });
-
-const credentials = z.object({
-  chain: z.string(),
-  privateKey: z.string(),
-  bundle: z.string(),
-  control: z.url({ protocol: /^https$/ }),
-  pid: z.number().optional(),
-});
-
-type Credentials = z.infer<typeof credentials>;
-
-async function readCredentials(data: string): Promise<Credentials> {
-  const path = join(data, 'operator', 'credentials.json');
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    const code = errorCodeOf(cause);
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
-      const fix = ['run this as the user that runs `cordon up`'];
-      throw new Failure('login', `the operator's credentials cannot be read`, { observed: `\`${path}\` ${String(code)}`, fix, cause });
-    }
-    const fix = ['start one here: `cordon up`', 'name its data directory: `--data DIR`, or CORDON_DATA'];
-    throw new Failure('unreachable', `no Cordon has run with the data directory \`${data}\``, {
-      observed: `\`${path}\` is not there`,
-      fix,
-      cause,
-    });
-  }
-  const own = parseCredentials(bytes, path);
-  const stranger = checkPeer(Buffer.from(own.chain), 'operator');
-  if (stranger === undefined) return own;
-  throw new Failure('login', 'the credentials are not those of an operator', {
-    observed: stranger instanceof Refusal ? (stranger.observed ?? stranger.message) : `\`${path}\``,
-    expected: 'an SVID of kind `operator`',
-    fix: [WRITTEN_ANEW],
-    cause: stranger,
-  });
-}
-
-const WRITTEN_ANEW = 'restart `cordon up`: it writes them anew';
-
-function parseCredentials(bytes: Uint8Array, path: string): Credentials {
-  try {
-    return credentials.parse(parseJson(bytes, { maxBytes: 65_536, maxDepth: 4 }));
-  } catch (cause) {
-    throw new Failure('login', "the operator's credentials are damaged", { observed: `\`${path}\``, fix: [WRITTEN_ANEW], cause });
-  }
-}
 
 /** Nothing answered, something else did, or our credentials were turned away: which of them it was. */
 function connectionFailure(error: unknown, own: Credentials, data: string): Failure {
@@ -243,8 +256,7 @@ function connectionFailure(error: unknown, own: Credentials, data: string): Fail
 
 /** A server that does not know the issuer closes the connection without a word. */
 function isOfBundle({ chain, bundle }: Credentials): boolean {
-  const certificates = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return certificates.some((certificate) => isIssuedBy(certificate, bundle));
+  return dersOf(chain).some((certificate) => dersOf(bundle).some((root) => isIssuedBy(certificate, root)));
 }
 
 const unreachable = (message: string, cause: unknown, detail: { observed: string; fix: readonly string[] }): Failure =>

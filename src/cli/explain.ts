@@ -43,7 +43,7 @@ export function renderWhy(paint: Paint, { record, seq, explanation, explained_wi
   const { id, ts, mode, pep, policy, shadow } = record;
   const lines = [headline(paint, record, [id, ts, mode, pep.id]), `  ${who(record)}`];
   lines.push(...labelled(paint, 'wanted', [wanted(record)]));
-  lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation));
+  lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation), ...gateLines(paint, record.gates));
   if (shadow !== undefined) lines.push(...shadowLines(paint, { ...shadow, ...shadow.policy }));
   if (since !== undefined)
     lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
@@ -66,11 +66,13 @@ export function shadowLines(paint: Paint, { verdict, code, version, determining 
   return labelled(paint, 'shadow', [`version ${version} would ${WOULD[verdict] ?? plain(verdict)}${why}${by}; nothing came of it`]);
 }
 
-function who({ principal, claimed }: DecisionRecord): string {
+function who({ principal, claimed, on_behalf_of: user, chain }: DecisionRecord): string {
   if (principal === undefined) {
     return claimed === undefined ? 'nobody: no identity was proven' : `unproven: the certificate claims ${plain(claimed)}`;
   }
-  return `${plain(nameOf(principal))} (${plain(principal)})`;
+  const hops = chain === undefined ? [] : [user ?? 'nobody', ...chain.map(({ sub }) => nameOf(sub))];
+  const through = hops.length === 0 ? '' : `  chain ${hops.map((hop) => plain(hop, 80)).join(' > ')}`;
+  return `${plain(nameOf(principal))} (${plain(principal)})${user === undefined ? '' : `  for ${plain(user, 80)}`}${through}`;
 }
 
 export const nameOf = (spiffeId: string): string => spiffeId.replace('spiffe://', '').split('/')[2] ?? spiffeId;
@@ -81,6 +83,15 @@ function wanted({ action, resource, segment, args }: DecisionRecord): string {
   const from = segment?.src;
   const to = segment?.dst;
   return `${what}${digest}${from === undefined && to === undefined ? '' : `   segment ${plain(from ?? '?')} > ${plain(to ?? '?')}`}`;
+}
+
+/** What each gate said: of a call on behalf of a user, where three are asked. */
+export function gateLines(paint: Paint, gates: DecisionRecord['gates']): readonly string[] {
+  const said = Object.entries(gates ?? {}).map(([gate, { verdict, determining }]) => {
+    const by = determining.length === 0 ? '' : ` by ${determining.map((policy) => plain(policy)).join(', ')}`;
+    return `${plain(gate)} ${plain(verdict)}${by}`;
+  });
+  return labelled(paint, 'gates', said.length === 0 ? [] : [said.join('   ')]);
 }
 
 interface Outcome {

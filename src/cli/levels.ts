@@ -6,10 +6,10 @@ import type { Client } from './client.ts';
 import type { Context } from './context.ts';
 import { EXIT, Failure } from './errors.ts';
 import { labelled } from './explain.ts';
+import { pepLines, receiptLines } from './observed.ts';
 import type { Mark, Paint } from './paint.ts';
 import type { ReplyOf } from './replies.ts';
-import { table } from './table.ts';
-import { count, duration, several } from './units.ts';
+import { duration, several } from './units.ts';
 import { plain } from './untrusted.ts';
 
 export interface LevelOrder {
@@ -52,7 +52,7 @@ export function unknownAgent(name: string, names: readonly string[]): Failure {
   return new Failure('usage', `no agent is registered as \`${name}\``, {
     code: 'CORDON-1014',
     expected: names.length === 0 ? 'agents in cordon.yaml; there are none' : `one of: ${names.slice(0, 20).join(', ')}`,
-    fix: near.length === 0 ? ['list them: `cordon agents`'] : near.map((each) => `did you mean \`${each}\`?`),
+    fix: near.length === 0 ? ['list them: `cordon agent list`'] : near.map((each) => `did you mean \`${each}\`?`),
   });
 }
 
@@ -60,7 +60,7 @@ export function unknownAgent(name: string, names: readonly string[]): Failure {
 function assertDirection({ agent, level, act }: LevelOrder, now: Level): void {
   const step = LEVELS.indexOf(level) - LEVELS.indexOf(now);
   if (step === 0) {
-    throw new Failure('conflict', `\`${agent}\` is at level \`${now}\` already`, { fix: ['nothing to do; see `cordon agents`'] });
+    throw new Failure('conflict', `\`${agent}\` is at level \`${now}\` already`, { fix: ['nothing to do; see `cordon agent list`'] });
   }
   if (act === 'off' ? step > 0 : step < 0) return;
   const other =
@@ -88,27 +88,14 @@ function render(paint: Paint, value: Levelled, undo: string, agent: AgentRow): r
   const [mark, words] = STATUS[value.status];
   const cut = value.status === 'contained' && value.level === 'off' ? ` in ${duration(value.cutMs)}` : '';
   const head = `${paint.mark(mark)} ${paint('bold', plain(value.agent))} is at level \`${value.level}\`, was \`${value.before}\`: ${words}${cut}`;
-  const peps = value.peps.map((pep) => [paintedMark(paint, pep.remaining === 0 ? 'v' : 'x'), pep.pep, observed(value, pep)] as const);
-  const { log, seq, leafHash } = value.receipt;
+  const did = value.level === 'off' ? 'silent' : value.status === 'released' ? 'released' : 'applied';
   return [
     head,
-    ...table(peps),
+    ...pepLines(paint, value.peps, did, value.level === 'off' ? 'no open connection, no open call' : ''),
     ...labelled(paint, 'undo', [undo]),
-    ...labelled(paint, 'log', [`${plain(log)} seq ${count(seq)}  leaf ${plain(leafHash).slice(0, 12)}..`]),
+    ...receiptLines(paint, value.receipt),
     ...(value.status === 'released' ? labelled(paint, 'next', [nextRun(agent)]) : []),
   ];
-}
-
-const paintedMark = (paint: Paint, mark: Mark) => [mark, () => paint.mark(mark)] as const;
-
-function observed({ level, status }: Levelled, { silentMs, connections, calls, remaining }: Levelled['peps'][number]): string {
-  if (remaining > 0) return `NOT SILENT  ${several(remaining, 'connection or call', 'connections or calls')} still open`;
-  const did = level === 'off' ? 'silent' : status === 'released' ? 'released' : 'applied';
-  const seen = [connections > 0 ? several(connections, 'connection') : '', calls > 0 ? `${several(calls, 'call')} cut` : ''].filter(
-    (text) => text !== '',
-  );
-  const what = seen.length > 0 ? seen.join(', ') : level === 'off' ? 'no open connection, no open call' : '';
-  return `${did} ${duration(silentMs)}  ${what}`.trimEnd();
 }
 
 /** While an agent is off its SVIDs are not renewed, so a run may have ended by itself. */

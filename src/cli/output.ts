@@ -35,7 +35,7 @@ export function createOutput({ json, quiet, noColor }: Settings): Output {
   };
 }
 
-/** A reader that goes away (`cordon agents | head -1`) is no error. */
+/** A reader that goes away (`cordon agent list | head -1`) is no error. */
 export function endWithReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -3,13 +3,19 @@ import { Command, CommanderError } from 'commander';
 import { addGlobalOptions } from './context.ts';
 import { EXIT } from './errors.ts';
 import { showExamples, usageFailure } from './usage.ts';
-import { agentsCommand } from './commands/agents.ts';
+import { agentCommand } from './commands/agent.ts';
 import { auditCommand } from './commands/audit.ts';
 import { blastCommand } from './commands/blast.ts';
+import { caCommand } from './commands/ca.ts';
 import { canCommand } from './commands/can.ts';
+import { delegationCommand } from './commands/delegation.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { federationCommand } from './commands/federation.ts';
 import { initCommand } from './commands/init.ts';
+import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { offCommand } from './commands/off.ts';
+import { operatorCommand } from './commands/operator.ts';
+import { orderCommand } from './commands/order.ts';
 import { policyCommand } from './commands/policy.ts';
 import { releaseCommand } from './commands/release.ts';
 import { resourceCommand } from './commands/resource.ts';
@@ -26,16 +32,24 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   upCommand,
   runCommand,
   statusCommand,
-  agentsCommand,
+  agentCommand,
   whoisCommand,
   canCommand,
   blastCommand,
   whyCommand,
   offCommand,
   releaseCommand,
+  delegationCommand,
   policyCommand,
   resourceCommand,
+  caCommand,
+  federationCommand,
   auditCommand,
+  loginCommand,
+  logoutCommand,
+  whoamiCommand,
+  operatorCommand,
+  orderCommand,
   doctorCommand,
   versionCommand,
 ];

@@ -41,6 +41,7 @@ function annotated(explanation: Explanation | undefined): readonly Remedy[] {
 function nearest(code: Code | undefined, explanation: Explanation | undefined): readonly Remedy[] {
   const [near] = explanation?.nearest ?? [];
   if (near === undefined) return [];
+  if (code === 'CORDON-3019') return [{ type: 'alternative', text: `stay within \`${near.failedClause}\` of ${near.policy}` }];
   const text = `send arguments for which \`${near.failedClause}\` holds`;
   return [
     ...(code === 'CORDON-3005' ? [{ type: 'alternative', text } as const] : []),
@@ -95,6 +96,7 @@ const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
       file: 'cordon.yaml',
     },
   ],
+  'CORDON-3019': () => [{ type: 'alternative', text: CODES['CORDON-3019'].fix }],
   'CORDON-4002': release,
   'CORDON-4004': release,
   'CORDON-9006': () => mend,

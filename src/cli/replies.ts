@@ -2,7 +2,12 @@
 import * as z from 'zod';
 import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
+import { AGENT_REPLIES } from './replies-agents.ts';
 import { ANALYSIS_REPLIES } from './replies-analysis.ts';
+import { DELEGATION_REPLIES } from './replies-delegation.ts';
+import { FEDERATION_REPLIES } from './replies-federation.ts';
+import { OPERATOR_REPLIES } from './replies-operators.ts';
+import { CONTAINED, OBSERVED } from './replies-observed.ts';
 
 const level = z.enum(LEVELS);
 
@@ -39,6 +44,8 @@ const explanation = z.object({
   ),
 });
 
+const gates = z.record(z.string(), z.object({ verdict: z.string(), determining: z.array(z.string()) }));
+
 const engineErrors = z.array(z.object({ policy: z.string(), message: z.string() }));
 
 const record = z.object({
@@ -50,12 +57,17 @@ const record = z.object({
   reason: z.string().optional(),
   pep: z.object({ id: z.string() }),
   principal: z.string().optional(),
+  on_behalf_of: z.string().optional(),
+  chain: z.array(z.object({ sub: z.string() })).optional(),
+  txn: z.string().optional(),
+  mandate: z.object({ digest: z.string() }).optional(),
   claimed: z.string().optional(),
   action: z.string(),
   resource: z.string(),
   segment: z.object({ src: z.string().optional(), dst: z.string().optional() }).optional(),
   args: z.object({ digest: z.string() }).optional(),
   gate: z.string().optional(),
+  gates: gates.optional(),
   policy: z.object({ version: z.number(), bundle_hash: z.string().optional(), determining: z.array(z.string()) }),
   errors: engineErrors.optional(),
   level: z.string().optional(),
@@ -72,6 +84,7 @@ const decision = z.object({
   verdict: z.string(),
   code: z.string().optional(),
   gate: z.string().optional(),
+  gates: gates.optional(),
   reason: z.string().optional(),
   errors: engineErrors,
   determining: z.array(z.string()),
@@ -148,6 +161,16 @@ const tests = z.object({
   ),
 });
 
+const key = z.object({
+  use: z.enum(['root', 'intermediate', 'jwt', 'sts']),
+  id: z.string(),
+  stage: z.enum(['prepared', 'active', 'old']),
+  since: z.number(),
+  notBefore: z.number().optional(),
+  notAfter: z.number().optional(),
+  next: z.object({ step: z.string(), from: z.number() }).optional(),
+});
+
 export const REPLIES = {
   status: z.object({
     trustDomain: z.string(),
@@ -212,18 +235,8 @@ export const REPLIES = {
     agent: z.string(),
     before: level,
     level,
-    status: z.enum(['contained', 'partial', 'not_contained', 'released']),
-    peps: z.array(
-      z.object({
-        pep: z.string(),
-        connections: z.number(),
-        calls: z.number(),
-        remaining: z.number(),
-        silentMs: z.number(),
-      }),
-    ),
-    cutMs: z.number(),
-    receipt: z.object({ log: z.string(), seq: z.number(), leafHash: z.string() }),
+    status: z.enum([...CONTAINED, 'released']),
+    ...OBSERVED,
   }),
   doctor: z.object({
     checks: z.array(
@@ -255,10 +268,18 @@ export const REPLIES = {
     unaccepted: z.array(z.string()).optional(),
     tests: tests.optional(),
   }),
+  ca: z.object({ trustDomain: z.string(), now: z.number(), sequence: z.number(), keys: z.array(key), bundle: z.string() }),
+  rotation: z.object({ status: z.enum(['done', 'unchanged', 'too_early']), from: z.number().optional(), keys: z.array(key) }),
   pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
   run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),
+  /** `socket`: null where there can be none. */
+  socket: z.object({ run: z.string(), socket: z.string().nullable() }),
   ended: z.object({ run: z.string(), ended: z.boolean() }),
+  ...AGENT_REPLIES,
   ...ANALYSIS_REPLIES,
+  ...OPERATOR_REPLIES,
+  ...FEDERATION_REPLIES,
+  ...DELEGATION_REPLIES,
 } as const;
 
 export type ReplyName = keyof typeof REPLIES;

@@ -10,9 +10,15 @@ import { serveAuthzen } from './authzen.ts';
 import { keyDoor, svidDoor } from './authzen-peps.ts';
 import { checkRole, readCaller, type Role } from './caller.ts';
 import type { Control } from './control.ts';
+import { BUNDLE_PATH, bundleText } from './federation/routes.ts';
+import { assertionDoor, mtlsDoor } from './oauth/client.ts';
+import { serveOauth } from './oauth/serve.ts';
 import { refusalOf, sendProblem } from './problem.ts';
 import type { RouteRow } from './route.ts';
 import { ROUTES, join } from './routes.ts';
+import { attest } from './routes-agents.ts';
+import { LOGIN_ROUTES } from './routes-operators.ts';
+import { holdFor } from './routes-orders.ts';
 
 /** Bytes. */
 const MAX_BODY = 262_144;
@@ -54,6 +60,7 @@ export function createControlApi(control: Control, own: TlsMaterial): Api {
   }
   app.get<Parts>('/v1/decisions/watch', (request, reply) => watch(control, request, reply));
   serveAuthzen(app, control, svidDoor(control));
+  serveOauth(app, control, mtlsDoor(control));
   return apiOf(app, true);
 }
 
@@ -61,13 +68,19 @@ export function createControlApi(control: Control, own: TlsMaterial): Api {
 export function createIdentityApi(control: Control, own: TlsMaterial): Api {
   const app = server(own, false);
   app.post<Parts>('/v1/join', async (request, reply) => sendJson(reply, await recorded(control, () => join(control, request.body))));
+  app.post<Parts>('/v1/attest', async (request, reply) => sendJson(reply, await attest(control, request.body)));
+  for (const [path, answer] of LOGIN_ROUTES) {
+    app.post<Parts>(path, async (request, reply) => sendJson(reply, await recorded(control, () => answer(control, request.body), path)));
+  }
   app.get('/v1/bundle', (_request, reply) => reply.type('application/x-pem-file').send(control.issuer.bundle));
+  app.get(BUNDLE_PATH, (_request, reply) => reply.type('application/json').send(bundleText(control.authority)));
   app.get('/healthz', (_request, reply) => reply.send({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     const { ready } = await control.status();
     return reply.code(ready ? 200 : 503).send({ ready });
   });
   if (control.config.authzen.peps.some(({ key }) => key !== undefined)) serveAuthzen(app, control, keyDoor(control));
+  serveOauth(app, control, assertionDoor(control));
   return apiOf(app, false);
 }
 
@@ -107,7 +120,10 @@ const sendJson = (reply: FastifyReply, answer: Json): FastifyReply => reply.type
 async function handle(control: Control, row: RouteRow, request: Request, reply: FastifyReply): Promise<FastifyReply> {
   const caller = admit(control, request, row.role);
   const body = isJsonObject(request.body) ? request.body : {};
-  return sendJson(reply, await row.handle(control, caller, { ...body, ...request.query, ...request.params }));
+  const input = { ...body, ...request.query, ...request.params };
+  const held = await holdFor(control, row, caller, input);
+  if (held !== undefined) return sendJson(reply.code(202), held);
+  return sendJson(reply, await row.handle(control, caller, input));
 }
 
 /** The caller, in the role that the route asks for; who is not is on record. @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012, -1014 */
@@ -115,7 +131,7 @@ function admit(control: Control, request: Request, role: Role): SvidFacts {
   let caller: SvidFacts | undefined;
   try {
     caller = readCaller(request.raw.socket, control.config.trustDomain, control.now());
-    checkRole(caller, role);
+    checkRole(caller, role, (name) => control.operators.directory.roleOf(name));
     return caller;
   } catch (error) {
     const refusal = asRefusal(error, 'CORDON-1006', 'SVID malformed');
@@ -125,19 +141,19 @@ function admit(control: Control, request: Request, role: Role): SvidFacts {
 }
 
 /** An attempt to join that is refused is on record too, unless it was no attempt but noise. */
-async function recorded<T>(control: Control, work: () => Promise<T>): Promise<T> {
+async function recorded<T>(control: Control, work: () => Promise<T>, path = '/v1/join'): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const refusal = refusalOf(error);
-    if (refusal.row.kind === 'identity') control.refused({ refusal, caller: undefined, action: 'control/POST /v1/join' });
+    if (refusal.row.kind === 'identity') control.refused({ refusal, caller: undefined, action: `control/POST ${path}` });
     throw refusal;
   }
 }
 
 /** Every decision from now on, one JSON object a line, until the client goes, does not read, or its certificate expires. */
 function watch(control: Control, request: Request, reply: FastifyReply): void {
-  const caller = admit(control, request, 'operator');
+  const caller = admit(control, request, 'viewer');
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });

@@ -40,7 +40,8 @@ export const svidDoor = (control: Control): AuthzenDoor => ({
 function pepOfSvid(control: Control, caller: SvidFacts | undefined): AuthzenPep {
   if (caller === undefined) throw new Refusal('CORDON-1001', 'no client certificate');
   const { id, kind, name, run } = caller.workload;
-  if (kind === 'operator') return { name: `operator/${name}`, mayAsk: () => true, speaksFor: () => true, speaks: true };
+  if (kind === 'operator' && control.operators.directory.roleOf(name) !== undefined)
+    return { name: `operator/${name}`, mayAsk: () => true, speaksFor: () => true, speaks: true };
   const known = control.config.authzen.peps.find(({ workload }) => workload?.kind === kind && workload.name === name);
   if (known === undefined) throw new Refusal('CORDON-1014', 'no PEP is registered for this workload', { observed: id, fix: REGISTER });
   if (kind === 'agent') mustLive(control, name, run);

@@ -2,16 +2,13 @@
 // INVARIANT I7: an agent is refused on every operator route, whatever it sends.
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { roleHolds, type OperatorRole } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { TrustDomain } from '../domain/spiffe-id.ts';
 import { checkLifetime, readSvid, type SvidFacts } from '../identity/svid.ts';
 
-export type Role = 'operator' | 'workload';
-
-const KINDS: Readonly<Record<Role, readonly string[]>> = {
-  operator: ['operator'],
-  workload: ['agent', 'resource'],
-};
+/** What a route asks of its caller: an operator of this role, or a workload about itself. */
+export type Role = OperatorRole | 'workload';
 
 /** `now`: Unix milliseconds. @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012 */
 export function readCaller(socket: Duplex, trustDomain: TrustDomain, now: number): SvidFacts {
@@ -22,8 +19,22 @@ export function readCaller(socket: Duplex, trustDomain: TrustDomain, now: number
   return svid;
 }
 
-/** @throws Refusal CORDON-1014 */
-export function checkRole(svid: SvidFacts, role: Role): void {
-  if (KINDS[role].includes(svid.workload.kind)) return;
-  throw new Refusal('CORDON-1014', `this route is for ${role}s`, { observed: svid.workload.id });
+/** `roleOf`: what an operator is now. @throws Refusal CORDON-1014 */
+export function checkRole(
+  { workload: { id, kind, name } }: SvidFacts,
+  role: Role,
+  roleOf: (operator: string) => OperatorRole | undefined,
+): void {
+  if (role === 'workload') {
+    if (kind === 'agent' || kind === 'resource') return;
+    throw new Refusal('CORDON-1014', 'this route is for workloads', { observed: id });
+  }
+  if (kind !== 'operator')
+    throw new Refusal('CORDON-1014', 'this route is for operators', { observed: id, fix: 'act as an operator: `cordon login`' });
+  const has = roleOf(name);
+  if (has !== undefined && roleHolds(has, role)) return;
+  throw new Refusal('CORDON-1017', has === undefined ? `\`${name}\` is no operator any more` : `this needs the role ${role}`, {
+    observed: has === undefined ? id : `\`${name}\` is ${has}`,
+    expected: role,
+  });
 }

@@ -2,6 +2,7 @@
 import type { AccessRequest, Decision, Explanation, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { Control } from './control.ts';
+import { type OnBehalf, onBehalfOf } from '../policy/on-behalf.ts';
 import type { WhichPolicies } from './policy-sets.ts';
 
 export interface CanQuestion {
@@ -9,6 +10,8 @@ export interface CanQuestion {
   readonly action: string;
   readonly resource: string;
   readonly input: JsonObject;
+  /** For whom the agent would call, and within what. */
+  readonly onBehalf?: OnBehalf;
   /** Policies to decide with in place of those that are enforced. */
   readonly draft?: WhichPolicies;
 }
@@ -20,7 +23,7 @@ export type CanAnswer = {
   readonly explanation?: Explanation;
 };
 
-/** @throws Refusal for a draft that is not admitted */
+/** @throws Refusal for a draft that is not admitted, and for a mandate that is none */
 export async function can(control: Control, question: CanQuestion): Promise<CanAnswer> {
   const { draft } = question;
   const set = draft && (await control.analysis.set(draft, control.publisher.current().world));
@@ -29,13 +32,15 @@ export async function can(control: Control, question: CanQuestion): Promise<CanA
   return { schema: 'cordon.can/v1', allowed: decision.verdict === 'allow', decision, ...why };
 }
 
-function requestOf(control: Control, { agent, action, resource, input }: CanQuestion): AccessRequest {
+function requestOf(control: Control, { agent, action, resource, input, onBehalf }: CanQuestion): AccessRequest {
   const type = typeOf(action, resource);
+  const spiffeId = control.agentId(agent);
   return {
-    subject: { type: 'agent', id: agent, spiffeId: control.agentId(agent) },
+    subject: { type: 'agent', id: agent, spiffeId },
     action: { name: action },
     resource: { type, id: resource },
     context: type === 'mcp_server' ? {} : { input },
+    ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, spiffeId) }),
   };
 }
 

@@ -1,6 +1,10 @@
 // What `cordon.yaml` says once it was read and checked: the registry and the settings of one Cordon.
 import type { Agent, Resource, Segment } from '../domain/registry.ts';
-import type { TrustDomain } from '../domain/spiffe-id.ts';
+import type { TwoPersonRule } from '../domain/operators.ts';
+import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
+import type { RegistrationEntry } from '../identity/registration.ts';
+import type { Person } from './operators/directory.ts';
+import type { ProviderConfig } from './operators/provider.ts';
 
 export interface Address {
   readonly host: string;
@@ -87,6 +91,126 @@ export interface RemotePdpConfig {
   readonly timeoutMs: number;
 }
 
+/** Where the public keys of an issuer come from: a JWK Set in a file or behind a URL; undefined: its own OpenID Connect discovery. */
+export type KeySource = { readonly file: string } | { readonly url: URL };
+
+/** An OpenID Connect issuer of the users' tokens, or an authorization server whose identity assertions (ID-JAG) are accepted. */
+export interface TokenIssuerConfig {
+  /** Stands before the names of its users: `corp/alice`. */
+  readonly name: string;
+  /** Compared byte for byte with `iss`. */
+  readonly issuer: string;
+  readonly keys: KeySource | undefined;
+  /** It is asked for its keys in plain http, on loopback. */
+  readonly plaintext: boolean;
+  /** A PEM file: the private authority behind its TLS certificate. */
+  readonly ca?: string;
+  /** Its users are called by the bare name of their claim. */
+  readonly default: boolean;
+  /** The claim that names the user. */
+  readonly userClaim: string;
+  /** The claim that lists the user's groups. */
+  readonly groupsClaim: string | undefined;
+}
+
+export interface UserIssuerConfig extends TokenIssuerConfig {
+  /** What its tokens must be for. */
+  readonly audience: string;
+}
+
+/** An agent as an authorization server of another domain knows it. */
+export interface TokenClientConfig {
+  /** Issuer of the authorization server. */
+  readonly server: string;
+  readonly agent: string;
+  /** Its `client_id` there. */
+  readonly id: string;
+}
+
+/** The token service. */
+export interface TokensConfig {
+  /** Life of a task token. Milliseconds. */
+  readonly ttl: number;
+  /** Agents between a user and the one that calls, that one included. */
+  readonly maxDepth: number;
+  readonly users: readonly UserIssuerConfig[];
+  readonly trust: readonly TokenIssuerConfig[];
+  /** Only to these is an agent introduced (ID-JAG). */
+  readonly clients: readonly TokenClientConfig[];
+}
+
+/** An issuer, and where its keys are; undefined: where its own discovery document says. */
+export interface KeyOwner {
+  /** Compared byte for byte. */
+  readonly issuer: string;
+  readonly keys: KeySource | undefined;
+  /** Plain http, on a loopback address only. */
+  readonly plaintext?: boolean;
+  /** Of a private authority that signed its TLS certificate; a PEM file. */
+  readonly ca?: string;
+}
+
+/** An issuer whose tokens show who a workload is: a Kubernetes cluster, a CI service. */
+export interface WorkloadIssuerConfig extends KeyOwner {
+  readonly name: string;
+  /** The one audience of its tokens. */
+  readonly audience: string;
+}
+
+/** What a workload has to show before it is given an identity. */
+export interface AttestationConfig {
+  readonly issuers: readonly WorkloadIssuerConfig[];
+  readonly entries: readonly RegistrationEntry[];
+}
+
+/** Who administers, besides the operator of this machine. */
+export interface OperatorsConfig {
+  /** Where people sign in; undefined: nobody is to. */
+  readonly signIn: SignInConfig | undefined;
+  readonly people: readonly Person[];
+  /** Orders that wait for a second person. */
+  readonly twoPersons: readonly TwoPersonRule[];
+  /** Who may break the glass. */
+  readonly breakGlass: readonly string[];
+  /** For how long somebody is signed in. Milliseconds. */
+  readonly session: number;
+}
+
+export interface SignInConfig {
+  readonly listen: Address;
+  /** Of the pages, as browsers see them. */
+  readonly origin: URL;
+  readonly oidc?: Omit<ProviderConfig, 'clientSecret'> & { readonly clientSecret?: SecretSource };
+}
+
+/** A trust domain whose SVIDs are believed, and where its bundle is fetched (SPIFFE Federation §5). */
+export interface FederatedDomainConfig {
+  readonly trustDomain: TrustDomain;
+  readonly url: URL;
+  /** Who must answer there; undefined: a server of the Web PKI (`https_web`). */
+  readonly endpointId?: SpiffeId;
+  /** A PEM file: the private authority behind the certificate of a `https_web` endpoint. */
+  readonly ca?: string;
+  /** A file with the first bundle. */
+  readonly bundle?: string;
+  /** A bundle that could not be refreshed for so long is believed no more. Milliseconds. */
+  readonly maxAge: number;
+}
+
+export interface FederationConfig {
+  readonly domains: readonly FederatedDomainConfig[];
+  /** Local agents by the SPIFFE ID, without run, that they have in another domain. */
+  readonly agents: ReadonlyMap<SpiffeId, string>;
+}
+
+/** The sockets of the SPIFFE Workload API. */
+export interface WorkloadConfig {
+  /** For processes that `cordon run` did not start. `mode`: of its file. */
+  readonly socket?: { readonly path: string; readonly mode: number };
+  /** Directory of the sockets of runs, where it is not in the data directory. */
+  readonly runs?: string;
+}
+
 export interface Config {
   /** Directory that relative paths in the file start from. */
   readonly base: string;
@@ -103,5 +227,10 @@ export interface Config {
   readonly maxStaleness: number;
   readonly limits: Limits;
   readonly authzen: AuthzenConfig;
+  readonly attestation: AttestationConfig;
+  readonly operators: OperatorsConfig;
   readonly pdp: RemotePdpConfig | undefined;
+  readonly tokens: TokensConfig;
+  readonly workload: WorkloadConfig;
+  readonly federation: FederationConfig;
 }

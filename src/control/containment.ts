@@ -4,7 +4,7 @@ import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { Levels } from '../store/ports.ts';
 import type { Observed, Publisher } from './publisher.ts';
 
-export type ContainmentStatus = 'contained' | 'partial' | 'not_contained' | 'released';
+export type ContainmentStatus = 'contained' | 'partial' | 'not_contained';
 
 export interface LevelOrder {
   readonly agent: string;
@@ -18,7 +18,7 @@ export type LevelResult = {
   readonly agent: string;
   readonly before: Level;
   readonly level: Level;
-  readonly status: ContainmentStatus;
+  readonly status: ContainmentStatus | 'released';
   readonly peps: readonly Observed[];
   /** From the order to the last close that was seen, milliseconds. */
   readonly cutMs: number;
@@ -52,7 +52,7 @@ export async function setLevel(parts: ContainmentParts, order: LevelOrder): Prom
   const written = await write(parts, order, actOf(order, before, releases, parts.now()));
   if (written instanceof Refusal && releases) throw written;
   publisher.setLevel(agent, level);
-  const peps = await publisher.contain(agent, since);
+  const peps = await publisher.contain({ kind: 'agent', id: agent }, since);
   if (written instanceof Refusal) throw written;
   const cutMs = Math.max(0, ...peps.map((pep) => pep.silentMs));
   return { agent, before, level, status: releases ? 'released' : statusOf(peps), peps, cutMs, receipt: written };
@@ -72,7 +72,8 @@ async function write({ log, levels, now }: ContainmentParts, order: LevelOrder, 
   }
 }
 
-function statusOf(peps: readonly Observed[]): ContainmentStatus {
+/** Contained only when every PEP is silent. */
+export function statusOf(peps: readonly Observed[]): ContainmentStatus {
   const silent = peps.filter((pep) => pep.remaining === 0).length;
   if (silent === peps.length && peps.length > 0) return 'contained';
   return silent === 0 ? 'not_contained' : 'partial';

@@ -5,10 +5,15 @@ import type { SvidFacts } from '../identity/svid.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { Levels, Store } from '../store/ports.ts';
 import type { AuthzenService } from './authzen-service.ts';
+import type { Attestation } from './attestation.ts';
 import type { Catalog, ResourceState } from './catalog.ts';
 import type { Config } from './config.ts';
 import type { DecisionIndex } from './decisions.ts';
+import type { Federation } from './federation/federation.ts';
 import type { Issuer } from './issuer.ts';
+import type { AuthorityKeeper } from './keys.ts';
+import type { Tokens } from './oauth/tokens.ts';
+import type { OperatorService } from './operators/operators.ts';
 import type { PolicyAnalysis } from './policy-analysis.ts';
 import type { PolicyRollout } from './policy-orders.ts';
 import type { HistoryView, PoliciesView } from './policy-views.ts';
@@ -65,15 +70,29 @@ export type StatusView = {
 
 export type DoctorView = { readonly schema: 'cordon.doctor/v1'; readonly checks: readonly Check[] };
 
+/** The SPIFFE Workload API. */
+export interface WorkloadSockets {
+  /** Opens the socket of a run for what the process `launcher` starts. @returns its path; undefined: there can be none here */
+  openRun(run: string, launcher: number): Promise<string | undefined>;
+  /** Looks at every open stream again; resolves when each has been told what is true now. */
+  refresh(): Promise<void>;
+}
+
 export interface Control {
   readonly config: Config;
   readonly store: Store;
   readonly publisher: Publisher;
   readonly issuer: Issuer;
+  readonly authority: AuthorityKeeper;
+  readonly attestation: Attestation;
+  readonly federation: Federation;
+  readonly workload: WorkloadSockets;
   readonly catalog: Catalog;
   readonly decisions: DecisionIndex;
   readonly levels: Levels;
   readonly authzen: AuthzenService;
+  readonly operators: OperatorService;
+  readonly tokens: Tokens;
   readonly log: { append(record: LogRecord): Receipt };
   /** Unix milliseconds. */
   readonly now: () => number;

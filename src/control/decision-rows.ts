@@ -1,6 +1,7 @@
 // A decision as it is stored for people: the record, its inputs sealed, and why; and the same read back.
 import type { Sealer } from '../crypto/seal.ts';
 import {
+  accessRequestJson,
   isDecisionRecord,
   parseAccessRequest,
   type AccessRequest,
@@ -11,6 +12,7 @@ import {
 import { parseJson, writeJson, type Json } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
+import { explainGates } from '../policy/gates.ts';
 import type { DecisionRow } from '../store/ports.ts';
 
 const INPUT_BOUNDS = { maxBytes: 33_554_432, maxDepth: 100 };
@@ -42,7 +44,7 @@ export function rowOf({ record, receipt, request }: RecordedDecision, explanatio
     ...(record.code === undefined ? {} : { code: record.code }),
     seq: receipt.seq,
     record,
-    ...(request === undefined ? {} : { inputs: sealer.seal(record.id, Buffer.from(writeJson(request))) }),
+    ...(request === undefined ? {} : { inputs: sealer.seal(record.id, Buffer.from(writeJson(accessRequestJson(request)))) }),
     ...(explanation === undefined ? {} : { explanation }),
     ...(shadow === undefined ? {} : { shadow: { version: shadow.policy.version, verdict: shadow.verdict } }),
   };
@@ -52,11 +54,11 @@ export function rowOf({ record, receipt, request }: RecordedDecision, explanatio
 export const requestOf = ({ id, inputs }: DecisionRow, sealer: Sealer): AccessRequest | undefined =>
   inputs && parseAccessRequest(parseJson(sealer.open(id, inputs), INPUT_BOUNDS));
 
-/** Why a request is decided as it is; undefined when it is not known. Costs milliseconds. */
-export function explain(request: AccessRequest, { policies, world }: Snapshot): Explanation | undefined {
+/** Why a request is decided as it is; undefined when it is not known. Costs milliseconds. `at`: when it was, Unix milliseconds. */
+export function explain(request: AccessRequest, { policies, world }: Snapshot, at: number): Explanation | undefined {
   if (policies instanceof Refusal) return undefined;
   try {
-    return policies.explain(request, world);
+    return explainGates(policies, request, world, at);
   } catch {
     return undefined; // an explanation that fails changes no decision; the record says what was decided
   }
@@ -70,5 +72,5 @@ export function readRow(row: DecisionRow, sealer: Sealer, snapshot: Snapshot): E
   if (request === undefined) return { record, seq, explanation, explainedWith: undefined };
   const now = snapshot.policies instanceof Refusal ? undefined : snapshot.policies;
   const explainedWith = now?.hash === record.policy.bundle_hash ? undefined : now?.version;
-  return { record, seq, explanation: explain(request, snapshot), explainedWith };
+  return { record, seq, explanation: explain(request, snapshot, row.at), explainedWith };
 }

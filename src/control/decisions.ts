@@ -100,7 +100,7 @@ class QueuedIndex implements DecisionIndex {
     const rows = batch.map((entry) => {
       const { record, request, snapshot } = entry;
       const why = record.verdict !== 'allow' && request !== undefined && explained++ < EXPLAINED_PER_BATCH;
-      return rowOf(entry, why ? explain(request, snapshot) : undefined, this.#parts.sealer);
+      return rowOf(entry, why ? explain(request, snapshot, Date.parse(record.ts)) : undefined, this.#parts.sealer);
     });
     for (const listener of this.#listeners) for (const row of rows) listener(row);
     await this.#parts.store.putDecisions(rows);

@@ -122,7 +122,9 @@ function subjectOf(wanted: string, world: World): Subject {
   );
   throw new Refusal('CORDON-3003', `no agent, resource or segment is called \`${wanted}\``, {
     fix:
-      near.length === 0 ? 'list them: `cordon agents`, `cordon status`' : `did you mean ${near.map((name) => `\`${name}\``).join(' or ')}?`,
+      near.length === 0
+        ? 'list them: `cordon agent list`, `cordon status`'
+        : `did you mean ${near.map((name) => `\`${name}\``).join(' or ')}?`,
   });
 }
 

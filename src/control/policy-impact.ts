@@ -6,6 +6,7 @@ import type { AccessRequest, Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { World } from '../domain/registry.ts';
 import { segmentsOf } from '../pdp/segments.ts';
+import { decideGates } from '../policy/gates.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { DecisionRow } from '../store/ports.ts';
 import { requestOf } from './decision-rows.ts';
@@ -83,9 +84,9 @@ function replayed(row: DecisionRow, sealer: Sealer, { from, to, world }: ImpactQ
   try {
     const request = requestOf(row, sealer);
     if (request === undefined) return 'skipped';
-    const before = from.decide(request, world);
+    const before = decideGates(from, request, world, row.at);
     if (isGone(before, row)) return 'gone';
-    return { request, before, after: to.decide(request, world) };
+    return { request, before, after: decideGates(to, request, world, row.at) };
   } catch {
     return 'gone'; // what cannot be read or decided any more is counted as such, and stops nothing
   }

@@ -22,7 +22,7 @@ export interface RefusalParts {
 export interface RefusedRequest {
   readonly refusal: Refusal;
   /** Absent when nobody was proven. */
-  readonly caller: SvidFacts | undefined;
+  readonly caller: Pick<SvidFacts, 'workload'> | undefined;
   /** `control/POST /v1/runs` */
   readonly action: string;
 }

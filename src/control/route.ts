@@ -1,6 +1,7 @@
 // One row of the control API: method, path, role, what it takes, what it does. A route without a role does not compile.
 import type * as z from 'zod';
 import type { JsonObject } from '../domain/json.ts';
+import type { TwoPersonRule } from '../domain/operators.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { Role } from './caller.ts';
 import type { Control } from './control.ts';
@@ -16,6 +17,8 @@ export interface RouteRow {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly role: Role;
+  /** The rule by which it may wait for a second person. */
+  readonly second?: TwoPersonRule;
   /** Bytes that a body may have, where that is more than usual. */
   readonly bodyLimit?: number;
   /** `input`: path parameters, query and body together; checked here. @throws Refusal CORDON-9011 */

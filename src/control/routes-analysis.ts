@@ -1,7 +1,7 @@
 // Routes that ask what policies mean. Nothing is changed by any of them; a draft is sent along as its sources.
 import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
-import type { JsonObject } from '../domain/json.ts';
+import type { Json, JsonObject } from '../domain/json.ts';
 import { can } from './can.ts';
 import { route, type RouteRow } from './route.ts';
 import { large, sources, version } from './routes-policy.ts';
@@ -12,11 +12,18 @@ const object = z.custom<JsonObject>((value) => typeof value === 'object' && valu
 const draft = z.union([z.strictObject({ version }), z.strictObject({ sources: sources.nonoptional() })]);
 const which = z.union([z.strictObject({ place: z.enum(['enforced', 'directory']) }), draft]);
 
+const onBehalf = z.strictObject({
+  user: z.string().min(1).max(300),
+  issuer: z.string().max(2_048).exactOptional(),
+  groups: z.array(z.string().max(300)).max(1_000).exactOptional(),
+  mandate: z.custom<Json>((value) => Array.isArray(value)).exactOptional(),
+});
 const question = z.strictObject({
   agent: name,
   action: z.string().max(128),
   resource: z.string().max(256),
   input: object.default({}),
+  onBehalf: onBehalf.exactOptional(),
   draft: draft.exactOptional(),
 });
 const diff = z.strictObject({
@@ -39,20 +46,20 @@ const suggest = z.strictObject({
 });
 
 export const ANALYSIS_ROUTES: readonly RouteRow[] = [
-  large(route(['POST', '/v1/can', 'operator'], question, ({ control, input }) => can(control, input))),
+  large(route(['POST', '/v1/can', 'viewer'], question, ({ control, input }) => can(control, input))),
   large(
-    route(['POST', '/v1/policies/diff', 'operator'], diff, async ({ control, input }) => ({
+    route(['POST', '/v1/policies/diff', 'viewer'], diff, async ({ control, input }) => ({
       schema: 'cordon.policy-diff/v1',
       ...(await control.analysis.diff(input)),
     })),
   ),
   large(
-    route(['POST', '/v1/blast', 'operator'], blast, async ({ control, input }) => ({
+    route(['POST', '/v1/blast', 'viewer'], blast, async ({ control, input }) => ({
       schema: 'cordon.blast/v1',
       ...(await control.analysis.blast(input)),
     })),
   ),
-  route(['POST', '/v1/policies/suggest', 'operator'], suggest, async ({ control, input: { sinceMs, ...asked } }) => ({
+  route(['POST', '/v1/policies/suggest', 'viewer'], suggest, async ({ control, input: { sinceMs, ...asked } }) => ({
     schema: 'cordon.policy-suggestion/v1',
     ...(await control.analysis.suggest({ ...asked, since: control.now() - sinceMs })),
   })),

@@ -59,26 +59,35 @@ async function askImpact({ control, input }: Asked<z.infer<typeof impact>>): Pro
 /** A route that takes policies. */
 export const large = (row: RouteRow): RouteRow => ({ ...row, bodyLimit: BODY_LIMIT });
 
+/** A route that may wait for a second person. */
+const byTwo = (row: RouteRow): RouteRow => ({ ...row, second: 'policy' });
+
 export const POLICY_ROUTES: readonly RouteRow[] = [
-  route(['GET', '/v1/policies', 'operator'], none, ({ control }) => control.policies()),
-  route(['GET', '/v1/policies/history', 'operator'], history, ({ control, input }) => control.policyHistory(input.limit)),
-  large(
-    route(
-      ['POST', '/v1/policies/apply', 'operator'],
-      apply,
-      order(({ control, input }) => control.rollout.apply(input)),
+  route(['GET', '/v1/policies', 'viewer'], none, ({ control }) => control.policies()),
+  route(['GET', '/v1/policies/history', 'viewer'], history, ({ control, input }) => control.policyHistory(input.limit)),
+  byTwo(
+    large(
+      route(
+        ['POST', '/v1/policies/apply', 'operator'],
+        apply,
+        order(({ control, input }) => control.rollout.apply(input)),
+      ),
     ),
   ),
-  large(route(['POST', '/v1/policies/impact', 'operator'], impact, askImpact)),
-  route(
-    ['POST', '/v1/policies/promote', 'operator'],
-    promote,
-    order(({ control, input }) => control.rollout.promote(input)),
+  large(route(['POST', '/v1/policies/impact', 'viewer'], impact, askImpact)),
+  byTwo(
+    route(
+      ['POST', '/v1/policies/promote', 'operator'],
+      promote,
+      order(({ control, input }) => control.rollout.promote(input)),
+    ),
   ),
-  route(
-    ['POST', '/v1/policies/rollback', 'operator'],
-    rollback,
-    order(({ control, input }) => control.rollout.rollback(input)),
+  byTwo(
+    route(
+      ['POST', '/v1/policies/rollback', 'operator'],
+      rollback,
+      order(({ control, input }) => control.rollout.rollback(input)),
+    ),
   ),
   route(
     ['POST', '/v1/policies/withdraw', 'operator'],

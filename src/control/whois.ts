@@ -32,7 +32,7 @@ export async function whois(control: Control, asked: string): Promise<WhoisAnswe
 const unknown = (asked: string): Refusal =>
   new Refusal('CORDON-1012', `nothing is known of \`${asked.slice(0, 120)}\``, {
     expected: 'an address of a live connection, a serial, a SPIFFE ID, a decision id or an agent name',
-    fix: 'list what exists: `cordon agents`',
+    fix: 'list what exists: `cordon agent list`',
   });
 
 function ofAddress(control: Control, asked: string): WhoisAnswer {

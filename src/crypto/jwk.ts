@@ -3,8 +3,20 @@ import { createPublicKey, hash, type JsonWebKey, type KeyObject } from 'node:cry
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 
-/** Signature algorithms that are known here (RFC 7518 §3.1, RFC 8037). No `none`, no HMAC: a verifier never holds a secret. */
-export const JWS_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'] as const;
+/** Signature algorithms that are known here (RFC 7518 §3.1, RFC 8037, RFC 9864). No `none`, no HMAC: a verifier never holds a secret. */
+export const JWS_ALGORITHMS = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'EdDSA',
+  'Ed25519',
+] as const;
 export type JwsAlgorithm = (typeof JWS_ALGORITHMS)[number];
 
 /** A public key and the algorithms that its signatures may say. */
@@ -29,8 +41,7 @@ const RSA_BITS = { least: 2048, most: 8192 };
  * @throws Refusal CORDON-1006 private or symmetric members, a type or curve that is not known, an RSA key out of bounds
  */
 export function readJwk(jwk: JsonObject): VerificationKey {
-  const secret = PRIVATE.find((member) => Object.hasOwn(jwk, member));
-  if (secret !== undefined) throw bad('it holds private members');
+  if (isPrivate(jwk)) throw bad('it holds private members');
   const [members, algorithms] = formOf(jwk);
   const named = jwk['alg'];
   const only = named === undefined ? algorithms : algorithms.filter((algorithm) => algorithm === named);
@@ -48,6 +59,13 @@ export function readJwk(jwk: JsonObject): VerificationKey {
   };
 }
 
+/** Does it hold more than a public key? */
+export const isPrivate = (jwk: JsonObject): boolean => PRIVATE.some((member) => Object.hasOwn(jwk, member));
+
+/** What of a key others may see. */
+export const publicPart = (jwk: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(jwk).filter(([member]) => !PRIVATE.includes(member)));
+
 /** The required members in the order of RFC 7638 §3.2, which is also the order of the thumbprint. */
 function formOf(jwk: JsonObject): readonly [JsonObject, readonly JwsAlgorithm[]] {
   const { kty, crv } = jwk;
@@ -55,7 +73,7 @@ function formOf(jwk: JsonObject): readonly [JsonObject, readonly JwsAlgorithm[]]
   if (kty === 'EC' && typeof crv === 'string' && ec !== undefined) {
     return [{ crv, kty, x: text(jwk, 'x'), y: text(jwk, 'y') }, [ec]];
   }
-  if (kty === 'OKP' && crv === 'Ed25519') return [{ crv, kty, x: text(jwk, 'x') }, ['EdDSA']];
+  if (kty === 'OKP' && crv === 'Ed25519') return [{ crv, kty, x: text(jwk, 'x') }, ['EdDSA', 'Ed25519']];
   if (kty === 'RSA') return [{ e: text(jwk, 'e'), kty, n: text(jwk, 'n') }, RSA];
   throw bad('key type not known');
 }

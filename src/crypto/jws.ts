@@ -4,35 +4,46 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 import { isJsonObject, parseJson, writeJson, type JsonObject } from '../domain/json.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
+import { signRaw, verifyRaw, type Size } from './ecdsa.ts';
 import { JWS_ALGORITHMS, readJwk, type JwsAlgorithm, type VerificationKey } from './jwk.ts';
 
 /** Characters of a token. */
 export const MAX_TOKEN = 16_384;
 const BOUNDS = { maxBytes: MAX_TOKEN, maxDepth: 24 };
 
-/** How node:crypto is to sign for an algorithm (RFC 7518 §3.3–3.5: RSA PSS salts are as long as the hash, ECDSA is r ‖ s). */
+/** How an algorithm signs (RFC 7518 §3.3–3.5: RSA PSS salts are as long as the hash, ECDSA is r ‖ s). */
 interface Scheme {
-  readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
-  readonly options: { readonly dsaEncoding: 'ieee-p1363' } | { readonly padding: number; readonly saltLength?: number } | object;
+  sign(bytes: Uint8Array, key: KeyObject): Buffer;
+  verify(bytes: Uint8Array, key: KeyObject, signature: Uint8Array): boolean;
 }
 
 const PKCS1 = 1;
 const PSS = 6;
-const ec = (hash: Scheme['hash']): Scheme => ({ hash, options: { dsaEncoding: 'ieee-p1363' } });
-const rsa = (hash: Scheme['hash']): Scheme => ({ hash, options: { padding: PKCS1 } });
-const pss = (hash: Scheme['hash'], saltLength: number): Scheme => ({ hash, options: { padding: PSS, saltLength } });
+const ec = (hash: string, size: Size): Scheme => ({
+  sign: (bytes, key) => signRaw(hash, bytes, key, size),
+  verify: (bytes, key, signature) => verifyRaw(hash, bytes, key, signature, size),
+});
+const rsa = (hash: string, padding: { readonly padding: number; readonly saltLength?: number }): Scheme => ({
+  sign: (bytes, key) => sign(hash, bytes, { key, ...padding }),
+  verify: (bytes, key, signature) => verify(hash, bytes, { key, ...padding }, signature),
+});
+const eddsa: Scheme = {
+  sign: (bytes, key) => sign(null, bytes, key),
+  verify: (bytes, key, signature) => verify(null, bytes, key, signature),
+};
 
 const SCHEMES: Readonly<Record<JwsAlgorithm, Scheme>> = {
-  ES256: ec('sha256'),
-  ES384: ec('sha384'),
-  ES512: ec('sha512'),
-  RS256: rsa('sha256'),
-  RS384: rsa('sha384'),
-  RS512: rsa('sha512'),
-  PS256: pss('sha256', 32),
-  PS384: pss('sha384', 48),
-  PS512: pss('sha512', 64),
-  EdDSA: { hash: null, options: {} },
+  ES256: ec('sha256', 32),
+  ES384: ec('sha384', 48),
+  ES512: ec('sha512', 66),
+  RS256: rsa('sha256', { padding: PKCS1 }),
+  RS384: rsa('sha384', { padding: PKCS1 }),
+  RS512: rsa('sha512', { padding: PKCS1 }),
+  PS256: rsa('sha256', { padding: PSS, saltLength: 32 }),
+  PS384: rsa('sha384', { padding: PSS, saltLength: 48 }),
+  PS512: rsa('sha512', { padding: PSS, saltLength: 64 }),
+  EdDSA: eddsa,
+  Ed25519: eddsa,
 };
 
 /** A private key that can only be used, not read. */
@@ -68,8 +79,7 @@ function signerOf(privateKey: KeyObject, kid: string): JwsSigner {
   const { jwk, algorithms } = readJwk(members);
   const [algorithm] = algorithms;
   if (algorithm === undefined) throw new Refusal('CORDON-9006', 'the signing key fits no algorithm');
-  const { hash, options } = SCHEMES[algorithm];
-  const key = { key: privateKey, ...options };
+  const scheme = SCHEMES[algorithm];
   const heads = new Map<string | undefined, string>();
   const headOf = (typ: string | undefined): string => {
     const head = encoded(writeJson({ alg: algorithm, kid, ...(typ === undefined ? {} : { typ }) }));
@@ -82,7 +92,7 @@ function signerOf(privateKey: KeyObject, kid: string): JwsSigner {
     jwk: { ...jwk, kid, alg: algorithm },
     sign(payload, typ): string {
       const signed = `${heads.get(typ) ?? headOf(typ)}.${encoded(writeJson(payload))}`;
-      return `${signed}.${sign(hash, Buffer.from(signed), key).toString('base64url')}`;
+      return `${signed}.${scheme.sign(Buffer.from(signed), privateKey).toString('base64url')}`;
     },
   };
 }
@@ -109,14 +119,15 @@ const REFUSED_MEMBERS = ['crit', 'jku', 'x5u', 'b64', 'zip'];
  */
 export function readJws(token: string): UnverifiedJws {
   if (token.length > MAX_TOKEN) throw malformed('longer than 16 KiB');
-  const [head = '', body = '', tail = '', ...more] = token.split('.');
-  if (more.length > 0 || head === '' || body === '' || tail === '') throw malformed('not three parts');
+  const [head = '', body = '', tail, ...more] = token.split('.');
+  if (more.length > 0 || head === '' || body === '' || tail === undefined) throw malformed('not three parts');
   const header = jsonOf(head, 'header');
   const refused = REFUSED_MEMBERS.find((member) => Object.hasOwn(header, member));
   if (refused !== undefined) throw malformed(`header member \`${refused}\` is not accepted`);
   const { alg, kid, typ } = header;
   const algorithm = JWS_ALGORITHMS.find((known) => known === alg);
-  if (algorithm === undefined) throw new Refusal('CORDON-1009', 'token of an algorithm that is not accepted');
+  if (algorithm === undefined) throw new Refusal('CORDON-1009', 'token of an algorithm that is not accepted', { reason: 'alg' });
+  if (tail === '') throw malformed('no signature');
   if ((kid !== undefined && typeof kid !== 'string') || (typ !== undefined && typeof typ !== 'string')) throw malformed('header');
   return { header, algorithm, kid, typ, payload: jsonOf(body, 'payload'), signed: `${head}.${body}`, signature: bytesOf(tail) };
 }
@@ -141,12 +152,13 @@ export function verifyJws(token: string, keys: KeysFor, types: readonly (string 
   const read = readJws(token);
   checkType(read, types);
   const { algorithm, signed, signature } = read;
-  const fitting = keys(read).filter(({ algorithms }) => algorithms.has(algorithm));
-  if (fitting.length === 0) throw new Refusal('CORDON-1009', 'token of no key that is trusted for its algorithm');
-  const { hash, options } = SCHEMES[algorithm];
+  const known = keys(read);
+  if (known.length === 0) throw new Refusal('CORDON-1009', 'token of no key that is trusted', { reason: 'unknown-key' });
+  const fitting = known.filter(({ algorithms }) => algorithms.has(algorithm));
+  const scheme = SCHEMES[algorithm];
   const bytes = Buffer.from(signed);
-  if (fitting.some(({ key }) => verify(hash, bytes, { key, ...options }, signature))) return read;
-  throw new Refusal('CORDON-1009', 'the signature of the token is not that of its key');
+  if (fitting.some(({ key }) => scheme.verify(bytes, key, signature))) return read;
+  throw new Refusal('CORDON-1009', 'the signature of the token is not that of its key', { reason: 'signature' });
 }
 
 function checkType({ typ }: UnverifiedJws, types: readonly (string | undefined)[]): void {
@@ -155,6 +167,7 @@ function checkType({ typ }: UnverifiedJws, types: readonly (string | undefined)[
   throw new Refusal('CORDON-1009', 'token of another type', {
     observed: named === undefined ? 'no `typ`' : named.slice(0, 60),
     expected: types.map((type) => type ?? 'none').join(', '),
+    reason: 'typ',
   });
 }
 
@@ -175,7 +188,7 @@ function jsonOf(part: string, what: string): JsonObject {
 }
 
 const asRefusalOfToken = (error: unknown, what: string): Refusal =>
-  new Refusal('CORDON-1009', `token malformed: ${what}`, { cause: asRefusal(error, 'CORDON-9011', what) });
+  new Refusal('CORDON-1009', `token malformed: ${what}`, { cause: asRefusal(error, 'CORDON-9011', what), reason: 'malformed' });
 
 /** One text for the same bytes: padding, white space and loose trailing bits are refused. */
 function bytesOf(part: string): Uint8Array {
@@ -184,4 +197,4 @@ function bytesOf(part: string): Uint8Array {
   return bytes;
 }
 
-const malformed = (why: string): Refusal => new Refusal('CORDON-1009', `token malformed: ${why}`);
+const malformed = (why: string): Refusal => new Refusal('CORDON-1009', `token malformed: ${why}`, { reason: 'malformed' });

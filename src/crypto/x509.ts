@@ -1,9 +1,11 @@
-// X.509 building: ECDSA P-256, URI SANs only. Standards: RFC 5280, SPIFFE X509-SVID §2–4.
-// Certificates are built by @peculiar/x509 and read back by node:crypto (certificate.ts): what is checked was read by other code than built it.
+// Keys, certificate requests, and the certificates that sign others: ECDSA P-256, URI SANs only. Standards: RFC 5280, SPIFFE X509-SVID §2–4.
+// They are built by @peculiar/x509 and read back by node:crypto (certificate.ts): what is checked was read by other code than built it.
+// Leaves, of which there are many, are built in x509-leaf.ts.
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { Refusal } from '../domain/refusal.ts';
+import { subjectKey, type SubjectKey } from './x509-leaf.ts';
 
 x509.cryptoProvider.set(webcrypto);
 
@@ -34,13 +36,11 @@ const importPrivate = (privateKey: string): Promise<webcrypto.CryptoKey> =>
 const importPublic = (publicKey: string): Promise<webcrypto.CryptoKey> =>
   webcrypto.subtle.importKey('spki', x509.PemConverter.decodeFirst(publicKey), ALGORITHM, true, ['verify']);
 
-export type CertificateUse = 'authority' | 'leaf';
-
-export interface CertificateTemplate {
-  readonly use: CertificateUse;
+/** A certificate that signs others. */
+export interface AuthorityTemplate {
   /** The one URI SAN. */
   readonly uri: string;
-  /** X.501 name; empty for a leaf, whose SAN is then critical. */
+  /** X.501 name. */
   readonly subject: string;
   /** Hex. */
   readonly serial: string;
@@ -48,31 +48,16 @@ export interface CertificateTemplate {
   readonly notAfter: Date;
   /** SPKI PEM. */
   readonly publicKey: string;
-  /** Issuer's certificate, or undefined to sign with the subject's own name. */
+  /** Issuer's certificate, PEM, or undefined to sign with the subject's own name. */
   readonly issuer?: string;
   /** PKCS#8 PEM. */
   readonly issuerKey: string;
 }
 
-const EKU = [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth];
-
-function extensionsOf(template: CertificateTemplate): x509.Extension[] {
-  const leaf = template.use === 'leaf';
-  const usage = leaf ? x509.KeyUsageFlags.digitalSignature : x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
-  return [
-    new x509.BasicConstraintsExtension(!leaf, undefined, true),
-    new x509.KeyUsagesExtension(usage, true),
-    ...(leaf ? [new x509.ExtendedKeyUsageExtension(EKU)] : []),
-    new x509.SubjectAlternativeNameExtension([{ type: 'url', value: template.uri }], template.subject === ''),
-  ];
-}
-
-/** Signs a certificate. The caller reads the result back with `readCertificate` before it hands it out. */
-export async function signCertificate(template: CertificateTemplate): Promise<string> {
+/** Signs a root or an intermediate. The caller reads the result back with `readCertificate` before it hands it out. @returns PEM */
+export async function signAuthority(template: AuthorityTemplate): Promise<string> {
   const publicKey = await importPublic(template.publicKey);
   const issuer = template.issuer === undefined ? undefined : new x509.X509Certificate(template.issuer);
-  const ids: x509.Extension[] = [await x509.SubjectKeyIdentifierExtension.create(publicKey)];
-  if (issuer !== undefined) ids.push(await x509.AuthorityKeyIdentifierExtension.create(issuer));
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: template.serial,
     subject: template.subject,
@@ -82,7 +67,13 @@ export async function signCertificate(template: CertificateTemplate): Promise<st
     signingAlgorithm: ALGORITHM,
     publicKey,
     signingKey: await importPrivate(template.issuerKey),
-    extensions: [...extensionsOf(template), ...ids],
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: template.uri }]),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      ...(issuer === undefined ? [] : [await x509.AuthorityKeyIdentifierExtension.create(issuer)]),
+    ],
   });
   return `${certificate.toString('pem')}\n`;
 }
@@ -99,12 +90,11 @@ export async function createRequest(key: KeyPem): Promise<Uint8Array> {
 
 /**
  * Takes the public key out of a request after checking its self-signature. attacker-controlled
- * @returns SPKI PEM
  * @throws Refusal CORDON-1013
  */
-export async function publicKeyOfRequest(der: Uint8Array): Promise<string> {
+export async function publicKeyOfRequest(der: Uint8Array): Promise<SubjectKey> {
   const refuse = (message: string, cause?: unknown): Refusal =>
-    new Refusal('CORDON-1013', message, { expected: 'PKCS#10, ECDSA P-256, signed by the key it names', cause });
+    new Refusal('CORDON-1013', message, { expected: 'PKCS#10, ECDSA P-256 or Ed25519, signed by the key it names', cause });
   if (der.byteLength > REQUEST_MAX_BYTES) throw refuse('certificate request too large');
   let request: x509.Pkcs10CertificateRequest;
   try {
@@ -112,15 +102,7 @@ export async function publicKeyOfRequest(der: Uint8Array): Promise<string> {
   } catch (cause) {
     throw refuse('certificate request malformed', cause);
   }
-  if (!isP256(request.publicKey.algorithm)) throw refuse('key type not accepted');
+  const key = subjectKey(new Uint8Array(request.publicKey.rawData));
   if (!(await request.verify().catch(() => false))) throw refuse('certificate request is not signed by its key');
-  return request.publicKey.toString('pem');
+  return key;
 }
-
-const isP256 = (algorithm: unknown): boolean =>
-  typeof algorithm === 'object' &&
-  algorithm !== null &&
-  'name' in algorithm &&
-  algorithm.name === 'ECDSA' &&
-  'namedCurve' in algorithm &&
-  algorithm.namedCurve === 'P-256';

@@ -2,7 +2,8 @@
 // the decision record `cordon.decision/v1`: the same fields on every verdict, unknown = absent.
 // Type aliases, not interfaces: the compiler then knows that each of them is JSON.
 import type { Code, Kind } from './codes.ts';
-import { isJsonObject, type Json, type JsonObject } from './json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject } from './json.ts';
+import { type Mandate, mandateJson, parseMandate } from './mandate.ts';
 import { Refusal } from './refusal.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
@@ -22,6 +23,26 @@ export type AccessRequest = {
   readonly resource: { readonly type: ResourceType; readonly id: string };
   /** `input`: the arguments as the callee will receive them. */
   readonly context: { readonly input?: JsonObject } & JsonObject;
+  /** Of a call made with a task token: for whom, through whom, within what. */
+  readonly delegation?: Delegation;
+};
+
+/** What a task token says, verified. */
+export type Delegation = {
+  /** Absent when an agent acts for nobody but itself. */
+  readonly user?: { readonly id: string; readonly issuer: string; readonly groups: readonly string[] };
+  /** Oldest first; the last is the caller. */
+  readonly chain: readonly SpiffeId[];
+  readonly mandate: Mandate;
+  /** How often the task has made this very call before, as the gateway counts; for the budget of its mandate. */
+  readonly made?: number;
+  /** The same for every call of one task. */
+  readonly txn: string;
+  /** `jti` of the token, and of those it was exchanged from, oldest first. */
+  readonly token: string;
+  readonly parents: readonly string[];
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
 };
 
 export type ClauseState = 'held' | 'failed' | 'not_reached' | 'error';
@@ -62,11 +83,23 @@ export type DeterminingPolicy = {
   readonly clauses: readonly Clause[];
 };
 
+/** Who is asked, in this order; all must permit. */
+export const GATES = ['agent', 'user', 'mandate'] as const;
+export type Gate = (typeof GATES)[number];
+
+/** What those that were asked say. */
+export type Gates = { readonly [G in Exclude<Gate, 'user'>]: GateVerdict } & { readonly user?: GateVerdict };
+
+/** What one of the gates says. */
+export type GateVerdict = { readonly verdict: Verdict; readonly determining: readonly string[] };
+
 export type Decision = {
   readonly verdict: Verdict;
   readonly code?: Code;
   /** Which gate said no: the agent's own rights, the user's, or the mandate's. */
-  readonly gate?: 'agent' | 'user' | 'mandate' | 'remote';
+  readonly gate?: Gate | 'remote';
+  /** Of a call with a task token: what each gate says; without a user, two are asked. */
+  readonly gates?: Gates;
   /** Ids of the policies that decided. */
   readonly determining: readonly string[];
   /** Ids of policies that failed to evaluate, with the engine's message. */
@@ -104,6 +137,12 @@ export type DecisionRecord = {
   readonly pep: { readonly id: string; readonly version: string };
   readonly principal?: string;
   readonly run?: string;
+  /** The user, as policy knows them. */
+  readonly on_behalf_of?: string;
+  /** Who handed the task on to whom, oldest first; the last is the principal. */
+  readonly chain?: readonly { readonly sub: SpiffeId }[];
+  readonly txn?: string;
+  readonly mandate?: { readonly digest: string };
   /** What an unverified certificate says of itself; never a fact. */
   readonly claimed?: string;
   readonly action: string;
@@ -111,6 +150,7 @@ export type DecisionRecord = {
   readonly segment?: { readonly src?: string; readonly dst?: string };
   readonly args?: { readonly digest: string };
   readonly gate?: string;
+  readonly gates?: Gates;
   readonly policy: { readonly version: number; readonly bundle_hash?: string; readonly determining: readonly string[] };
   readonly errors?: readonly { readonly policy: string; readonly message: string }[];
   readonly level?: Level;
@@ -155,9 +195,14 @@ export type Receipt = {
   readonly leafHash: string;
 };
 
+/** As it is kept. */
+export function accessRequestJson({ delegation, ...request }: AccessRequest): JsonObject {
+  return delegation === undefined ? request : { ...request, delegation: { ...delegation, mandate: mandateJson(delegation.mandate) } };
+}
+
 /** Reads back a request that was kept as JSON. @throws Refusal CORDON-9006 when what was kept is no request */
 export function parseAccessRequest(json: Json): AccessRequest {
-  const { subject, action, resource, context } = isJsonObject(json) ? json : {};
+  const { subject, action, resource, context, delegation } = isJsonObject(json) ? json : {};
   if (!isJsonObject(subject) || !isJsonObject(action) || !isJsonObject(resource) || !isJsonObject(context)) throw noRequest();
   const { id, spiffeId, run } = subject;
   const type = RESOURCE_TYPES.find((known) => known === resource['type']);
@@ -170,7 +215,34 @@ export function parseAccessRequest(json: Json): AccessRequest {
     action: { name: action['name'] },
     resource: { type, id: resource['id'] },
     context: { ...rest, ...(input === undefined ? {} : { input }) },
+    ...(delegation === undefined ? {} : { delegation: parseDelegation(delegation) }),
   };
+}
+
+function parseDelegation(json: Json): Delegation {
+  const { user, chain, mandate, made, txn, token, parents, expiresAt } = isJsonObject(json) ? json : {};
+  if ((user !== undefined && !isJsonObject(user)) || mandate === undefined || typeof expiresAt !== 'number') throw noRequest();
+  if (made !== undefined && typeof made !== 'number') throw noRequest();
+  return {
+    ...(user === undefined ? {} : { user: { id: textIn(user['id']), issuer: textIn(user['issuer']), groups: textsIn(user['groups']) } }),
+    chain: textsIn(chain).map(parseSpiffeId),
+    mandate: parseMandate(mandate),
+    ...(made === undefined ? {} : { made }),
+    txn: textIn(txn),
+    token: textIn(token),
+    parents: textsIn(parents),
+    expiresAt,
+  };
+}
+
+function textIn(json: Json | undefined): string {
+  if (typeof json !== 'string') throw noRequest();
+  return json;
+}
+
+function textsIn(json: Json | undefined): readonly string[] {
+  if (!isJsonArray(json)) throw noRequest();
+  return json.map(textIn);
 }
 
 const noRequest = (): Refusal => new Refusal('CORDON-9006', 'what was kept of the decision is no access request');

@@ -62,6 +62,12 @@ export const CODES = {
     'what runs is not what was registered; compare the digests, then register what is right',
   ),
   'CORDON-1016': row('identity', 401, 'proof replayed', 'make a fresh proof for each request', true),
+  'CORDON-1017': row(
+    'identity',
+    403,
+    'the operator lacks the role',
+    'ask an admin for the role, or somebody who has it: `cordon operator list`',
+  ),
   'CORDON-2001': row('delegation', 403, 'delegation chain missing', 'exchange the token of whom this is done for'),
   'CORDON-2002': row('delegation', 403, 'a hop of the delegation has expired', 'start again from a token that lives'),
   'CORDON-2003': row('delegation', 403, 'exceeds what the parent holds', 'ask for tools, arguments and limits that the parent token holds'),
@@ -100,6 +106,7 @@ export const CODES = {
   'CORDON-4004': row('containment', 403, 'level `restricted`', 'only reads are left at this level; an operator may lift it'),
   'CORDON-4005': row('containment', 403, 'identity revoked', 'start a new run of the agent'),
   'CORDON-4008': row('containment', 403, 'cut while in flight', 'see `cordon why` of the decision for what changed'),
+  'CORDON-5008': row('access', 403, 'approver not eligible', 'ask another operator: nobody approves or reviews what is their own'),
   'CORDON-9001': row(
     'system',
     503,

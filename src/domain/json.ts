@@ -48,7 +48,7 @@ class Reader {
   }
 
   #bad(what: string): Refusal {
-    return new Refusal('CORDON-9011', `malformed JSON: ${what}`, { observed: `at character ${this.#at}` });
+    return new Refusal('CORDON-9011', `malformed JSON: ${what}`, { observed: `at character ${this.#at}`, reason: 'not-json' });
   }
 
   #space(): void {
@@ -204,5 +204,10 @@ declare global {
 
 /** Serialises what `parseJson` read; bigint as an exact integer literal. */
 export function writeJson(value: Json): string {
-  return JSON.stringify(value, (_key, v: unknown) => (typeof v === 'bigint' ? JSON.rawJSON(String(v)) : v));
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // a bigint made it throw; asking about every value would cost all others twice the time
+    return JSON.stringify(value, (_key, v: unknown) => (typeof v === 'bigint' ? JSON.rawJSON(String(v)) : v));
+  }
 }

@@ -8,6 +8,8 @@ export interface RefusalDetail {
   readonly expected?: string;
   /** Overrides the fix of the code's row when a better one is known. */
   readonly fix?: string;
+  /** Which rule of those that share the code: a word of a set that its thrower closes, as `flaws.ts` of identity does. */
+  readonly reason?: string;
   readonly cause?: unknown;
 }
 
@@ -17,6 +19,7 @@ export class Refusal extends Error {
   readonly observed: string | undefined;
   readonly expected: string | undefined;
   readonly fix: string;
+  readonly reason: string | undefined;
 
   constructor(code: Code, message: string, detail: RefusalDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -25,6 +28,7 @@ export class Refusal extends Error {
     this.observed = detail.observed;
     this.expected = detail.expected;
     this.fix = detail.fix ?? CODES[code].fix;
+    this.reason = detail.reason;
   }
 
   get row(): CodeRow {

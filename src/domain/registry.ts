@@ -8,6 +8,9 @@ export interface Segment {
   readonly links: readonly string[];
 }
 
+/** Is a task token needed to call it? Absent: optional. */
+export type TokenRule = 'required' | 'optional';
+
 export interface Agent {
   readonly name: string;
   readonly segment: string;
@@ -15,6 +18,7 @@ export interface Agent {
   readonly purpose: string;
   /** Where the gateway reaches its A2A endpoint (JSON-RPC base URL); absent for an agent that is never called. */
   readonly a2a?: string;
+  readonly token?: TokenRule;
 }
 
 /** A tool as its server described it; `inputSchema` is JSON Schema 2020-12 (or draft-07 by `$schema`). attacker-controlled */
@@ -31,6 +35,7 @@ export interface Resource {
   readonly reads: readonly string[];
   /** Facts about the resource for policy: `resource.server.getTag("Acme")`. */
   readonly tags: Readonly<Record<string, string>>;
+  readonly token?: TokenRule;
 }
 
 /** Everything a decision depends on besides policy; immutable, replaced as a whole. */

@@ -16,6 +16,7 @@ export function parseTrustDomain(text: string): TrustDomain {
     throw new Refusal('CORDON-1004', 'not a trust domain name', {
       observed: text.slice(0, 80),
       expected: 'lower case letters, digits, `.`, `-`, `_`',
+      reason: 'trust-domain',
     });
   }
   return text as TrustDomain;
@@ -23,19 +24,23 @@ export function parseTrustDomain(text: string): TrustDomain {
 
 /** Parses `spiffe://<trust domain>[/<segment>…]`, strictly. @throws Refusal CORDON-1006 */
 export function parseSpiffeId(text: string): SpiffeId {
-  const bad = (why: string): Refusal => new Refusal('CORDON-1006', `not a SPIFFE ID: ${why}`, { observed: text.slice(0, 120) });
-  if (text.length > 2048) throw bad('longer than 2,048 bytes');
-  if (!text.startsWith(SCHEME)) throw bad('scheme is not `spiffe`');
+  const bad = (why: string, reason: string): Refusal =>
+    new Refusal('CORDON-1006', `not a SPIFFE ID: ${why}`, { observed: text.slice(0, 120), reason });
+  if (text.length > 2048) throw bad('longer than 2,048 bytes', 'length');
+  if (!text.startsWith(SCHEME)) throw bad('scheme is not `spiffe`', 'scheme');
   const [domain = '', ...segments] = text.slice(SCHEME.length).split('/');
-  if (!TRUST_DOMAIN.test(domain)) throw bad('trust domain name');
+  if (!TRUST_DOMAIN.test(domain)) throw bad('trust domain name', 'trust-domain');
   for (const segment of segments) {
-    if (segment === '.' || segment === '..' || !SEGMENT.test(segment)) throw bad('path segment');
+    if (segment === '.' || segment === '..' || !SEGMENT.test(segment)) throw bad('path segment', 'path');
   }
   return text as SpiffeId;
 }
 
 /** The trust domain that issued the ID. */
 export const trustDomainOf = (id: SpiffeId): TrustDomain => id.slice(SCHEME.length).split('/', 1)[0] as TrustDomain;
+
+/** The same workload, whichever of its runs it is. */
+export const withoutRun = (id: SpiffeId): SpiffeId => parseSpiffeId(id.replace(/(?<=.\/.+)\/run\/[^/]+$/, ''));
 
 const pathOf = (id: SpiffeId): readonly string[] => id.slice(SCHEME.length).split('/').slice(1);
 

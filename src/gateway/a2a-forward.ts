@@ -7,6 +7,7 @@ import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
+import { txnTokenFor } from './txn-token.ts';
 import type { A2aUpstream } from './upstreams.ts';
 
 const CARD_MAX_BYTES = 262_144;
@@ -31,6 +32,7 @@ export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2
       accept: method === 'SendMessage' ? 'application/json' : 'text/event-stream',
       'a2a-version': A2A_VERSION,
       'cordon-caller': call.request.subject.spiffeId,
+      'txn-token': txnTokenFor(pep, call),
     },
     body: writeJson({ jsonrpc: '2.0', id, method, params }),
     signal: exchange.abort.signal,

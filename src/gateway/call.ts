@@ -2,6 +2,7 @@
 import type { AccessRequest } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { TaskToken } from '../sts/task-token.ts';
 
 /** 2026-07-28 is stateless with `_meta` and mirrored headers; 2025-11-25 and older have the `initialize` handshake. */
 export type McpEra = 'modern' | 'legacy';
@@ -58,7 +59,12 @@ export type Plan = { readonly [K in PlanKind]: PlanOf<K> }[PlanKind];
 export interface Call {
   readonly request: AccessRequest;
   readonly plan: Plan;
+  /** Of a call that came with one; verified. */
+  readonly task?: TaskToken;
 }
+
+/** How a task token is shown: RFC 6750, RFC 9449 §7.1. */
+export type TokenScheme = 'Bearer' | 'DPoP';
 
 /** What became of a call that was forwarded. */
 export interface Forwarded {
@@ -79,6 +85,8 @@ export interface No {
   readonly decisionId: string | undefined;
   /** Text of the policy's author (`@reason`) or of Cordon; never of the caller or an upstream. */
   readonly reason: string | undefined;
+  /** `WWW-Authenticate` of a 401, where a task token would help. */
+  readonly challenge?: string | undefined;
 }
 
 /** How one protocol says no. Set as soon as the route is known, replaced when more of the message is. */

@@ -24,6 +24,8 @@ export interface ChannelOptions {
   readonly expect: { readonly kind: WorkloadKind; readonly name: string } | undefined;
   readonly trustDomain: TrustDomain;
   readonly credentials: () => Credentials;
+  /** Of a run: what it still holds proves nothing any more. */
+  readonly isRevoked: (run: string) => boolean;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** For a connection with its handshake. Milliseconds. */
@@ -128,11 +130,12 @@ function connectOptions(options: ChannelOptions, credentials: Credentials): NonN
 }
 
 /** @returns why the callee is not the workload that is registered for the address */
-function checkCallee({ expect, trustDomain, now }: ChannelOptions, certificate: PeerCertificate): Error | undefined {
+function checkCallee({ expect, trustDomain, now, isRevoked }: ChannelOptions, certificate: PeerCertificate): Error | undefined {
   try {
     const svid = readSvid(certificate.raw, trustDomain);
     checkLifetime(svid, now());
-    const { id, kind, name } = svid.workload;
+    const { id, kind, name, run } = svid.workload;
+    if (run !== undefined && isRevoked(run)) return new Refusal('CORDON-4005', 'the run that answered was revoked', { observed: id });
     if (kind === expect?.kind && name === expect.name) return undefined;
     return new Refusal('CORDON-1004', 'another workload answered', { observed: id });
   } catch (error) {

@@ -8,6 +8,7 @@ import { within } from './waiting.ts';
 export interface Peer {
   readonly svid: SvidFacts;
   readonly agent: string;
+  /** Of another domain: its whole SPIFFE ID. */
   readonly run: string;
 }
 
@@ -23,8 +24,8 @@ export interface Connections {
   peerOf(socket: object): Peer | undefined;
   socketsOf(agent: string): readonly TLSSocket[];
   count(): number;
-  /** Destroys the connections that the agent has now and waits until each was seen to close, at most `withinMs`. */
-  cut(agent: string, withinMs: number): Promise<Cut>;
+  /** Destroys the connections that such peers have now and waits until each was seen to close, at most `withinMs`. */
+  cut(isMeant: (peer: Peer) => boolean, withinMs: number): Promise<Cut>;
 }
 
 export function createConnections(): Connections {
@@ -35,6 +36,11 @@ export function createConnections(): Connections {
     const sockets = byAgent.get(agent);
     sockets?.delete(socket);
     if (sockets?.size === 0) byAgent.delete(agent);
+  };
+
+  const isMeantSocket = (socket: TLSSocket, isMeant: (peer: Peer) => boolean): boolean => {
+    const peer = peers.get(socket);
+    return peer !== undefined && isMeant(peer);
   };
 
   return {
@@ -48,8 +54,8 @@ export function createConnections(): Connections {
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
     count: () => [...byAgent.values()].reduce((sum, sockets) => sum + sockets.size, 0),
-    async cut(agent, withinMs): Promise<Cut> {
-      const sockets = [...(byAgent.get(agent) ?? [])];
+    async cut(isMeant, withinMs): Promise<Cut> {
+      const sockets = [...byAgent.values()].flatMap((those) => [...those].filter((socket) => isMeantSocket(socket, isMeant)));
       await within(withinMs, Promise.all(sockets.map(closed)));
       const open = sockets.filter((socket) => !socket.closed).length;
       return { closed: sockets.length - open, open };

@@ -1,7 +1,6 @@
 // Step 3: from bytes to a call, by the protocol of the path. INVARIANTS I2, I10
 import type { JsonBounds } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { linked } from '../pdp/segments.ts';
 import { decodeA2a, decodeCard } from './a2a-decode.ts';
 import { readBody } from './body.ts';
 import type { Call } from './call.ts';
@@ -9,7 +8,7 @@ import type { Peer } from './connections.ts';
 import type { Exchange } from './exchange.ts';
 import { decodeMcp } from './mcp-decode.ts';
 import type { Pep } from './pep.ts';
-import { routeOf, type Route } from './route.ts';
+import { knows, routeOf, type Route } from './route.ts';
 
 /** @throws Refusal CORDON-3003, -3006, -3008, -3011, -9011 */
 export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<Call> {
@@ -47,17 +46,12 @@ function decodeBody(pep: Pep, exchange: Exchange, { peer, route, bytes, bounds }
     peer,
     bytes,
     bounds,
-    known: () => mayKnow(pep, peer, name),
+    known: () => {
+      const world = pep.snapshot()?.world;
+      return world !== undefined && knows(world, peer, route);
+    },
     setWire: (wire) => {
       exchange.wire = wire;
     },
   });
-}
-
-/** Is the server inside the caller's segment, or linked from it? Only then may the caller learn that it exists. INVARIANT I9 */
-function mayKnow(pep: Pep, peer: Peer, server: string): boolean {
-  const world = pep.snapshot()?.world;
-  const from = world?.agents.find((agent) => agent.name === peer.agent)?.segment;
-  const to = world?.resources.find((resource) => resource.name === server)?.segment;
-  return world !== undefined && from !== undefined && to !== undefined && linked(world, from, to);
 }

@@ -1,17 +1,22 @@
 // The story of one call. Each line takes what the line above proved; a refusal at any line is recorded and answered in the caller's
-// protocol. The task token (step 4) and the session (step 5) join here when the token service issues them.
+// protocol. The session (step 5) joins here when there is one.
 import type { Decision } from '../domain/access.ts';
+import type { Code } from '../domain/codes.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import { decide } from '../pdp/decide.ts';
 import { authenticate } from './authenticate.ts';
 import { checkHeaders } from './body.ts';
-import type { Call } from './call.ts';
+import type { Call, No } from './call.ts';
 import type { Peer } from './connections.ts';
 import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
+import type { OpenExchange } from './exchanges.ts';
 import { forward } from './forward.ts';
 import type { Pep, RemotePdp } from './pep.ts';
+import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
 import { recordDecision, recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
+import { watchEnds } from './reconsider.ts';
+import { withTask } from './task-token.ts';
 import { abortReason } from './waiting.ts';
 
 /** Handles one request from its first byte to its last. Rejects only when not even the refusal could be sent. */
@@ -21,25 +26,28 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
     const leave = pep.limiter.enter(peer.run, pep.now()); // 2 how much
     exchange.res.once('close', leave);
     checkHeaders(exchange.req);
+    if (isMetadata(exchange.req)) return sendMetadata(pep, exchange, peer);
     const call = await decode(pep, exchange, peer); // 3 what
-    await enforceCall(pep, exchange, peer, call);
+    await enforceCall(pep, exchange, peer, withTask(pep, exchange, peer, call)); // 4 for whom
   } catch (error) {
     refuse(pep, exchange, asRefusal(error, 'CORDON-9001', 'the gateway failed'));
   }
 }
 
 /** INVARIANT I6: nothing is awaited between `decide` and `register`, so no change of level or policy falls between the two unseen. */
-async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call): Promise<void> {
+async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
-  const remote = pep.remote && (await askRemote(pep, pep.remote, call));
+  const remote = pep.remote && (await askRemote(pep, pep.remote, asked));
+  const call = { ...asked, request: pep.budgets.counted(asked.request) };
   const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings, remote); // 6 may it
   const recorded = recordDecision(pep, call.request, decision); // 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
-    sendReply(exchange, exchange.wire({ code: decision.code ?? 'CORDON-9001', decisionId: recorded.id, reason: decision.reason }));
+    sendReply(exchange, exchange.wire(noOf(pep, exchange, decision.code ?? 'CORDON-9001', recorded.id, decision.reason)));
     return;
   }
+  pep.budgets.spend(call.request, pep.now());
   const end = register(pep, exchange, peer, call, recorded);
   try {
     const { upstreamStatus } = await forward(pep, exchange, authorized, recorded.receipt); // 8, 9, 10
@@ -52,6 +60,13 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, call: Call)
     end();
   }
 }
+
+const noOf = (pep: Pep, exchange: Exchange, code: Code, decisionId: string | undefined, reason: string | undefined): No => ({
+  code,
+  decisionId,
+  reason,
+  challenge: challengeOf(pep, exchange, code),
+});
 
 /** What Cordon itself denies is nobody else's business. */
 async function askRemote(pep: Pep, remote: RemotePdp, call: Call): Promise<Decision | undefined> {
@@ -90,7 +105,7 @@ const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 /** Keeps the call where a change of policy, level or identity finds it. @returns says that it has ended */
 function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, recorded: RecordedDecision): () => void {
   const { plan, request } = call;
-  return pep.exchanges.open({
+  const open: OpenExchange = {
     decisionId: recorded.id,
     agent: peer.agent,
     run: peer.run,
@@ -102,7 +117,13 @@ function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, recorded
       exchange.res.destroy();
     },
     cancel: () => exchange.abort.abort(new Refusal('CORDON-9010', 'cancelled by the caller')),
-  });
+  };
+  const end = pep.exchanges.open(open);
+  const stop = watchEnds(pep, open);
+  return () => {
+    stop();
+    end();
+  };
 }
 
 /** Says no before there was anything to decide on. If even that can't be recorded, the answer is that it can't. */
@@ -116,5 +137,5 @@ function refuse(pep: Pep, exchange: Exchange, refusal: Refusal): void {
   }
   // what is left of the request is not read, so the connection cannot be used again
   if (!exchange.req.complete && !exchange.res.headersSent) exchange.res.setHeader('connection', 'close');
-  sendReply(exchange, exchange.wire({ code: no.code, decisionId, reason: no.message }));
+  sendReply(exchange, exchange.wire(noOf(pep, exchange, no.code, decisionId, no.message)));
 }

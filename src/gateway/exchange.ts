@@ -1,7 +1,7 @@
 // One HTTP exchange on its way through the gateway: what is known of it so far, and how to answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Refusal } from '../domain/refusal.ts';
-import type { Reply, Wire } from './call.ts';
+import type { Reply, TokenScheme, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
 import { problem } from './problem.ts';
 import { abortReason } from './waiting.ts';
@@ -17,6 +17,8 @@ export interface Exchange {
   action: string;
   resource: string;
   wire: Wire;
+  /** How the caller shows a task token. */
+  scheme: TokenScheme;
   /** Bytes of body that were sent to the caller. */
   bytesOut: number;
 }
@@ -26,7 +28,18 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
   res.once('close', () => {
     if (!res.writableFinished) abort.abort(new Refusal('CORDON-9010', 'the caller went away'));
   });
-  return { req, res, startedAt, abort, peer: undefined, action: 'http', resource: 'gateway', wire: problem, bytesOut: 0 };
+  return {
+    req,
+    res,
+    startedAt,
+    abort,
+    peer: undefined,
+    action: 'http',
+    resource: 'gateway',
+    wire: problem,
+    scheme: 'Bearer',
+    bytesOut: 0,
+  };
 }
 
 /** Sends an answer whole; one that comes too late, because another was begun or nobody is there, ends the connection. */

@@ -26,8 +26,8 @@ export interface Exchanges {
   count(): number;
   /** Cancels the call that the run itself made under this JSON-RPC id; nobody else's. */
   cancel(run: string, callee: string, rpcId: RpcId): void;
-  /** Decides every open call again and cuts what is denied. @returns the calls that this cut */
-  reconsider(decide: (request: AccessRequest) => Decision): readonly OpenExchange[];
+  /** Decides every open call again, or this one, and cuts what is denied. @returns the calls that this cut */
+  reconsider(decide: (request: AccessRequest) => Decision, only?: OpenExchange): readonly OpenExchange[];
   /** Waits until these have ended, at most `withinMs`. @returns how many had not by then */
   settled(exchanges: readonly OpenExchange[], withinMs: number): Promise<number>;
 }
@@ -51,8 +51,8 @@ export function createExchanges(): Exchanges {
         if (exchange.run === run && exchange.callee === callee && exchange.rpcId === rpcId) exchange.cancel();
       }
     },
-    reconsider(decide): readonly OpenExchange[] {
-      const denied = [...open.keys()].flatMap((exchange) => {
+    reconsider(decide, only): readonly OpenExchange[] {
+      const denied = (only === undefined ? [...open.keys()] : [only]).flatMap((exchange) => {
         const decision = cut.has(exchange) ? undefined : decide(exchange.request);
         return decision === undefined || decision.verdict === 'allow' ? [] : [{ exchange, decision }];
       });

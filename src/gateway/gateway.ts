@@ -1,22 +1,26 @@
 // The gateway as its owner sees it: start, apply a snapshot, contain, rotate, stop.
-import type { AccessRequest, Decision } from '../domain/access.ts';
-import { decide } from '../pdp/decide.ts';
-import type { Snapshot } from '../pdp/snapshot.ts';
-import { createConnections } from './connections.ts';
+import type { Delegation } from '../domain/access.ts';
+import type { Target } from '../domain/revocation.ts';
+import { parseWorkload, trustDomainOf, type TrustDomain, type Workload } from '../domain/spiffe-id.ts';
+import { NOT_FEDERATED, type Federated, type Snapshot } from '../pdp/snapshot.ts';
+import { createBudgets } from './budgets.ts';
+import { createConnections, type Peer } from './connections.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type LimitSettings } from './limits.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep } from './pep.ts';
+import { reconsider } from './reconsider.ts';
+import { createVerifiedTokens } from './verified-tokens.ts';
 
-/** What was seen at one PEP after an agent's level changed; never what was asked for. */
+/** What was seen at one PEP after an agent's level changed or something was revoked; never what was asked for. */
 export interface Observation {
   readonly pep: string;
-  /** Connections of the agent that were open and were seen to close. */
+  /** Connections of the target that were open and were seen to close. */
   readonly connections: number;
-  /** Calls of or to the agent that were cut and were seen to end. */
+  /** Calls of, to or through the target that were cut and were seen to end. */
   readonly calls: number;
-  /** Connections and calls of the agent that should have ended and were not seen to. */
+  /** Connections and calls that should have ended and were not seen to. */
   readonly remaining: number;
   /** From the order to the last close, milliseconds. */
   readonly silentMs: number;
@@ -26,15 +30,17 @@ export interface Gateway {
   readonly pep: Pep;
   /** Decides with this snapshot from now on; on a new version every open call is decided again and cut when it is now denied. */
   apply(snapshot: Snapshot): void;
-  /** Applies the snapshot that holds the agent's new level and reports what was seen. `since`: performance.now() of the order. */
-  contain(snapshot: Snapshot, agent: string, since: number): Promise<Observation>;
+  /** Applies the snapshot in which the target is contained and reports what was seen. `since`: performance.now() of the order. */
+  contain(snapshot: Snapshot, target: Target, since: number): Promise<Observation>;
   rotate(credentials: Credentials): void;
   /** @returns the port */
   listen(host: string, port: number): Promise<number>;
   close(): Promise<void>;
 }
 
-export type PepParts = Omit<Pep, 'snapshot' | 'connections' | 'exchanges' | 'limiter'> & { readonly limits: LimitSettings };
+export type PepParts = Omit<Pep, 'snapshot' | 'connections' | 'exchanges' | 'limiter' | 'tokens' | 'budgets'> & {
+  readonly limits: LimitSettings;
+};
 
 /** How long an end is waited for before it counts as not seen. Milliseconds. */
 const OBSERVE_MS = 2_000;
@@ -47,34 +53,64 @@ export function createGateway({ limits, ...parts }: PepParts, credentials: Crede
     connections: createConnections(),
     exchanges: createExchanges(),
     limiter: createLimiter(limits),
+    tokens: createVerifiedTokens(),
+    budgets: createBudgets(),
   };
   const listener = createListener(pep, credentials);
 
+  /** Of a domain that lost a root, no connection is known to stand on another one: they are made again. INVARIANT I6 */
+  const trust = (before: Federated, now: Federated): void => {
+    listener.trust(now);
+    const lost = domainsThatLost(before, now);
+    if (lost.size > 0) void pep.connections.cut(({ svid }) => lost.has(trustDomainOf(svid.workload.id)), OBSERVE_MS);
+  };
+
   const apply = (snapshot: Snapshot): readonly OpenExchange[] => {
     const changed = snapshot.version !== current?.version;
+    const [before, now] = [current?.federated ?? NOT_FEDERATED, snapshot.federated ?? NOT_FEDERATED];
     current = snapshot;
-    return changed ? reconsider(pep, snapshot) : [];
+    if (before !== now) trust(before, now);
+    return changed ? reconsider(pep) : [];
   };
 
   return {
     pep,
     apply: (snapshot) => void apply(snapshot),
-    contain: (snapshot, agent, since) => observe(pep, agent, apply(snapshot), since),
+    contain(snapshot, target, since): Promise<Observation> {
+      const callee = calleeOf(current, target);
+      return observe(pep, target, callee, apply(snapshot), since);
+    },
     rotate: (next) => listener.rotate(next),
     listen: (host, port) => listen(listener, host, port),
     close: () => close(pep, listener),
   };
 }
 
-const reconsider = (pep: Pep, snapshot: Snapshot): readonly OpenExchange[] =>
-  pep.exchanges.reconsider((request: AccessRequest): Decision => decide(snapshot, { request }, pep.now(), pep.settings).decision);
+/** Domains of which something is no longer believed. */
+const domainsThatLost = (before: Federated, now: Federated): ReadonlySet<TrustDomain> =>
+  new Set(
+    [...before.domains].flatMap(([domain, { roots }]) => {
+      const left = new Set(now.domains.get(domain)?.roots);
+      return roots.every((root) => left.has(root)) ? [] : [domain];
+    }),
+  );
 
-/** Waits for what was cut to end, closes the connections of an agent that is `off`, and says what was seen. INVARIANT I6 */
-async function observe(pep: Pep, agent: string, cut: readonly OpenExchange[], since: number): Promise<Observation> {
-  const off = pep.snapshot()?.world.levels.get(agent) === 'off';
-  const connections = off ? await pep.connections.cut(agent, OBSERVE_MS) : { closed: 0, open: 0 };
-  if (off) await pep.upstreams.a2a(agent)?.channel.destroy();
-  const calls = cut.filter((exchange) => concerns(exchange, agent));
+/** The agent whose way in is closed with the target: itself, or the one of the run. */
+const calleeOf = (before: Snapshot | undefined, { kind, id }: Target): string | undefined =>
+  kind === 'agent' ? id : kind === 'run' ? before?.runs.get(id)?.agent : undefined;
+
+/** Waits for what was cut to end, closes the connections of an agent that is `off` or of a run that is revoked, and says what was seen. */
+async function observe(
+  pep: Pep,
+  target: Target,
+  callee: string | undefined,
+  cut: readonly OpenExchange[],
+  since: number,
+): Promise<Observation> {
+  const silent = target.kind !== 'agent' || pep.snapshot()?.world.levels.get(target.id) === 'off';
+  const connections = silent ? await pep.connections.cut((peer) => isPeer(target, peer), OBSERVE_MS) : { closed: 0, open: 0 };
+  if (silent && callee !== undefined) await pep.upstreams.a2a(callee)?.channel.destroy();
+  const calls = cut.filter((exchange) => concerns(exchange, target));
   const open = await pep.exchanges.settled(calls, OBSERVE_MS);
   return {
     pep: pep.id,
@@ -85,9 +121,25 @@ async function observe(pep: Pep, agent: string, cut: readonly OpenExchange[], si
   };
 }
 
-/** Is the call made by the agent, or made to it? */
-const concerns = (exchange: OpenExchange, agent: string): boolean =>
-  exchange.agent === agent || (exchange.request.resource.type === 'agent' && exchange.callee === agent);
+const isPeer = ({ kind, id }: Target, { agent, run }: Peer): boolean =>
+  (kind === 'agent' && agent === id) || (kind === 'run' && run === id);
+
+/** Is the call made by the target, to it, or on the strength of it? */
+function concerns({ agent, run, callee, request: { resource, delegation } }: OpenExchange, { kind, id }: Target): boolean {
+  switch (kind) {
+    case 'agent':
+      return agent === id || (resource.type === 'agent' && callee === id) || chainHas(delegation, ({ name }) => name === id);
+    case 'run':
+      return run === id || chainHas(delegation, (workload) => workload.run === id);
+    case 'token':
+      return delegation?.token === id || delegation?.parents.includes(id) === true;
+    case 'txn':
+      return delegation?.txn === id;
+  }
+}
+
+const chainHas = (delegation: Delegation | undefined, isMeant: (workload: Workload) => boolean): boolean =>
+  delegation?.chain.some((hop) => isMeant(parseWorkload(hop))) === true;
 
 function listen({ server }: Listener, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -5,6 +5,8 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import { NO_TICKETS } from '../crypto/tls.ts';
+import type { TrustDomain } from '../domain/spiffe-id.ts';
+import { NOT_FEDERATED, type Federated } from '../pdp/snapshot.ts';
 import { readPeer } from './authenticate.ts';
 import type { Credentials } from './channel.ts';
 import type { Peer } from './connections.ts';
@@ -12,18 +14,22 @@ import { enforce } from './enforce.ts';
 import { openExchange } from './exchange.ts';
 import { createFailureRecorder, handshakeRefusal, type FailureRecorder } from './failures.ts';
 import type { Pep } from './pep.ts';
+import { trustAnchors } from './trust-anchors.ts';
+import { soonAfter } from './waiting.ts';
 
 export interface Listener {
   readonly server: Server;
   /** New handshakes use the new SVID; connections that are open stay open. */
   rotate(credentials: Credentials): void;
+  /** SVIDs of these trust domains too are accepted in new handshakes. */
+  trust(federated: Federated): void;
   close(): Promise<void>;
 }
 
-const tlsOf = (credentials: Credentials): ServerOptions => ({
+const tlsOf = (credentials: Credentials, trustDomain: TrustDomain, federated: Federated): ServerOptions => ({
   cert: credentials.chain,
   key: credentials.privateKey,
-  ca: credentials.bundle,
+  ca: [...trustAnchors(credentials.bundle, trustDomain, federated)],
   requestCert: true,
   // INVARIANT I5: refused inside the handshake, at the price of not knowing whom a forged certificate names (docs/decisions/0004)
   rejectUnauthorized: true,
@@ -45,7 +51,9 @@ const LIMITS: ServerOptions = {
 };
 
 export function createListener(pep: Pep, credentials: Credentials): Listener {
-  const server = createServer({ ...tlsOf(credentials), ...LIMITS }, (req, res) => {
+  let own = credentials;
+  let believed = NOT_FEDERATED;
+  const server = createServer({ ...tlsOf(own, pep.trustDomain, believed), ...LIMITS }, (req, res) => {
     if (pep.connections.peerOf(req.socket) === undefined) return void req.socket.destroy(); // `admit` has refused and recorded it
     enforce(pep, openExchange(req, res, performance.now())).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
   });
@@ -60,7 +68,14 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
   });
   return {
     server,
-    rotate: (next) => server.setSecureContext(tlsOf(next)),
+    rotate(next): void {
+      own = next;
+      server.setSecureContext(tlsOf(own, pep.trustDomain, believed));
+    },
+    trust(federated): void {
+      believed = federated;
+      server.setSecureContext(tlsOf(own, pep.trustDomain, believed));
+    },
     close: () => closeServer(server),
   };
 }
@@ -70,7 +85,7 @@ function admit(pep: Pep, socket: TLSSocket, failures: FailureRecorder): void {
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   try {
-    const peer = readPeer(socket, pep.trustDomain);
+    const peer = readPeer(pep, socket);
     pep.connections.add(socket, peer);
     closeAtExpiry(pep, socket, peer);
   } catch (error) {
@@ -90,10 +105,9 @@ function endBroken(error: Error, socket: Duplex, failures: FailureRecorder): voi
 
 /** A connection may outlive its certificate only while its run holds a newer one; then it carries on what is open, nothing new. */
 function closeAtExpiry(pep: Pep, socket: TLSSocket, { run, svid }: Peer): void {
-  let timer: NodeJS.Timeout | undefined;
+  let stop: (() => void) | undefined;
   const wait = (until: number): void => {
-    // whole seconds, so that connections share a timer list instead of leaving one behind each; new calls are refused on time anyway
-    timer = setTimeout(expire, Math.max(0, Math.ceil((until - pep.now()) / 1000) * 1000)).unref();
+    stop = soonAfter(until, pep.now(), expire); // new calls are refused on time anyway
   };
   const expire = (): void => {
     const renewed = pep.snapshot()?.runs.get(run)?.notAfter ?? 0;
@@ -101,7 +115,7 @@ function closeAtExpiry(pep: Pep, socket: TLSSocket, { run, svid }: Peer): void {
     else socket.destroy();
   };
   wait(svid.notAfter);
-  socket.once('close', () => clearTimeout(timer));
+  socket.once('close', () => stop?.());
 }
 
 const closeServer = (server: Server): Promise<void> =>

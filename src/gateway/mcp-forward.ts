@@ -1,11 +1,13 @@
 // MCP towards the callee: sessions end at the gateway, lists come from the pinned definitions, calls go to the server as they were decided.
 import { writeJson, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { visibleThroughGates } from '../policy/gates.ts';
 import type { Call, Forwarded, McpEra, PlanOf, RpcId } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { MODERN } from './mcp-headers.ts';
 import { jsonReply, rpcResult } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
+import { txnTokenFor } from './txn-token.ts';
 import type { McpUpstream } from './upstreams.ts';
 
 function upstreamOf(pep: Pep, server: string): McpUpstream {
@@ -46,11 +48,11 @@ export async function notify(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/not
   return { upstreamStatus: 202 };
 }
 
-/** The tools as pinned, and of them those that the caller may call. Depends on the caller's identity alone. */
+/** The tools as pinned, and of them those that the caller may call. Depends on who calls and for whom alone. */
 export async function listTools(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/list'>, call: Call): Promise<Forwarded> {
   const snapshot = pep.snapshot();
   if (snapshot === undefined || snapshot.policies instanceof Refusal) throw new Refusal('CORDON-9012', 'no snapshot');
-  const visible = new Set(snapshot.policies.visibleTools(call.request.subject.id, plan.server, snapshot.world));
+  const visible = new Set(visibleThroughGates(snapshot.policies, call.request, plan.server, snapshot.world, pep.now()));
   const pinned = snapshot.world.tools.get(plan.server) ?? [];
   const served = pinned.filter(({ name }) => visible.has(name) && !snapshot.changedTools.has(`${plan.server}/${name}`));
   const tools = served.map((tool) => tool.definition);
@@ -59,14 +61,16 @@ export async function listTools(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/
 }
 
 /** The call as it was decided; progress is streamed to a caller that asked for it. */
-export async function callTool(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/call'>): Promise<Forwarded> {
+export async function callTool(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/call'>, call: Call): Promise<Forwarded> {
   const { server, tool, args, progressToken, era, id } = plan;
+  const upstream = upstreamOf(pep, server);
   const onNotification = async (message: JsonObject): Promise<void> => {
     const passed = withToken(message, progressToken);
     if (passed !== undefined) await sendEvent(exchange, writeJson(passed));
   };
-  const asked = { tool, args, progress: progressToken !== undefined };
-  const outcome = await upstreamOf(pep, server).call(asked, onNotification, exchange.abort.signal);
+  const progress = progressToken !== undefined;
+  const asked = { tool, args, progress, ...(upstream.takesTxnToken ? { txnToken: txnTokenFor(pep, call) } : {}) };
+  const outcome = await upstream.call(asked, onNotification, exchange.abort.signal);
   const message = 'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, cleaned(outcome.result, era));
   if (!exchange.res.headersSent) return reply(exchange, message);
   await sendEvent(exchange, writeJson(message));

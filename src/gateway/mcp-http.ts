@@ -24,6 +24,7 @@ export interface McpHttpOptions {
   readonly credential: () => Readonly<Record<string, string>>;
   readonly bounds: JsonBounds;
   readonly client: ClientInfo;
+  readonly takesTxnToken: boolean;
 }
 
 const NEGOTIATE_MS = 20_000;
@@ -36,6 +37,7 @@ interface Asked {
   readonly params: JsonObject;
   readonly onNotification: OnNotification;
   readonly signal: AbortSignal;
+  readonly txnToken?: string | undefined;
 }
 
 interface Sent {
@@ -56,15 +58,19 @@ class McpHttp implements McpUpstream {
     this.#options = options;
   }
 
+  get takesTxnToken(): boolean {
+    return this.#options.takesTxnToken;
+  }
+
   readonly serverInfo = (): JsonObject => this.#info;
 
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]> {
     return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal }));
   }
 
-  call({ tool, args, progress }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
+  call({ tool, args, progress, txnToken }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
     const meta = progress ? { _meta: { progressToken: `c${this.#nextToken++}` } } : {};
-    return this.#rpc({ method: 'tools/call', params: { name: tool, arguments: args, ...meta }, onNotification, signal });
+    return this.#rpc({ method: 'tools/call', params: { name: tool, arguments: args, ...meta }, onNotification, signal, txnToken });
   }
 
   close(): Promise<void> {
@@ -138,16 +144,16 @@ class McpHttp implements McpUpstream {
     return this.#outcome(await this.#send(session, asked), asked);
   }
 
-  async #send(session: McpSession, { method, params, signal }: Asked): Promise<Sent> {
+  async #send(session: McpSession, { method, params, signal, txnToken }: Asked): Promise<Sent> {
     const id = this.#nextId++;
     const own = isJsonObject(params['_meta']) ? params['_meta'] : {};
     const full = session.era === 'modern' ? { ...params, _meta: { ...own, ...envelopeOf(this.#options.client) } } : params;
-    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, signal) };
+    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, signal, txnToken) };
   }
 
-  #post(session: McpSession, message: RpcMessage, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  #post(session: McpSession, message: RpcMessage, signal: AbortSignal, txnToken?: string): Promise<Dispatcher.ResponseData> {
     const { channel, path, credential } = this.#options;
-    return channel.request(postOf({ path, session, message, credential: credential(), signal }));
+    return channel.request(postOf({ path, session, message, credential: credential(), signal, txnToken }));
   }
 
   #outcome({ id, reply }: Sent, { onNotification }: Asked): Promise<RpcOutcome> {

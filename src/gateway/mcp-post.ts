@@ -37,10 +37,11 @@ export interface McpPost {
   /** The upstream's credential; seen by no agent. INVARIANT I8 */
   readonly credential: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  readonly txnToken?: string | undefined;
 }
 
 /** The HTTP request that carries one message. */
-export function postOf({ path, session, message, credential, signal }: McpPost): ChannelRequest {
+export function postOf({ path, session, message, credential, signal, txnToken }: McpPost): ChannelRequest {
   const modern = session.era === 'modern';
   const { method, params = {} } = message;
   const name = method === 'tools/call' ? params['name'] : undefined;
@@ -54,6 +55,7 @@ export function postOf({ path, session, message, credential, signal }: McpPost):
       ...(modern ? { 'mcp-method': method } : {}),
       ...(modern && typeof name === 'string' ? { 'mcp-name': encodeHeader(name) } : {}),
       ...(session.id === undefined ? {} : { 'mcp-session-id': session.id }),
+      ...(txnToken === undefined ? {} : { 'txn-token': txnToken }),
       ...credential,
     },
     body: writeJson(message),

@@ -21,6 +21,7 @@ export function createMcpStdio(options: McpProcessOptions): McpUpstream {
   };
 
   return {
+    takesTxnToken: false,
     serverInfo: () => info,
     async listTools(signal): Promise<readonly JsonObject[]> {
       const to = await server(signal);

@@ -1,11 +1,15 @@
 // What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
 import type { AccessRequest, Decision, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
-import type { TrustDomain } from '../domain/spiffe-id.ts';
+import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
+import type { Replays } from '../sts/dpop.ts';
+import type { TaskToken } from '../sts/task-token.ts';
+import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
 import type { Upstreams } from './upstreams.ts';
+import type { VerifiedTokens } from './verified-tokens.ts';
 
 /** The audit log as the PEP sees it: the record is with the kernel when `append` returns. */
 export interface RecordLog {
@@ -24,6 +28,25 @@ export interface Recorded {
 export interface RemotePdp {
   /** Never throws: what fails denies. */
   evaluate(request: AccessRequest): Promise<{ readonly decision: Decision }>;
+}
+
+/** What a transaction token says of the call that it goes with. */
+export interface TxnFacts {
+  /** The run that calls. */
+  readonly caller: SpiffeId;
+  readonly action: string;
+  /** `tool:ledger/pay_invoice`, `agent:clerk`. */
+  readonly resource: string;
+  /** Name of the agent that is called, or SPIFFE ID of the resource. */
+  readonly callee: string;
+  /** Absent: the caller acts for itself. */
+  readonly task: TaskToken | undefined;
+}
+
+/** Makes what goes to a callee in place of the caller's token: `Txn-Token`. */
+export interface TxnMinter {
+  /** @throws Refusal CORDON-9006 when there is no key to sign with */
+  mint(facts: TxnFacts): string;
 }
 
 export interface PepSettings {
@@ -49,6 +72,11 @@ export interface Pep {
   readonly connections: Connections;
   readonly exchanges: Exchanges;
   readonly limiter: Limiter;
+  readonly tokens: VerifiedTokens;
+  readonly budgets: Budgets;
+  /** DPoP proofs that were used. */
+  readonly replays: Replays;
+  readonly minter: TxnMinter;
   readonly remote: RemotePdp | undefined;
   readonly onRecorded: (recorded: Recorded) => void;
 }

@@ -26,10 +26,10 @@ export function problem(no: No): Reply {
     retryable: row.retryable,
     ...(no.decisionId === undefined ? {} : { decision_id: no.decisionId }),
   };
-  return { status: row.status, headers: { ...PROBLEM, ...extraHeaders(row.status) }, body: JSON.stringify(body) };
+  return { status: row.status, headers: { ...PROBLEM, ...extraHeaders(row.status, no) }, body: JSON.stringify(body) };
 }
 
-function extraHeaders(status: number): Record<string, string> {
-  if (status === 401) return { 'www-authenticate': 'mTLS realm="cordon"' };
+function extraHeaders(status: number, { challenge = 'mTLS realm="cordon"' }: No): Record<string, string> {
+  if (status === 401) return { 'www-authenticate': challenge };
   return status === 429 || status === 503 ? { 'retry-after': '1' } : {};
 }

@@ -7,6 +7,8 @@ export interface ToolCall {
   readonly args: JsonObject;
   /** Did the caller ask for progress notifications? */
   readonly progress: boolean;
+  /** Sent along in `Txn-Token`. */
+  readonly txnToken?: string;
 }
 
 /** The JSON-RPC outcome of an upstream call. */
@@ -18,6 +20,8 @@ export type OnNotification = (message: JsonObject) => Promise<void>;
 export const ignoreNotifications: OnNotification = () => Promise.resolve();
 
 export interface McpUpstream {
+  /** Is it a workload of this trust domain, which may be told for whom it is called? */
+  readonly takesTxnToken: boolean;
   /** What the server says of itself; never a policy input. */
   readonly serverInfo: () => JsonObject;
   /** All tools, all pages. @throws Refusal CORDON-9010 */

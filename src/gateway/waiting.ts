@@ -26,3 +26,12 @@ export async function within(ms: number, work: Promise<unknown>): Promise<void> 
   await Promise.race([work, late]);
   clearTimeout(timer);
 }
+
+/**
+ * Acts once `until` has come, within a second: timers end at whole seconds, so that many share a list instead of leaving one behind each.
+ * Both times are Unix milliseconds. @returns stops waiting
+ */
+export function soonAfter(until: number, now: number, act: () => void): () => void {
+  const timer = setTimeout(act, Math.max(0, Math.ceil((until - now) / 1000) * 1000)).unref();
+  return () => clearTimeout(timer);
+}

@@ -36,6 +36,7 @@ export function checkLifetime(svid: Pick<SvidFacts, 'notBefore' | 'notAfter'>, n
   throw new Refusal('CORDON-1002', now < svid.notBefore ? 'certificate not yet valid' : 'certificate expired', {
     observed: new Date(now).toISOString(),
     expected: `${new Date(svid.notBefore).toISOString()} to ${new Date(svid.notAfter).toISOString()}`,
+    reason: now < svid.notBefore ? 'not-yet' : 'expired',
   });
 }
 

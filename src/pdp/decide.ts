@@ -3,7 +3,9 @@
 import type { AccessRequest, Decision } from '../domain/access.ts';
 import { CODES, type Code } from '../domain/codes.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { decideGates } from '../policy/gates.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
+import { deathOf } from './liveness.ts';
 import { reaches } from './segments.ts';
 import { enforcedVersion, type Snapshot } from './snapshot.ts';
 
@@ -41,40 +43,39 @@ function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: numb
   }
   const { policies } = snapshot;
   if (policies instanceof Refusal) return refused(policies.code, version, policies.message);
-  if (!isLiveRun(snapshot, request)) return refused('CORDON-4005', version, 'the run has ended or was never started');
+  const death = deathOf(snapshot, request, now);
+  if (death !== undefined) return refused(death.code, version, death.message);
   // INVARIANT I9: only to a caller that may know the tool; for any other it is as unknown as if it did not exist
   if (snapshot.changedTools.has(request.resource.id) && reaches(snapshot.world, request)) {
     return refused('CORDON-3004', version, 'the definition is not the one that was pinned');
   }
-  return withCandidate(agentGate(policies, request, snapshot), request, snapshot);
+  return withCandidate(policyGates(policies, request, snapshot, now), request, snapshot, now);
 }
 
 /** Both must allow; what Cordon itself denies is said first. */
 function remoteGate(decision: Decision, remote: Decision | undefined): Decision {
   if (remote === undefined || remote.verdict === 'allow' || decision.verdict !== 'allow') return decision;
-  return { ...remote, gate: 'remote', policyVersion: decision.policyVersion };
+  const { policyVersion, gates: asked } = decision;
+  return { ...remote, gate: 'remote', policyVersion, ...(asked === undefined ? {} : { gates: asked }) };
 }
 
-/** The agent's own rights. The gates of the user and of the mandate follow when tokens carry them. */
-function agentGate(policies: PolicySet, request: AccessRequest, snapshot: Snapshot): Decision {
+/** The agent's own rights; of a call on behalf of a user, also the user's, and the mandate. */
+function policyGates(policies: PolicySet, request: AccessRequest, { world }: Snapshot, now: number): Decision {
   try {
-    return policies.decide(request, snapshot.world);
+    return decideGates(policies, request, world, now);
   } catch (error) {
     return refused('CORDON-9001', policies.version, error instanceof Error ? error.message : 'the engine failed');
   }
 }
 
 /** Notes what the candidate would have decided. INVARIANT: whatever it says or throws, the decision stays as it is. */
-function withCandidate(decision: Decision, request: AccessRequest, snapshot: Snapshot): Decision {
+function withCandidate(decision: Decision, request: AccessRequest, snapshot: Snapshot, now: number): Decision {
   const { candidate } = snapshot;
   if (candidate === undefined) return decision;
-  const { verdict, code, determining, policyVersion } = agentGate(candidate, request, snapshot);
+  const { verdict, code, determining, policyVersion } = policyGates(candidate, request, snapshot, now);
   if (verdict === decision.verdict && code === decision.code) return decision;
   return { ...decision, shadow: { verdict, ...(code === undefined ? {} : { code }), determining, policyVersion } };
 }
-
-const isLiveRun = (snapshot: Snapshot, { subject }: AccessRequest): boolean =>
-  subject.run === undefined || snapshot.runs.get(subject.run)?.agent === subject.id;
 
 const refused = (code: Code, policyVersion: number, reason: string): Decision => ({
   verdict: CODES[code].kind === 'system' ? 'error' : 'deny',

@@ -1,8 +1,9 @@
 // The record of a decision (`cordon.decision/v1`), whoever asked for it: a gateway in this process, or a PEP over AuthZEN.
 import { sha256Hex } from '../crypto/hash.ts';
-import type { AccessRequest, Decision, DecisionRecord, ShadowDecision } from '../domain/access.ts';
+import type { AccessRequest, Decision, DecisionRecord, Delegation, ShadowDecision } from '../domain/access.ts';
 import { CODES } from '../domain/codes.ts';
-import { writeJson } from '../domain/json.ts';
+import { type Json, writeJson } from '../domain/json.ts';
+import { mandateJson } from '../domain/mandate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { segmentsOf } from './segments.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -23,7 +24,7 @@ export function decisionRecord(
   decision: Decision,
   { id, now, pep }: RecordHead,
 ): DecisionRecord {
-  const { verdict, code, reason, gate, shadow, policyVersion, determining, errors } = decision;
+  const { verdict, code, reason, gate, gates, shadow, policyVersion, determining, errors } = decision;
   const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
   return {
     schema: 'cordon.decision/v1',
@@ -37,8 +38,10 @@ export function decisionRecord(
     ...(code === undefined ? {} : { code, kind: CODES[code].kind }),
     ...(reason === undefined ? {} : { reason }),
     ...(gate === undefined || verdict === 'allow' ? {} : { gate }),
+    ...(gates === undefined ? {} : { gates }),
     principal: request.subject.spiffeId,
     ...(request.subject.run === undefined ? {} : { run: request.subject.run }),
+    ...(request.delegation === undefined ? {} : delegationOf(request.delegation)),
     ...(snapshot === undefined ? {} : { segment: segmentsOf(snapshot.world, request) }),
     ...argsOf(request),
     policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
@@ -56,5 +59,14 @@ const shadowOf = ({ verdict, code, determining, policyVersion }: ShadowDecision)
 
 /** Arguments go into the log as a digest alone; the values stay in the store, where they can be erased. */
 function argsOf({ context: { input } }: AccessRequest): Pick<DecisionRecord, 'args'> {
-  return input === undefined ? {} : { args: { digest: `sha256:${sha256Hex(writeJson(input))}` } };
+  return input === undefined ? {} : { args: { digest: digestOf(input) } };
 }
+
+const digestOf = (json: Json): string => `sha256:${sha256Hex(writeJson(json))}`;
+
+const delegationOf = ({ user, chain, txn, mandate }: Delegation): Partial<DecisionRecord> => ({
+  ...(user === undefined ? {} : { on_behalf_of: user.id }),
+  chain: chain.map((sub) => ({ sub })),
+  txn,
+  mandate: { digest: digestOf(mandateJson(mandate)) },
+});

@@ -1,7 +1,8 @@
 // Everything a PEP decides with: one immutable value, published by the control plane and replaced as a whole.
+import type { VerificationKey } from '../crypto/jwk.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import type { TrustDomain } from '../domain/spiffe-id.ts';
+import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 
 export interface LiveRun {
@@ -9,6 +10,41 @@ export interface LiveRun {
   /** When the newest certificate of the run expires, Unix milliseconds: a run that stops renewing ends by itself. */
   readonly notAfter: number;
 }
+
+/** What was revoked and could still matter. */
+export interface Revoked {
+  /** Run ids. */
+  readonly runs: ReadonlySet<string>;
+  /** `jti`: with a token all that were exchanged from it. */
+  readonly tokens: ReadonlySet<string>;
+  readonly txns: ReadonlySet<string>;
+}
+
+/** Whose task tokens are accepted. */
+export interface TokenIssuer {
+  /** `iss`, compared byte for byte. */
+  readonly issuer: string;
+  /** By `kid`; another map when they change. */
+  readonly keys: ReadonlyMap<string, VerificationKey>;
+}
+
+/** Another trust domain whose SVIDs are believed. */
+export interface FederatedDomain {
+  /** PEM each. */
+  readonly roots: readonly string[];
+  /** Until its bundle is too old. Unix milliseconds. */
+  readonly until: number;
+}
+
+export interface Federated {
+  readonly domains: ReadonlyMap<TrustDomain, FederatedDomain>;
+  /** Agents of this world by the SPIFFE ID, without run, that they have in another domain. */
+  readonly agents: ReadonlyMap<SpiffeId, string>;
+}
+
+export const NOT_FEDERATED: Federated = { domains: new Map(), agents: new Map() };
+
+export const NOTHING_REVOKED: Revoked = { runs: new Set(), tokens: new Set(), txns: new Set() };
 
 export interface Snapshot {
   /** Grows by one with every publication. */
@@ -23,6 +59,11 @@ export interface Snapshot {
   readonly candidate?: PolicySet;
   /** Runs that may call, by run id. */
   readonly runs: ReadonlyMap<string, LiveRun>;
+  readonly revoked: Revoked;
+  /** Absent until there is a token service: then no token is accepted. */
+  readonly tokens?: TokenIssuer;
+  /** Absent: no other trust domain is believed. Another value when it changes. */
+  readonly federated?: Federated;
   /** Tools whose definition is no longer the pinned one, `server/tool`. */
   readonly changedTools: ReadonlySet<string>;
 }

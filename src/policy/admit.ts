@@ -3,9 +3,10 @@
 // named (identify.ts) → compiled.
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
-import { type CheckedPolicy, checkEach, type Issue, type Validation } from './admission.ts';
+import type { CheckedPolicy, Issue, Validation } from './admission.ts';
 import { blindSpotsIn, type BlindTool, blindTools } from './schema/blind-spots.ts';
 import { MAX_SOURCE } from './bounds.ts';
+import { checkStatements } from './checked.ts';
 import { catalogOf } from './schema/catalog.ts';
 import { CompiledSet } from './cedar/compiled-set.ts';
 import type { EntityUid } from './cedar/value.ts';
@@ -15,7 +16,8 @@ import { codeWarnings, flawsOf, identifiedOf, type Named, twinsIn } from './iden
 import type { Loaded, Policy } from './loaded.ts';
 import { namesIn, Oversight } from './oversight.ts';
 import type { PolicySet, PolicySource, PolicyWarning } from './policy-set.ts';
-import { schemaText, typeTools } from './schema/schema.ts';
+import { closedText } from './principal-text.ts';
+import { typeTools } from './schema/schema.ts';
 import { setOf } from './set.ts';
 import { cutsOf, type Statement, statementsOf } from './statements.ts';
 import { Turns } from './turns.ts';
@@ -34,9 +36,8 @@ export async function admit(
   const statements = await read(sources);
   const catalog = catalogOf(world);
   const draft = new Draft(statements, blindTools(catalog));
-  const texts = statements.map(({ text }) => text);
   await typeTools(catalog);
-  const validation = await checkEach(texts, schemaText(catalog), (at, policy) => draft.take(at, policy));
+  const validation = await checkStatements(statements, catalog, (at, policy) => draft.take(at, policy));
   const identified = draft.policies();
   const warnings = [...codeWarnings(identified), ...validated(identified, validation)];
   const policies = new Map(identified.map(({ policy }) => [policy.id, policy]));
@@ -45,7 +46,7 @@ export async function admit(
     catalog,
     policies,
     compiled: draft.compiled,
-    oversight: new Oversight(version, textsOf(policies), textsOf(policies, 'enforce'), namedIn(policies.keys(), draft.compiled)),
+    oversight: new Oversight(version, textsOf(identified), textsOf(identified, 'enforce'), namedIn(policies.values(), draft.compiled)),
     shadows: identified.some(({ policy }) => policy.mode === 'shadow'),
   };
   return setOf(loaded, digest(JSON.stringify([GUARDRAILS, ...sources].map(({ path, text }) => [path, text]))), warnings);
@@ -84,7 +85,7 @@ const findingOf = ({ source, at: start }: Statement, { at, length, message, help
 
 /** Policies as they come from the engine: each named and compiled at once, its parsed form not kept. */
 class Draft {
-  readonly compiled = new CompiledSet();
+  readonly compiled = { agent: new CompiledSet(), user: new CompiledSet() } as const;
   readonly #statements: readonly Statement[];
   readonly #blindTools: readonly BlindTool[];
   readonly #policies: Named[] = [];
@@ -109,9 +110,11 @@ class Draft {
     const flaws = flawsOf(named);
     this.#policies[at] = named;
     this.#flawed[at] = flaws;
-    if (flaws.length > 0 || this.compiled.get(named.policy.id) !== undefined) return;
-    this.compiled.add(named.policy.id, est);
-    this.#blindSpots[at] = blindSpotsIn(named, this.compiled.get(named.policy.id), this.#blindTools);
+    const { id, principal } = named.policy;
+    const compiled = this.compiled[principal];
+    if (flaws.length > 0 || compiled.get(id) !== undefined) return;
+    compiled.add(id, est);
+    this.#blindSpots[at] = blindSpotsIn(named, compiled.get(id), this.#blindTools);
   }
 
   /** In order. @throws Refusal CORDON-9006 with every problem: those of the engine first */
@@ -146,14 +149,19 @@ function validated(identified: readonly Named[], { errors, warnings }: Validatio
   return kept;
 }
 
-const textsOf = (policies: ReadonlyMap<string, Policy>, mode?: Policy['mode']): ReadonlyMap<string, string> =>
-  new Map([...policies.values()].filter((policy) => mode === undefined || policy.mode === mode).map(({ id, text }) => [id, text]));
+/** For the official engine. */
+const textsOf = (policies: readonly Named[], mode?: Policy['mode']): ReadonlyMap<string, string> =>
+  new Map(
+    policies
+      .filter(({ policy }) => mode === undefined || policy.mode === mode)
+      .map(({ policy, statement }) => [policy.id, closedText(statement)]),
+  );
 
 /** The entities that conditions name. */
-function namedIn(ids: Iterable<string>, set: CompiledSet): readonly EntityUid[] {
+function namedIn(policies: Iterable<Policy>, compiled: Loaded['compiled']): readonly EntityUid[] {
   const named = new Map<string, EntityUid>();
-  for (const id of ids) {
-    for (const constant of set.get(id)?.constants ?? []) for (const one of namesIn(constant)) named.set(one.key, one);
+  for (const { id, principal } of policies) {
+    for (const constant of compiled[principal].get(id)?.constants ?? []) for (const one of namesIn(constant)) named.set(one.key, one);
   }
   return [...named.values()];
 }

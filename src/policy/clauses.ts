@@ -34,9 +34,7 @@ export interface Clauses {
 /** All clauses of a policy that the engine has parsed. @throws Refusal CORDON-9006 when this reader cannot follow it */
 export function clausesOf(statement: Statement): Clauses {
   const { tokens } = statement;
-  const open = tokens.findIndex(
-    (token, at) => isMark(token, '(') && isWord(tokens[at - 1], 'permit', 'forbid') && !isMark(tokens[at - 2], '@'),
-  );
+  const open = openingOf(tokens);
   const close = closing(tokens, open);
   const parts = splitAt(tokens.slice(open + 1, close), ',').filter((part) => part.length > 0);
   if (open < 0 || parts.length !== SCOPE.length) throw unreadable(statement, 'the scope cannot be read');
@@ -44,7 +42,12 @@ export function clausesOf(statement: Statement): Clauses {
   return { scope, conditions: conditions(statement, tokens.slice(close + 1)) };
 }
 
-const unreadable = ({ source, at }: Statement, message: string): Refusal => new Refusal('CORDON-9006', `${lineOf(source, at)}: ${message}`);
+/** Index of the bracket that opens the scope, or −1. `@permit("…")` is an annotation. */
+export const openingOf = (tokens: readonly Token[]): number =>
+  tokens.findIndex((token, at) => isMark(token, '(') && isWord(tokens[at - 1], 'permit', 'forbid') && !isMark(tokens[at - 2], '@'));
+
+export const unreadable = ({ source, at }: Statement, message: string): Refusal =>
+  new Refusal('CORDON-9006', `${lineOf(source, at)}: ${message}`);
 
 /** `principal` alone constrains nothing. */
 function constraint(kind: PolicyClause['kind'], tokens: readonly Token[]): PolicyClause[] {

@@ -4,15 +4,16 @@ import type { Code } from '../domain/codes.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
-import { type Facts, factsOf, type Parties, partiesOf, wantedOf } from './facts.ts';
+import { type Facts, factsOf, type Parties, partiesFor } from './facts.ts';
 import { enforced, failedForbids, type Held, heldFor, type Loaded, type Policy } from './loaded.ts';
 import { outlineIn } from './outline.ts';
+import type { Principal } from './principals.ts';
 
 /** @see PolicySet.decide */
-export function decide(set: Loaded, request: AccessRequest, world: World): Decision {
+export function decide(set: Loaded, request: AccessRequest, world: World, principal: Principal): Decision {
   try {
     const catalog = catalogOf(world);
-    const parties = partiesOf(wantedOf(request), world, catalog);
+    const parties = partiesFor(request, principal, world, catalog);
     const facts = readArguments(parties, request);
     // who is forbidden whatever the arguments are learns that, and nothing about what the tool accepts
     if (facts instanceof Refusal) return forbidden(set, outlineIn(set, parties)) ?? refused(set, facts);

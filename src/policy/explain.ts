@@ -11,38 +11,41 @@ import type { CompiledPolicy } from './cedar/compiled-policy.ts';
 import { statesOf, type States } from './clause-states.ts';
 import { isScope } from './clauses.ts';
 import { decide, readArguments } from './decide.ts';
-import { type Facts, partiesOf, wantedOf, withoutArguments } from './facts.ts';
-import type { Loaded, Policy } from './loaded.ts';
+import { type Facts, partiesFor, withoutArguments } from './facts.ts';
+import { compiledFor, type Loaded, type Policy } from './loaded.ts';
 import { observedIn, observedScope } from './observe.ts';
 import type { PolicyTrace } from './policy-set.ts';
+import type { Principal } from './principals.ts';
 
 const NEAREST = 3;
 
 /** @see PolicySet.explain */
-export function explain(set: Loaded, request: AccessRequest, world: World): Explanation {
-  const { code, determining } = decide(set, request, world);
+export function explain(set: Loaded, request: AccessRequest, world: World, principal: Principal): Explanation {
+  const { code, determining } = decide(set, request, world, principal);
   if (determining.length > 0) {
-    const facts = knownFacts(request, world);
+    const facts = knownFacts(request, world, principal);
     return { determining: determining.map((id) => determiningPolicy(set, id, facts)), nearest: [] };
   }
   const unmatched = code === 'CORDON-3001' || code === 'CORDON-3005';
-  return { determining: [], nearest: unmatched ? nearestPermits(set, knownFacts(request, world)) : [] };
+  return { determining: [], nearest: unmatched ? nearestPermits(set, knownFacts(request, world, principal), principal) : [] };
 }
 
-function knownFacts(request: AccessRequest, world: World): Facts {
-  const parties = partiesOf(wantedOf(request), world, catalogOf(world));
+function knownFacts(request: AccessRequest, world: World, principal: Principal): Facts {
+  const parties = partiesFor(request, principal, world, catalogOf(world));
   const facts = readArguments(parties, request);
   return facts instanceof Refusal ? withoutArguments(parties) : facts;
 }
 
 /** @see PolicySet.trace */
-export function trace(set: Loaded, request: AccessRequest, world: World): readonly PolicyTrace[] {
+export function trace(set: Loaded, request: AccessRequest, world: World, principal: Principal): readonly PolicyTrace[] {
   try {
-    const facts = knownFacts(request, world);
-    return set.compiled.candidates(facts, facts.entities).map(({ id, effect }) => {
-      const looked = lookAt(set, id, facts);
-      return { policy: id, effect, clauses: clausesOf(looked, facts) };
-    });
+    const facts = knownFacts(request, world, principal);
+    return compiledFor(set, facts)
+      .candidates(facts, facts.entities)
+      .map(({ id, effect }) => {
+        const looked = lookAt(set, id, facts);
+        return { policy: id, effect, clauses: clausesOf(looked, facts) };
+      });
   } catch (error) {
     if (error instanceof Refusal) return [];
     throw error;
@@ -56,7 +59,8 @@ interface Looked {
 }
 
 function lookAt(set: Loaded, id: string, facts: Facts): Looked {
-  const [policy, compiled] = [set.policies.get(id), set.compiled.get(id)];
+  const policy = set.policies.get(id);
+  const compiled = policy && set.compiled[policy.principal].get(id);
   if (policy === undefined || compiled === undefined) throw new Error(`the policy \`${id}\` is not in the set`);
   return { policy, compiled, states: statesOf(policy, compiled, facts) };
 }
@@ -68,9 +72,9 @@ function determiningPolicy(set: Loaded, id: string, facts: Facts): DeterminingPo
 }
 
 /** The permits that came closest: most clauses held (an open scope holds too), then fewest missing, then the order of the set. */
-function nearestPermits(set: Loaded, facts: Facts): readonly NearestPermit[] {
+function nearestPermits(set: Loaded, facts: Facts, principal: Principal): readonly NearestPermit[] {
   const near = [...set.policies.values()]
-    .filter(({ effect, mode }) => effect === 'permit' && mode === 'enforce')
+    .filter((policy) => policy.effect === 'permit' && policy.mode === 'enforce' && policy.principal === principal)
     .flatMap(({ id }) => nearness(lookAt(set, id, facts)));
   near.sort((a, b) => b.score - a.score || a.missing - b.missing);
   return near.slice(0, NEAREST).map(({ looked, failed, held }) => {

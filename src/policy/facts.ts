@@ -1,15 +1,16 @@
 // What one request is about, in Cedar's terms: principal, action, resource and context. From the registry alone; unregistered = does not
 // exist, and each kind of absence has its code.
-import type { AccessRequest, ResourceType } from '../domain/access.ts';
+import type { AccessRequest, Delegation, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Agent, World } from '../domain/registry.ts';
 import { argumentsOf } from './schema/arguments.ts';
 import type { Catalog } from './schema/catalog.ts';
 import { type EntityView, Overlay } from './cedar/entities.ts';
-import { type CedarRecord, EMPTY_RECORD, type EntityUid, uid } from './cedar/value.ts';
+import { type CedarRecord, EMPTY_RECORD, type EntityUid, uid, type Value } from './cedar/value.ts';
 import { METHODS, TOOL_CALL } from './methods.ts';
 import { byName } from './names.ts';
+import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from './principals.ts';
 import { residentsOf } from './residents.ts';
 import type { RecordShape } from './schema/shape.ts';
 
@@ -50,6 +51,42 @@ export function partiesOf(wanted: Wanted, world: World, catalog: Catalog): Parti
   checkSegments([agent.segment, target.segment], world);
   const { action, resource, input } = target;
   return { principal: agentUid(agent), action: uid('Action', action), resource, input, entities: residentsOf(world, catalog) };
+}
+
+/** The same asked about the agent that calls, or about the user for whom it does. @throws Error for a request on behalf of nobody */
+export function partiesFor(request: AccessRequest, principal: Principal, world: World, catalog: Catalog): Parties {
+  const parties = partiesOf(wantedOf(request), world, catalog);
+  return principal === 'agent' ? parties : asUser(parties, request.delegation);
+}
+
+type User = NonNullable<Delegation['user']>;
+
+/** More groups than this no user has. attacker-controlled */
+const MAX_GROUPS = 1000;
+
+/** Users are not registered: who it is comes with the request. @throws Error as `partiesFor`, and for too many groups */
+export function asUser(parties: Parties, delegation: Delegation | undefined): Parties {
+  const user = delegation?.user;
+  if (user === undefined) throw new Error('the request is on behalf of nobody');
+  if (user.groups.length > MAX_GROUPS) throw new Error(`the user is in more than ${MAX_GROUPS} groups`);
+  const principal = uid(PRINCIPAL_TYPES.user, user.id);
+  return { ...parties, principal, entities: withUser(parties.entities, principal, user) };
+}
+
+/** One token makes many calls: what was found for its user is found again. */
+const overlays = new WeakMap<User, { readonly stored: EntityView; readonly overlay: Overlay }>();
+
+function withUser(stored: EntityView, one: EntityUid, user: User): Overlay {
+  const known = overlays.get(user);
+  if (known?.stored === stored) return known.overlay;
+  const attrs = new Map<string, Value>([
+    ['id', user.id],
+    ['issuer', user.issuer],
+  ]);
+  const parents = user.groups.map((group) => uid(GROUP_TYPE, group));
+  const overlay = new Overlay(stored, [{ uid: one, attrs, tags: EMPTY_RECORD, parents }]);
+  overlays.set(user, { stored, overlay });
+  return overlay;
 }
 
 /** The request with its arguments. @throws Refusal CORDON-3006 */

@@ -4,13 +4,15 @@ import { CODES, type Code, isCode, type Kind } from '../domain/codes.ts';
 import { MAX_CLAUSES } from './bounds.ts';
 import type { EstPolicy } from './cedar/est.ts';
 import { uidIn } from './cedar/scope.ts';
-import { clausesOf, withClauses } from './clauses.ts';
+import { clausesOf, unreadable, withClauses } from './clauses.ts';
 import { type Finding, refuseAny } from './findings.ts';
 import { GUARDRAILS, RESERVED_PREFIX } from './guardrails.ts';
 import type { Policy } from './loaded.ts';
 import type { Flaw, RuleId } from './lint/rules.ts';
 import { GROUPS } from './methods.ts';
 import type { PolicyWarning } from './policy-set.ts';
+import { principalIn } from './principal-text.ts';
+import { principalOf } from './principals.ts';
 import type { Statement } from './statements.ts';
 
 /** A policy with its name. */
@@ -82,7 +84,11 @@ const flaw = ({ policy: { id }, statement }: Named, problem: Problem): Flaw => (
   ...problem,
 });
 
+/** @throws Refusal CORDON-9006 for one that cannot be followed */
 export function identifiedOf({ statement, est }: Parsed, order: number): Identified {
+  const principal = principalOf(est.principal);
+  // INVARIANT: it was validated as what it is compiled as
+  if (principal !== principalIn(statement)) throw unreadable(statement, 'whom it is about cannot be read');
   const annotations = annotationsOf(est);
   const { id = '', code = '' } = annotations;
   const clauses = clausesOf(statement);
@@ -96,6 +102,7 @@ export function identifiedOf({ statement, est }: Parsed, order: number): Identif
     clauses: [...clauses.scope, ...clauses.conditions.flat()],
     code: codeOf(code),
     mode: modeOf(annotations['mode']) ?? 'enforce',
+    principal,
   };
   return { policy, est: withClauses(est, clauses, statement), statement, namesActions: namesActions(est) };
 }

@@ -5,9 +5,10 @@ import type { Catalog } from './schema/catalog.ts';
 import type { CompiledPolicy } from './cedar/compiled-policy.ts';
 import { type CompiledSet, evaluate, type Outcome } from './cedar/compiled-set.ts';
 import type { PolicyClause } from './clauses.ts';
-import type { Facts } from './facts.ts';
+import type { Facts, Parties } from './facts.ts';
 import type { Oversight } from './oversight.ts';
 import type { PolicyRow } from './policy-set.ts';
+import { type Principal, PRINCIPAL_TYPES } from './principals.ts';
 
 export interface Policy extends PolicyRow {
   /** Its place in the set: guardrails first. */
@@ -17,6 +18,7 @@ export interface Policy extends PolicyRow {
   /** What a denial by this policy is called. */
   readonly code: Code;
   readonly mode: Mode;
+  readonly principal: Principal;
 }
 
 export interface Loaded {
@@ -25,11 +27,15 @@ export interface Loaded {
   readonly catalog: Catalog;
   /** By id, in order. */
   readonly policies: ReadonlyMap<string, Policy>;
-  readonly compiled: CompiledSet;
+  readonly compiled: Readonly<Record<Principal, CompiledSet>>;
   /** Is any policy in shadow? */
   readonly shadows: boolean;
   readonly oversight: Oversight;
 }
+
+/** The policies that are asked about this principal. */
+export const compiledFor = ({ compiled }: Loaded, { principal }: Pick<Parties, 'principal'>): CompiledSet =>
+  principal.type === PRINCIPAL_TYPES.user ? compiled.user : compiled.agent;
 
 /** The policies that hold for a request and those that fail to evaluate, each in the order of the set. */
 export interface Held {
@@ -41,13 +47,14 @@ export interface Held {
 /** By the compiled policies, a sample of it checked; by the official engine once that took over. */
 export function heldFor(set: Loaded, facts: Facts): Held {
   if (set.oversight.failedOver) return officialHeld(set, set.oversight.official(facts));
-  const outcome = evaluate(set.compiled, facts, facts.entities);
+  const outcome = evaluate(compiledFor(set, facts), facts, facts.entities);
   set.oversight.offer(facts, outcome);
   return heldOf(set, outcome);
 }
 
 /** Without the clauses that read `context` (outline.ts). */
-export const heldInOutline = (set: Loaded, facts: Facts): Held => heldOf(set, evaluate(set.compiled, facts, facts.entities, 'outline'));
+export const heldInOutline = (set: Loaded, facts: Facts): Held =>
+  heldOf(set, evaluate(compiledFor(set, facts), facts, facts.entities, 'outline'));
 
 /** Policies in shadow are not among what it was asked. */
 function officialHeld(set: Loaded, { allowed, reasons, errors }: ReturnType<Oversight['official']>): Held {
@@ -55,7 +62,7 @@ function officialHeld(set: Loaded, { allowed, reasons, errors }: ReturnType<Over
   return {
     permits: allowed ? policies : [],
     forbids: allowed ? [] : policies,
-    errors: errors.map(({ policy, message }) => ({ policy: policyIn(set, policy), message })),
+    errors: errors.map(({ policy, message }) => ({ policy: policyIn(set, policy), message })).toSorted(inTheirOrder),
   };
 }
 
@@ -64,9 +71,11 @@ function heldOf(set: Loaded, { permits, forbids, errors }: Outcome): Held {
   return {
     permits: inOrder(set, permits),
     forbids: inOrder(set, forbids),
-    errors: named.length < 2 ? named : named.toSorted((a, b) => a.policy.order - b.policy.order),
+    errors: named.length < 2 ? named : named.toSorted(inTheirOrder),
   };
 }
+
+const inTheirOrder = (a: { readonly policy: Policy }, b: { readonly policy: Policy }): number => a.policy.order - b.policy.order;
 
 function inOrder(set: Loaded, compiled: readonly CompiledPolicy[]): readonly Policy[] {
   const policies = compiled.map(({ id }) => policyIn(set, id));

@@ -7,10 +7,11 @@
 // arguments. (1) A forbid of the outline that holds, holds whatever they are; one that errors, errors whatever they are, and `decide`
 // then denies too. (2) If a permit holds for some arguments, all its clauses are true, so the kept ones are: it holds in the outline.
 // The other direction is not claimed: forbids that read arguments are left out, so a visible tool may still be denied every time.
+import type { Delegation } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
-import { type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
+import { asUser, type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
 import { enforced, failedForbids, type Held, heldInOutline, type Loaded } from './loaded.ts';
 import { TOOL_CALL } from './methods.ts';
 
@@ -18,19 +19,30 @@ import { TOOL_CALL } from './methods.ts';
 export const outlineIn = (set: Loaded, parties: Parties): Held => enforced(heldInOutline(set, withoutArguments(parties)));
 
 /** @see PolicySet.visibleTools */
-export function visibleTools(set: Loaded, agent: string, resource: string, world: World): readonly string[] {
+export function visibleTools(
+  set: Loaded,
+  agent: string,
+  resource: string,
+  world: World,
+  delegation: Delegation | undefined,
+): readonly string[] {
   try {
     const tools = (world.tools.get(resource) ?? []).map(({ name }) => name);
-    return tools.filter((name) => isVisible(set, { agent, action: TOOL_CALL, type: 'tool', id: `${resource}/${name}` }, world));
+    return tools.filter((name) => isVisible(set, { agent, action: TOOL_CALL, type: 'tool', id: `${resource}/${name}` }, world, delegation));
   } catch {
     return []; // INVARIANT I1: an unknown agent or resource, or an engine that failed, shows nothing
   }
 }
 
-function isVisible(set: Loaded, wanted: Wanted, world: World): boolean {
+function isVisible(set: Loaded, wanted: Wanted, world: World, delegation: Delegation | undefined): boolean {
   const catalog = catalogOf(world);
   const input = catalog.get(wanted.id)?.input;
   if (input === undefined || input instanceof Refusal || !isCovered(set.catalog, catalog, wanted.id)) return false;
-  const held = outlineIn(set, partiesOf(wanted, world, catalog));
+  const parties = partiesOf(wanted, world, catalog);
+  return isOpen(set, parties) && (delegation?.user === undefined || isOpen(set, asUser(parties, delegation)));
+}
+
+function isOpen(set: Loaded, parties: Parties): boolean {
+  const held = outlineIn(set, parties);
   return held.permits.length > 0 && held.forbids.length === 0 && failedForbids(held).length === 0;
 }

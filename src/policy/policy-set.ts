@@ -1,8 +1,9 @@
 // What the rest of Cordon sees of the policy engine: a set of policies that was admitted, and the questions to ask it.
 // No type of Cedar or of its engine passes this file.
-import type { AccessRequest, Clause, Decision, Explanation, Mode, ResourceType } from '../domain/access.ts';
+import type { AccessRequest, Clause, Decision, Delegation, Explanation, Mode, ResourceType } from '../domain/access.ts';
 import type { World } from '../domain/registry.ts';
 import type { Watch } from './oversight.ts';
+import type { Principal } from './principals.ts';
 
 /** One policy file. */
 export interface PolicySource {
@@ -62,34 +63,37 @@ export interface PolicySet {
   covers(world: World): boolean;
 
   /**
-   * The decision on one request. Never throws: whatever fails in here is verdict `error`, CORDON-9001, which denies.
+   * The decision on one request by what the policies say of `principal`: the agent that calls, or the user for whom it does. What both
+   * and the mandate come to is for gates.ts to say. Never throws: whatever fails in here is verdict `error`, CORDON-9001, which denies.
    *
    * | code | when |
    * | --- | --- |
    * | 1014, 3003, 3008 | the agent, the resource or tool, the action is unknown |
    * | 3006 | the tool cannot be typed, or the arguments do not fit its input schema, and no forbid holds whatever the arguments |
    * | the forbid's `@code`, else 3002 | forbids hold; the first of them in the order of `policies` names code and reason |
+   * | 9001 (verdict `error`) | a user is asked about and the request is on behalf of nobody |
    * | 9005 (verdict `error`) | no forbid holds, but one failed to evaluate: Cedar would skip it and fail open |
    * | 3005 | no permit holds, but one would with other arguments: its scope and every clause that reads no `context` hold |
    * | 3001 | no permit holds |
    */
-  decide(request: AccessRequest, world: World): Decision;
+  decide(request: AccessRequest, world: World, principal?: Principal): Decision;
 
   /**
    * The names of the tools of `resource` that `agent` may see, in the order of the world: all but those for which `decide` denies
-   * whatever the arguments are. A superset of what can be allowed (proof in outline.ts). Never throws; what fails is not visible.
+   * whatever the arguments are, to the agent or to the user for whom it calls. A superset of what can be allowed (proof in outline.ts).
+   * Never throws; what fails is not visible.
    */
-  visibleTools(agent: string, resource: string, world: World): readonly string[];
+  visibleTools(agent: string, resource: string, world: World, delegation?: Delegation): readonly string[];
 
   /**
    * Why `decide` says what it says: for an allow the permits, for a forbid the forbids with the observed values, for an error the
    * forbid that failed and where, for a default deny the three nearest permits. Empty when the request never reached a policy.
    * Costs more than a decision: off the path of the call. @throws Error when the engine fails
    */
-  explain(request: AccessRequest, world: World): Explanation;
+  explain(request: AccessRequest, world: World, principal?: Principal): Explanation;
 
   /** Every policy whose scope holds for the request, with the state of its clauses: what a test covered. Empty as `explain`. */
-  trace(request: AccessRequest, world: World): readonly PolicyTrace[];
+  trace(request: AccessRequest, world: World, principal?: Principal): readonly PolicyTrace[];
 
   /** May `agent` do this, for some arguments or for all? Nothing that is unregistered, untyped or not covered is reached. */
   reach(wanted: { readonly agent: string; readonly action: string; readonly type: ResourceType; readonly id: string }, world: World): Reach;

@@ -7,7 +7,7 @@ import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Facts, partiesOf, type Wanted, withoutArguments } from './facts.ts';
-import { failedForbids, heldInOutline, type Loaded, type Policy } from './loaded.ts';
+import { compiledFor, failedForbids, heldInOutline, type Loaded, type Policy } from './loaded.ts';
 import type { Reach } from './policy-set.ts';
 
 const NEVER: Reach = { access: 'never', permits: [], forbids: [] };
@@ -21,7 +21,7 @@ export function reach(set: Loaded, wanted: Wanted, world: World): Reach {
   const forbids = [...certain.forbids, ...failedForbids(certain)].filter(isEnforced);
   if (forbids.length > 0 || permits.length === 0) return { access: 'never', permits: idsOf(permits), forbids: idsOf(forbids) };
   const possible = possibleForbids(set, facts);
-  const always = possible.length === 0 && permits.some(({ id }) => set.compiled.get(id)?.shape.readsContext === false);
+  const always = possible.length === 0 && permits.some(({ id }) => set.compiled.agent.get(id)?.shape.readsContext === false);
   return { access: always ? 'always' : 'may', permits: idsOf(permits), forbids: idsOf(possible) };
 }
 
@@ -38,7 +38,7 @@ function knownFacts(set: Loaded, wanted: Wanted, world: World): Facts | undefine
 
 /** The forbids that hold for some arguments, as far as can be told without any. */
 function possibleForbids(set: Loaded, facts: Facts): readonly Policy[] {
-  const candidates = set.compiled
+  const candidates = compiledFor(set, facts)
     .candidates(facts, facts.entities)
     .filter(({ effect, shape }) => effect === 'forbid' && shape.readsContext);
   return candidates.flatMap(({ id, shape, constants }) => {

@@ -23,14 +23,14 @@ export interface SvidWithKey {
   readonly privateKey: string;
   /** Unix milliseconds. */
   readonly notAfter: number;
+  /** Roots as of this SVID, PEM: a new root of the trust domain is heard of by renewing. */
+  readonly bundle: string;
 }
 
 export interface Identity {
   readonly workload: Workload;
   readonly gateway: URL;
   readonly control: URL;
-  /** Roots, PEM. */
-  readonly bundle: string;
   /** Changes with each renewal. */
   readonly current: () => SvidWithKey;
   /** Called after each renewal. @returns stops listening */
@@ -44,19 +44,18 @@ const LAST_RETRY = 15_000;
 
 /** @throws Refusal CORDON-1005 when the token is not (or no longer) good, CORDON-9010 */
 export async function joinDomain({ token, identityUrl, bundle }: JoinSettings): Promise<Identity> {
-  const trust: Trust = { bundle, expect: 'control' };
   const { key, csr } = await newRequest();
-  const reply = await postJson(new URL('/v1/join', identityUrl), { token, csr }, trust);
+  const reply = await postJson(new URL('/v1/join', identityUrl), { token, csr }, { bundle, expect: 'control' });
   const control = new URL(text(reply, 'control'));
   const renewing = keepRenewed(svidOf(reply, key), async (own) => {
     const next = await newRequest();
-    return svidOf(await postJson(new URL('/v1/identity/renew', control), { csr: next.csr }, { ...trust, own }), next.key);
+    const trust: Trust = { bundle: own.bundle, expect: 'control', own };
+    return svidOf(await postJson(new URL('/v1/identity/renew', control), { csr: next.csr }, trust), next.key);
   });
   return {
     workload: parseWorkload(parseSpiffeId(text(reply, 'spiffe_id'))),
     gateway: new URL(text(reply, 'gateway')),
     control,
-    bundle,
     ...renewing,
   };
 }
@@ -108,7 +107,7 @@ async function newRequest(): Promise<{ readonly key: string; readonly csr: strin
 
 function svidOf(reply: JsonObject, privateKey: string): SvidWithKey {
   const chain = text(reply, 'svid');
-  return { chain, privateKey, notAfter: readCertificate(chain).notAfter };
+  return { chain, privateKey, notAfter: readCertificate(chain).notAfter, bundle: text(reply, 'bundle') };
 }
 
 function text(reply: JsonObject, name: string): string {

@@ -6,9 +6,10 @@ import { Refusal } from '../domain/refusal.ts';
 import { createAgent } from './channel.ts';
 import { joinDomain, type Identity } from './identity.ts';
 import { serveGateway, type Address, type Served } from './serve.ts';
+import { createTokens, type Task, type TaskToken, type Tokens } from './tokens.ts';
 
 export { Refusal };
-export type { Address, Served };
+export type { Address, Served, Task, TaskToken, Tokens };
 
 export interface Cordon {
   /** `spiffe://<trust domain>/agent/<name>/run/<id>` */
@@ -19,6 +20,8 @@ export interface Cordon {
   mcpUrl(server: string): URL;
   /** The agent card is at `<this>/.well-known/agent-card.json`. */
   a2aUrl(agent: string): URL;
+  /** Task tokens: on whose behalf this run acts. */
+  readonly tokens: Tokens;
   /** Serves `listener` to the gateway alone. @throws Error when it cannot listen there */
   serve(listener: RequestListener, at: Address): Promise<Served>;
   /** Ends everything that was opened here, calls under way too. */
@@ -59,6 +62,7 @@ function cordonOf(identity: Identity): Cordon {
     fetch: fetchOver(agents.current),
     mcpUrl: (server) => new URL(`/mcp/${server}`, gateway),
     a2aUrl: (name) => new URL(`/a2a/${name}`, gateway),
+    tokens: createTokens(identity),
     async serve(listener, at): Promise<Served> {
       const made = await serveGateway(identity, listener, at);
       served.add(made);
@@ -79,7 +83,7 @@ interface Agents {
 
 /** A connection keeps the certificate it was made with: after a renewal new calls take a new pool, and open ones end in the old. */
 function createAgents(identity: Identity): Agents {
-  const make = (): Agent => createAgent({ bundle: identity.bundle, expect: 'gateway', own: identity.current() });
+  const make = (): Agent => createAgent({ bundle: identity.current().bundle, expect: 'gateway', own: identity.current() });
   const draining = new Set<Agent>();
   let current = make();
   identity.onRotate(() => {

@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import { NO_TICKETS } from '../crypto/tls.ts';
 import { readCertificate } from '../crypto/certificate.ts';
 import { checkPeer, postJson, type Trust } from './channel.ts';
-import type { Identity } from './identity.ts';
+import type { Identity, SvidWithKey } from './identity.ts';
 
 export interface Address {
   readonly host: string;
@@ -19,10 +19,10 @@ export interface Served {
   close(): Promise<void>;
 }
 
-const tls = (identity: Identity): ServerOptions => ({
-  cert: identity.current().chain,
-  key: identity.current().privateKey,
-  ca: identity.bundle,
+const tls = ({ chain, privateKey, bundle }: SvidWithKey): ServerOptions => ({
+  cert: chain,
+  key: privateKey,
+  ca: bundle,
   requestCert: true,
   rejectUnauthorized: true,
   minVersion: 'TLSv1.3',
@@ -33,7 +33,7 @@ const tls = (identity: Identity): ServerOptions => ({
 export async function serveGateway(identity: Identity, listener: RequestListener, at: Address): Promise<Served> {
   const fromGateway = new WeakSet<object>();
   const report = createReporter(identity);
-  const server = createServer(tls(identity), (req, res) => {
+  const server = createServer(tls(identity.current()), (req, res) => {
     if (fromGateway.has(req.socket)) listener(req, res);
     else turnAway(res);
   });
@@ -45,7 +45,7 @@ export async function serveGateway(identity: Identity, listener: RequestListener
   });
   server.on('tlsClientError', () => report(undefined, 'no identity'));
   const port = await listen(server, at);
-  const forget = identity.onRotate(() => server.setSecureContext(tls(identity)));
+  const forget = identity.onRotate(() => server.setSecureContext(tls(identity.current())));
   return {
     port,
     async close(): Promise<void> {
@@ -103,7 +103,8 @@ function createReporter(identity: Identity): (peer: string | undefined, reason: 
     if (now !== minute) [minute, count] = [now, 0];
     if (++count > REPORTS_PER_MINUTE) return;
     const body = { reason, ...(peer === undefined ? {} : { peer: peer.slice(0, 300) }) };
-    const trust: Trust = { bundle: identity.bundle, expect: 'control', own: identity.current() };
+    const own = identity.current();
+    const trust: Trust = { bundle: own.bundle, expect: 'control', own };
     postJson(new URL('/v1/refusals', identity.control), body, trust).catch(() => {
       process.stderr.write('cordon: a refused connection could not be reported\n');
     });

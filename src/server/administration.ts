@@ -1,4 +1,5 @@
 // The control plane of a running Cordon: the policies in force, the tools that are known, and what its routes reach.
+import { createAttestation } from '../control/attestation.ts';
 import { createCatalog, type Catalog } from '../control/catalog.ts';
 import type { Control } from '../control/control.ts';
 import type { DecisionIndex } from '../control/decisions.ts';
@@ -14,12 +15,16 @@ import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { openAuthzen } from './authzen.ts';
+import { startFederation } from './federation.ts';
 import type { Identities } from './identities.ts';
+import { openTokens } from './oauth.ts';
+import { openOperators } from './operators.ts';
 import { readTables } from './policy-tables.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
 import { VERSION } from './version.ts';
 import { viewsOf } from './views.ts';
+import { openWorkload } from './workload.ts';
 
 export interface AdministrationParts {
   readonly setting: Setting;
@@ -45,6 +50,19 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
   await rollout.start();
   const catalog = catalogOf(parts, () => rollout.refresh());
   const recorder = createRefusalRecorder({ log, decisions, now, version: VERSION });
+  const tokens = openTokens(setting, state);
+  const federation = await startFederation(setting, state, publisher, stack);
+  const attestation = createAttestation({
+    ...identities,
+    tokens: store,
+    log,
+    now,
+    issuers: config.attestation.issuers,
+    keys: tokens.issuerKeys,
+    audience: urlOf(config.listen.identity),
+    verifySvid: (chain) => federation.verifySvid(chain),
+    refused: (request) => recorder.refused(request),
+  });
   const views = viewsOf({
     config,
     publisher,
@@ -53,11 +71,9 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     log,
     data,
     now,
-    bundle: authority.current().root,
+    authority,
     operator: identities.operator.current,
-    get intermediate(): string {
-      return authority.current().intermediate.certificate;
-    },
+    federated: federation.domains,
   });
   return {
     config,
@@ -65,6 +81,7 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     levels: store,
     publisher,
     issuer: identities.issuer,
+    authority,
     catalog,
     decisions,
     log,
@@ -74,6 +91,14 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     identityUrl: urlOf(config.listen.identity),
     ...views,
     authzen: await openAuthzen(config.authzen),
+    operators: await openOperators(parts),
+    tokens,
+    attestation,
+    federation,
+    workload: await openWorkload(
+      { ...parts, attestation, recorder, federated: federation.bundles, endRun: (id, actor) => endRun(parts, id, actor) },
+      stack,
+    ),
     rollout,
     analysis: createPolicyAnalysis({ ...state, ledger, directory, publisher, decisions }),
     policies: async () => ({ ...(await policiesView({ rollout, ledger, decisions: store, directory })), check: check.view() }),

@@ -1,22 +1,15 @@
 // What may stand in `cordon.yaml`, member by member. An unknown member is an error, because a misspelt guard is no guard; a security
 // setting that is left out has the default that is written here, never none.
 import * as z from 'zod';
+import { ATTEST_LIST, ATTESTATION_SECTION } from './config-attestation.ts';
 import { AUTHZEN_SECTION } from './config-authzen.ts';
+import { FEDERATION_SECTION } from './config-federation.ts';
+import { OPERATORS_SECTION } from './config-operators.ts';
+import { TOKENS_SECTION } from './config-tokens.ts';
+import { duration, name } from './config-values.ts';
+import { WORKLOAD_SECTION } from './config-workload.ts';
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
-
-/** `15m` in milliseconds. */
-export const milliseconds = (text: string): number => Number(text.slice(0, -1)) * (UNITS[text.at(-1) ?? ''] ?? 0);
-
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and `-`, at most 63');
 const address = z.string().regex(/^(\[[0-9a-f:]+\]|[0-9a-z.-]+):\d{1,5}$/, '`host:port`');
-
-/** A time between two others; without bounds a timer could overflow, or never rest. */
-const duration = (least: string, most: string): z.ZodString =>
-  z
-    .string()
-    .regex(/^\d{1,5}(s|m|h)$/, 'a duration such as `15m`')
-    .refine((text) => milliseconds(text) >= milliseconds(least) && milliseconds(text) <= milliseconds(most), `from ${least} to ${most}`);
 
 const secret = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]);
 
@@ -45,11 +38,18 @@ const listen = z.strictObject({
   identity: address.default('127.0.0.1:8445'),
 });
 
+/** Is a task token needed to call it? Without one an agent calls for nobody but itself, within its own rights. */
+const token = z.enum(['required', 'optional']).default('optional');
+
 const agent = z.strictObject({
   segment: name,
   owner: z.string().min(1),
   purpose: z.string().min(1),
   a2a: z.url({ protocol: /^https$/ }).optional(),
+  /** It has its SVID from a federated domain, under this name. */
+  spiffeId: z.string().exactOptional(),
+  token,
+  attest: ATTEST_LIST,
 });
 
 const resource = z.strictObject({
@@ -57,6 +57,8 @@ const resource = z.strictObject({
   mcp: upstream,
   reads: z.array(z.string()).default([]),
   tags: z.record(z.string(), z.string()).default({}),
+  token,
+  attest: ATTEST_LIST,
 });
 
 const limits = z.strictObject({
@@ -88,7 +90,12 @@ export const CONFIG_FILE = z.strictObject({
   maxStaleness: duration('1s', '1h').default('60s'),
   limits: limits.prefault({}),
   authzen: AUTHZEN_SECTION.prefault({}),
+  attestation: ATTESTATION_SECTION.prefault({}),
   pdp: pdp.optional(),
+  operators: OPERATORS_SECTION.extend({ session: duration('5m', '24h').default('8h') }).optional(),
+  tokens: TOKENS_SECTION.prefault({}),
+  workload: WORKLOAD_SECTION.prefault({}),
+  federation: FEDERATION_SECTION.default({}),
 });
 
 export type ConfigFile = z.infer<typeof CONFIG_FILE>;

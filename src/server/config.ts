@@ -5,9 +5,15 @@ import { LineCounter, parseDocument } from 'yaml';
 import type { Address, Config, RemotePdpConfig, ResourceConfig, UpstreamConfig } from '../control/config.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
+import { attestationOf } from './config-attestation.ts';
 import { authzenOf } from './config-authzen.ts';
-import { CONFIG_FILE, milliseconds, type ConfigFile, type ResourceFile } from './config-file.ts';
+import { federationOf } from './config-federation.ts';
+import { operatorsOf } from './config-operators.ts';
+import { CONFIG_FILE, type ConfigFile, type ResourceFile } from './config-file.ts';
 import { deepest, misfit, placeOf, type Issue, type Source } from './config-place.ts';
+import { tokensOf } from './config-tokens.ts';
+import { milliseconds } from './config-values.ts';
+import { workloadOf } from './config-workload.ts';
 
 const MAX_BYTES = 1_048_576;
 
@@ -60,14 +66,28 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     trustDomain: domainOf(from.trustDomain, misfitAt),
     listen: { gateway: addressOf(gateway), control: addressOf(control), identity: addressOf(identity) },
     segments: Object.entries(from.segments).map(([name, row]) => ({ name, links: row?.links ?? [] })),
-    agents: Object.entries(from.agents).map(([name, { a2a, ...row }]) => ({ name, ...row, ...(a2a === undefined ? {} : { a2a }) })),
+    agents: Object.entries(from.agents).map(([name, { a2a, attest: _attest, spiffeId: _spiffeId, ...row }]) => ({
+      name,
+      ...row,
+      ...(a2a === undefined ? {} : { a2a }),
+    })),
     resources: Object.entries(from.resources).map(([name, row]) => resourceOf(name, row, misfitAt)),
     policies: resolve(base, from.policies),
     svidTtl: milliseconds(from.svid.ttl),
     maxStaleness: milliseconds(from.maxStaleness),
     limits: from.limits,
     authzen: authzenOf(from.authzen, from, base, misfitAt),
+    attestation: attestationOf(from, base, misfitAt),
+    operators: operatorsOf({
+      section: from.operators,
+      session: milliseconds(from.operators?.session ?? '8h'),
+      addressOf,
+      refuse: misfitAt,
+    }),
     pdp: from.pdp && remotePdpOf(from.pdp, from, misfitAt),
+    tokens: tokensOf(from.tokens, from, base, misfitAt),
+    workload: workloadOf(from.workload, base),
+    federation: federationOf(from, base, misfitAt),
   };
 }
 
@@ -94,8 +114,8 @@ function checkSegments(from: ConfigFile, misfitAt: Misfit): void {
   for (const [name, { segment }] of Object.entries(from.resources)) check(segment, ['resources', name, 'segment']);
 }
 
-function resourceOf(name: string, { segment, reads, tags, mcp }: ResourceFile, misfitAt: Misfit): ResourceConfig {
-  return { name, segment, reads, tags, upstream: upstreamOf(name, mcp, misfitAt) };
+function resourceOf(name: string, { segment, reads, tags, token, mcp }: ResourceFile, misfitAt: Misfit): ResourceConfig {
+  return { name, segment, reads, tags, token, upstream: upstreamOf(name, mcp, misfitAt) };
 }
 
 function upstreamOf(name: string, mcp: ResourceFile['mcp'], misfitAt: Misfit): UpstreamConfig {

@@ -1,8 +1,7 @@
 // The data directory: everything Cordon keeps, and nothing anywhere else. Owner only.
-import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { randomId, randomKey } from '../crypto/random.ts';
-import { parseKey } from '../crypto/seal.ts';
+import { randomId } from '../crypto/random.ts';
 import { Refusal, errorCodeOf } from '../domain/refusal.ts';
 
 export interface DataDir {
@@ -12,8 +11,6 @@ export interface DataDir {
   log(pep: string): string;
   /** Credentials and address that the CLI of this machine's operator uses. */
   readonly operator: string;
-  /** The root key that seals what is kept. @throws Refusal CORDON-9006 */
-  sealKey(): Promise<Uint8Array>;
 }
 
 /** Opens or makes the directory. @throws Refusal CORDON-9006 when it can't be used */
@@ -30,40 +27,8 @@ export async function openDataDir(root: string): Promise<DataDir> {
     database: join(root, 'cordon.db'),
     log: (pep) => join(root, 'log', pep),
     operator: join(root, 'operator'),
-    sealKey: () => sealKey(join(root, 'seal.key')),
   };
 }
-
-/** `CORDON_SEAL_KEY` (the key, or `file:<path>`), else a file beside the data, made at first start. */
-async function sealKey(beside: string): Promise<Uint8Array> {
-  const given = process.env['CORDON_SEAL_KEY'];
-  if (given !== undefined && !given.startsWith('file:')) return parseKey(given);
-  const path = given === undefined ? beside : given.slice('file:'.length);
-  if (given === undefined && !(await exists(path))) await createPrivate(path, `${Buffer.from(randomKey()).toString('base64')}\n`);
-  const { mode, text } = await readKey(path);
-  if ((mode & 0o077) !== 0) {
-    throw new Refusal('CORDON-9006', `the seal key \`${path}\` can be read by others`, {
-      observed: `mode ${(mode & 0o777).toString(8)}`,
-      expected: 'mode 600',
-      fix: `chmod 600 ${path}`,
-    });
-  }
-  return parseKey(text);
-}
-
-async function readKey(path: string): Promise<{ readonly mode: number; readonly text: string }> {
-  try {
-    return { mode: (await stat(path)).mode, text: await readFile(path, 'utf8') };
-  } catch (cause) {
-    throw new Refusal('CORDON-9006', `cannot read the seal key \`${path}\``, { cause });
-  }
-}
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** Writes a file whole and durably, for its owner alone: a reader sees the old content or the new, never a part. */
 export async function writePrivate(path: string, text: string): Promise<void> {
@@ -73,7 +38,7 @@ export async function writePrivate(path: string, text: string): Promise<void> {
 }
 
 /** The same for a file that must not replace one: of two processes that start at once, one makes it and both use that. */
-async function createPrivate(path: string, text: string): Promise<void> {
+export async function createPrivate(path: string, text: string): Promise<void> {
   const temporary = await writeBeside(path, text);
   try {
     await link(temporary, path);

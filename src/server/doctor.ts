@@ -8,17 +8,20 @@ import { parseVerifierKey } from '../audit/note.ts';
 import { verifyLog, type VerifyResult } from '../audit/verify.ts';
 import type { Config } from '../control/config.ts';
 import type { AgentView, Check, Control, StatusView } from '../control/control.ts';
+import type { AuthorityKeeper } from '../control/keys.ts';
+import type { FederatedDomainView } from '../control/federation/federation.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { admitted } from '../control/policies.ts';
 import { randomId, randomSerial } from '../crypto/random.ts';
 import { generateEd25519 } from '../crypto/ed25519.ts';
 import { readCertificate } from '../crypto/certificate.ts';
 import { generateKeyPem } from '../crypto/x509.ts';
+import { subjectKey } from '../crypto/x509-leaf.ts';
 import type { AccessRequest } from '../domain/access.ts';
 import { errorTextOf, Refusal } from '../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload, workloadId } from '../domain/spiffe-id.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import { createIntermediate, createRoot } from '../identity/authority.ts';
+import { authorityOf, createIntermediate, createRoot } from '../identity/authority.ts';
 import { issueSvid } from '../identity/issue.ts';
 import { decide } from '../pdp/decide.ts';
 import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
@@ -35,12 +38,10 @@ export interface Examined {
   readonly log: DecisionLog;
   readonly data: DataDir;
   readonly now: () => number;
-  /** Root of the trust domain, PEM. */
-  readonly bundle: string;
-  readonly intermediate: string;
+  readonly authority: Pick<AuthorityKeeper, 'current' | 'keys'>;
 }
 
-type Views = Pick<Control, 'agents' | 'status' | 'agentId'>;
+type Views = Pick<Control, 'agents' | 'status' | 'agentId'> & { readonly federated: () => readonly FederatedDomainView[] };
 /** What a check found; throwing is finding that it failed. */
 type Found = Pick<Check, 'ok' | 'detail' | 'fix'>;
 
@@ -59,8 +60,11 @@ export async function examine(parts: Examined, views: Views): Promise<readonly C
   const status = await views.status();
   const checks = [
     await check('clock', 'clock', () => clock(parts)),
-    await check('ca', 'root', async () => horizon(parts, parts.bundle, 30 * DAY)),
-    await check('ca', 'intermediate', async () => horizon(parts, parts.intermediate, 14 * DAY)),
+    await check('ca', 'root', async () => horizon(parts, 'root')),
+    await check('ca', 'intermediate', async () => horizon(parts, 'intermediate')),
+    ...(await Promise.all(
+      views.federated().map((domain) => check('ca', `federated ${domain.trust_domain}`, async () => federated(domain))),
+    )),
     await check('gateway', 'gateway answers', () => gatewayIdentity(parts)),
     await check('gateway', 'no certificate refused', () => refused(parts, {})),
     await check('gateway', 'self-made certificate refused', async () => refused(parts, await selfMade(parts, views))),
@@ -73,6 +77,13 @@ export async function examine(parts: Examined, views: Views): Promise<readonly C
     await check('store', 'disk space', () => diskSpace(data.root)),
   ];
   return [...checks, await dataDirCheck(data.root)];
+}
+
+function federated({ trust_domain, state, roots, error, until = 0 }: FederatedDomainView): Found {
+  const detail = `${roots} roots, ${state === 'trusted' ? `believed until ${new Date(until).toISOString()}` : state}${error === undefined ? '' : `; ${error.message}`}`;
+  return state === 'trusted' && error === undefined
+    ? { ok: true, detail }
+    : { ok: false, detail, fix: error?.fix ?? `cordon federation refresh ${trust_domain}` };
 }
 
 async function check(category: Check['category'], name: string, look: () => Promise<Found>): Promise<Check> {
@@ -95,10 +106,18 @@ async function clock({ log, now }: Examined): Promise<Found> {
   return bad(`the newest log entry is ${Math.round(-age / 1000)} s in the future`, 'set the clock of this machine (CORDON-9009)');
 }
 
-async function horizon({ now }: Examined, certificate: string, least: number): Promise<Found> {
-  const left = readCertificate(certificate).notAfter - now();
+/** How long the key that signs must live on, and what to do when it does not. */
+const HORIZONS = {
+  root: { least: 180 * DAY, fix: 'replace it: cordon ca rotate prepare --root' },
+  intermediate: { least: 14 * DAY, fix: 'restart `cordon up`: it renews what is past half of its life' },
+} as const;
+
+function horizon({ authority, now }: Examined, use: keyof typeof HORIZONS): Found {
+  const { least, fix } = HORIZONS[use];
+  const signs = authority.keys().find((key) => key.use === use && key.stage === 'active');
+  const left = (signs?.notAfter ?? 0) - now();
   const detail = `${Math.floor(left / DAY)} d left`;
-  return left > least ? good(detail) : bad(detail, 'restart `cordon up`: it renews what is past half of its life');
+  return left > least ? good(detail) : bad(detail, fix);
 }
 
 interface Attempt {
@@ -111,13 +130,21 @@ interface Attempt {
 }
 
 /** One TLS connection to the gateway and one request; ends when something came back, or the connection is gone. */
-function attempt({ config, bundle }: Examined, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Attempt> {
+function attempt({ config, authority }: Examined, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Attempt> {
   const { host, port } = config.listen.gateway;
   return new Promise((resolve) => {
     let reached = false;
     let error = '';
     let peer: Uint8Array | undefined;
-    const socket = connect({ host, port, ca: bundle, ...own, servername: '', minVersion: 'TLSv1.3', checkServerIdentity: () => undefined });
+    const socket = connect({
+      host,
+      port,
+      ca: authority.current().bundle,
+      ...own,
+      servername: '',
+      minVersion: 'TLSv1.3',
+      checkServerIdentity: () => undefined,
+    });
     const end = (answered: boolean): void => {
       clearTimeout(timer);
       socket.destroy();
@@ -174,8 +201,8 @@ async function selfMade({ config, now }: Examined, views: Views): Promise<Pick<C
   const intermediate = await createIntermediate(root, options);
   const key = await generateKeyPem();
   const id = workloadId(config.trustDomain, 'agent', views.agents()[0]?.name ?? 'nobody', randomId(12));
-  const authority = { trustDomain: config.trustDomain, root: root.certificate, intermediate };
-  const svid = await issueSvid(authority, { id, publicKey: key.publicKey, now: now(), ttl: 60_000, serial: randomSerial() });
+  const authority = authorityOf(config.trustDomain, [root.certificate], intermediate);
+  const svid = issueSvid(authority, { id, publicKey: subjectKey(key.publicKey), now: now(), ttl: 60_000, serial: randomSerial() });
   return { cert: svid.chain, key: key.privateKey };
 }
 
@@ -307,6 +334,7 @@ async function diskSpace(root: string): Promise<Found> {
 const PRIVATE: readonly (readonly [path: string, mode: number])[] = [
   ['', 0o700],
   ['seal.key', 0o600],
+  ['seal.key.wrapped', 0o600],
   ['cordon.db', 0o600],
   ['operator/credentials.json', 0o600],
 ];

@@ -8,11 +8,13 @@ import type { Credentials } from '../gateway/channel.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { writePrivate, type DataDir } from './data-dir.ts';
 import type { Identities } from './identities.ts';
+import { openPages } from './operators.ts';
 import type { Setting } from './setting.ts';
+import type { State } from './state.ts';
 
 export interface DoorParts {
   readonly setting: Setting;
-  readonly data: DataDir;
+  readonly state: State;
   readonly identities: Identities;
   readonly control: Control;
   readonly gateway: Gateway;
@@ -28,6 +30,7 @@ export async function openDoors(parts: DoorParts, stack: AsyncDisposableStack): 
   await gateway.listen(host, port).catch((cause: unknown) => {
     throw cannotListen('gateway', setting, cause);
   });
+  await openPages(parts, control, stack);
   await keepOperator(parts);
 }
 
@@ -52,7 +55,7 @@ function cannotListen(door: Door, { config }: Setting, cause: unknown): Refusal 
 }
 
 /** Writes the operator's credentials now and after each renewal. A renewal that cannot be written leaves the old ones, which still work. */
-async function keepOperator({ setting, data, identities, control }: DoorParts): Promise<void> {
+async function keepOperator({ setting, state: { data }, identities, control }: DoorParts): Promise<void> {
   const write = (keys: Credentials): Promise<void> => writeOperator(data, keys, control.controlUrl);
   await write(identities.operator.current());
   identities.operator.onRotate((keys) => {

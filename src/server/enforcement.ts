@@ -1,5 +1,6 @@
 // The data plane of a running Cordon: the gateway with its ways to every callee.
 import type { DecisionIndex } from '../control/decisions.ts';
+import { createReplays } from '../control/oauth/replays.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { authzenClient } from '../gateway/authzen-client.ts';
 import { createChannel } from '../gateway/channel.ts';
@@ -9,6 +10,7 @@ import type { Identities } from './identities.ts';
 import { secretOf } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
+import { createTxnMinter } from './txn-minter.ts';
 import { buildUpstreams } from './upstreams.ts';
 import { VERSION } from './version.ts';
 
@@ -28,7 +30,10 @@ export interface EnforcementParts {
 }
 
 /** The PDP elsewhere, if there is one. @throws Refusal CORDON-9006 when its key is missing */
-async function remotePdpOf({ setting, state, identities }: EnforcementParts, stack: AsyncDisposableStack): Promise<RemotePdp | undefined> {
+async function remotePdpOf(
+  { setting, state, publisher, identities }: EnforcementParts,
+  stack: AsyncDisposableStack,
+): Promise<RemotePdp | undefined> {
   const { config, now } = setting;
   if (config.pdp === undefined) return undefined;
   const { url, resource, key, timeoutMs } = config.pdp;
@@ -37,6 +42,7 @@ async function remotePdpOf({ setting, state, identities }: EnforcementParts, sta
     expect: resource === undefined ? undefined : { kind: 'resource', name: resource },
     trustDomain: config.trustDomain,
     credentials: identities.gateway.current,
+    isRevoked: (run) => publisher.current().revoked.runs.has(run),
     now,
     connectMs: timeoutMs,
     answerMs: timeoutMs,
@@ -59,6 +65,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     channel: {
       trustDomain: config.trustDomain,
       credentials: identities.gateway.current,
+      isRevoked: (run) => publisher.current().revoked.runs.has(run),
       now,
       connectMs: CONNECT_MS,
       answerMs: ANSWER_MS,
@@ -66,6 +73,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     onStderr: () => undefined, // what a tool says of itself is neither shown nor kept: it may be anything
   });
   const { limits } = config;
+  const issuer = urlOf(config.listen.identity);
   const gateway = createGateway(
     {
       id: pep,
@@ -78,16 +86,39 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
       now,
       upstreams,
       remote: await remotePdpOf(parts, stack),
+      replays: createReplays(),
+      minter: createTxnMinter({
+        signer: state.authority.sts.current,
+        issuer,
+        trustDomain: config.trustDomain,
+        now,
+        ttl: config.tokens.ttl,
+      }),
       onRecorded: (recorded) => decisions.add(recorded),
     },
     identities.gateway.current(),
   );
   stack.defer(() => gateway.close());
+  trustTokens(parts, issuer, stack);
   identities.gateway.onRotate((keys) => gateway.rotate(keys));
   publisher.attach({
     id: pep,
     apply: (snapshot) => gateway.apply(snapshot),
-    contain: (snapshot, agent, since) => gateway.contain(snapshot, agent, since),
+    contain: (snapshot, target, since) => gateway.contain(snapshot, target, since),
   });
   return gateway;
+}
+
+/** The gateway verifies with the keys of the token service, and hears of each change of them. */
+function trustTokens({ state: { authority }, publisher }: EnforcementParts, issuer: string, stack: AsyncDisposableStack): void {
+  const trust = (): void => publisher.setTokens({ issuer, keys: authority.sts.keys() });
+  trust();
+  publisher.publish();
+  stack.defer(
+    authority.onChange((use) => {
+      if (use !== 'sts') return;
+      trust();
+      publisher.publish();
+    }),
+  );
 }

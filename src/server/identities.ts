@@ -1,7 +1,10 @@
 // Who is who in a running Cordon: the issuer, the runs that survived a restart, and the credentials of Cordon's own parts.
-import type { Config } from '../control/config.ts';
+import { openPostures, type Postures } from '../control/attest/posture.ts';
+import { openRegistry, type Registry } from '../control/attest/registry.ts';
 import { createIssuer, TOKEN_TTL, type Issuer, type OwnKind } from '../control/issuer.ts';
+import type { KeyUse } from '../control/keys.ts';
 import type { Publisher } from '../control/publisher.ts';
+import { restoreRevocations } from '../control/revocation.ts';
 import { Refusal, errorTextOf } from '../domain/refusal.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
 import type { Run, Store } from '../store/ports.ts';
@@ -10,12 +13,17 @@ import type { Setting } from './setting.ts';
 import type { State } from './state.ts';
 
 export interface Identities {
+  readonly registry: Registry;
+  readonly postures: Postures;
   readonly issuer: Issuer;
   readonly gateway: Rotation;
   readonly control: Rotation;
   /** The operator of this machine. */
   readonly operator: Rotation;
 }
+
+/** Keys whose change is carried to whoever holds an SVID of Cordon's own: the bundle, and the chain. */
+const VOUCHING: ReadonlySet<KeyUse> = new Set(['root', 'intermediate']);
 
 /** Longer than a working day, so that a terminal left open in the morning works in the evening. Milliseconds. */
 const OPERATOR_TTL = 12 * 3_600_000;
@@ -28,16 +36,21 @@ export async function startIdentities(
   stack: AsyncDisposableStack,
 ): Promise<Identities> {
   const { config, pep } = setting;
-  const issuer = issuerOf(setting, state, publisher);
+  const registry = await openRegistry({ ...setting, ...state, publisher });
+  const postures = await openPostures({ ...setting, ...state, entry: (id) => registry.entries().get(id) });
+  const issuer = issuerOf(setting, state, publisher, { registry, postures });
   await restore(setting, state.store, publisher, issuer);
   const rotating = async (kind: OwnKind, name: string, ttl: number): Promise<Rotation> => {
     const onError = (error: unknown): void => setting.onNotice(`! credentials of ${name} are not renewed: ${errorTextOf(error)}`);
     const rotation = createRotation({ issue: () => issuer.own(kind, name, ttl), now: setting.now, onError });
     stack.defer(() => rotation.stop());
     await rotation.start();
+    stack.defer(state.authority.onChange((use) => void (VOUCHING.has(use) && rotation.renew())));
     return rotation;
   };
   return {
+    registry,
+    postures,
     issuer,
     gateway: await rotating('gateway', pep, config.svidTtl),
     control: await rotating('control', 'control-1', config.svidTtl),
@@ -45,26 +58,34 @@ export async function startIdentities(
   };
 }
 
-const issuerOf = ({ config, now }: Setting, { authority, store, log }: State, publisher: Publisher): Issuer =>
-  createIssuer({
+const issuerOf = (
+  { config, now }: Setting,
+  { authority, store, log }: State,
+  publisher: Publisher,
+  { registry, postures }: Pick<Identities, 'registry' | 'postures'>,
+): Issuer => {
+  const registered = (kind: WorkloadKind, name: string): boolean =>
+    (kind === 'agent' || kind === 'resource') && registry.isRegistered({ kind, name });
+  return createIssuer({
     authority,
     store,
     log,
     now,
     ttl: config.svidTtl,
-    isRegistered: (kind, name) => isRegistered(config, kind, name),
-    mayHave: (run) => refuseOff(publisher, run),
+    isRegistered: registered,
+    mayHave(run): void {
+      if (!registered(run.kind, run.name)) throw new Refusal('CORDON-1012', `no ${run.kind} is registered as \`${run.name}\``);
+      refuseOff(publisher, run);
+      if (run.id !== undefined) postures.check(run.id);
+    },
+    ttlOf: ({ id }) => registry.entries().get(postures.of(id)?.entryId ?? '')?.ttl,
     onIssued(run, svid): void {
       if (run.kind !== 'agent') return;
       publisher.setRun(run.id, { agent: run.name, notAfter: svid.notAfter });
       publisher.publish();
     },
   });
-
-function isRegistered({ agents, resources }: Config, kind: WorkloadKind, name: string): boolean {
-  const registered: readonly { readonly name: string }[] = kind === 'agent' ? agents : kind === 'resource' ? resources : [];
-  return registered.some((member) => member.name === name);
-}
+};
 
 function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'name'>): void {
   if (kind === 'agent' && publisher.world().levels.get(name) === 'off') {
@@ -74,9 +95,10 @@ function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'nam
   }
 }
 
-/** Levels and runs survive a restart: what was `off` stays off. A run whose last certificate has expired is ended. INVARIANT I6 */
+/** Levels, revocations and runs survive a restart: what was `off` stays off. A run whose last certificate has expired is ended. INVARIANT I6 */
 async function restore({ now }: Setting, store: Store, publisher: Publisher, issuer: Issuer): Promise<void> {
   for (const change of await store.currentLevels()) publisher.setLevel(change.agent, change.level);
+  await restoreRevocations({ publisher, store, now });
   for (const run of await store.activeRuns()) {
     const [newest] = await store.certificatesOf(run.id, 1);
     const notAfter = newest?.notAfter ?? run.createdAt + TOKEN_TTL;

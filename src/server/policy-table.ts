@@ -4,6 +4,7 @@
 //   tests:
 //     - { name: the account on record, expect: allow, policy: clerk-pays }
 //     - { name: another account, input: { iban: DE1 }, expect: CORDON-3005 }
+//     - { name: nobody outside finance has it pay, user: bob, groups: [sales], expect: deny }
 //     - { name: a restricted clerk, levels: { clerk: restricted }, expect: CORDON-4004 }
 //     - { name: the clerk asks the reader, action: a2a/SendMessage, resource: reader, input: { text: hi }, expect: deny }
 import { LineCounter, parseDocument } from 'yaml';
@@ -11,6 +12,8 @@ import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import { CODES, isCode } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { parseMandate } from '../domain/mandate.ts';
+import { errorTextOf } from '../domain/refusal.ts';
 import { similar } from '../domain/similar.ts';
 import type { Expected, TableTest } from '../policy/test-table.ts';
 import { misfit, offsetOf, placeOf, type Issue, type Source } from './config-place.ts';
@@ -35,12 +38,25 @@ const object = z.custom<JsonObject>(
   'a mapping of arguments',
 );
 
+/** As in a token: the same code reads it there. */
+const mandate = z.custom<JsonObject[]>().superRefine((value, context) => {
+  try {
+    parseMandate(value);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: errorTextOf(error) });
+  }
+});
+
 const members = {
   agent: text.optional(),
   call: text.optional(),
   action: text.optional(),
   resource: text.optional(),
   input: object.optional(),
+  user: text.optional(),
+  issuer: text.optional(),
+  groups: z.array(text).optional(),
+  mandate: mandate.optional(),
   expect: expected.optional(),
   policy: text.optional(),
   levels: z.record(z.string(), z.enum(LEVELS, `one of ${LEVELS.join(', ')}`)).optional(),
@@ -149,6 +165,13 @@ function testOf(row: Row, defaults: Table['defaults'], source: string): TableTes
   if (wanted.action === undefined || wanted.resource === undefined) return '`call` is missing, or `action` and `resource`';
   const input = calls === row ? row.input : merged(defaults.input, row.input);
   const policy = row.policy ?? defaults.policy;
+  const { user, issuer, groups, mandate: within } = { ...defaults, ...row };
+  if (user === undefined && [issuer, groups, within].some((member) => member !== undefined)) return '`user` is missing';
+  const about = {
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(groups === undefined ? {} : { groups }),
+    ...(within === undefined ? {} : { mandate: within }),
+  };
   return {
     name: row.name,
     source,
@@ -156,6 +179,7 @@ function testOf(row: Row, defaults: Table['defaults'], source: string): TableTes
     action: wanted.action,
     resource: wanted.resource,
     ...(input === undefined ? {} : { input }),
+    ...(user === undefined ? {} : { onBehalf: { user, ...about } }),
     expect,
     ...(policy === undefined ? {} : { policy }),
     levels: { ...defaults.levels, ...row.levels },

@@ -8,6 +8,8 @@ export interface Rotation {
   /** @throws Error before `start` */
   readonly current: () => Credentials;
   onRotate(listener: (credentials: Credentials) => void): void;
+  /** Makes fresh ones now: what vouches for them has changed. Never throws; a renewal that fails is tried again. */
+  renew(): Promise<void>;
   stop(): void;
 }
 
@@ -59,6 +61,7 @@ export function createRotation({ issue, now, onError }: RotationOptions): Rotati
       return current;
     },
     onRotate: (listener) => void listeners.add(listener),
+    renew,
     stop(): void {
       stopped = true;
       clearTimeout(timer);

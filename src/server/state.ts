@@ -6,7 +6,9 @@ import { openAuthority, type AuthorityKeeper } from '../control/keys.ts';
 import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
 import type { Sealed, Store } from '../store/ports.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { errorTextOf } from '../domain/refusal.ts';
 import { openDataDir, type DataDir } from './data-dir.ts';
+import { openSealKey } from './seal-key.ts';
 import type { Setting } from './setting.ts';
 
 export interface State {
@@ -19,11 +21,14 @@ export interface State {
   readonly policySigner: Ed25519Signer;
 }
 
-/** Opens or makes all of it; `stack` closes it. @throws Refusal CORDON-9004, CORDON-9006 */
+/** How often the keys are looked after. Milliseconds. */
+const TEND_MS = 60_000;
+
+/** Opens or makes all of it; `stack` closes it. @throws Refusal CORDON-9004, CORDON-9006, CORDON-9009 */
 export async function openState(setting: Setting, stack: AsyncDisposableStack): Promise<State> {
   const { config, pep, now } = setting;
   const data = await openDataDir(setting.dataDir);
-  const sealer = sealerOf(await data.sealKey());
+  const sealer = sealerOf(await openSealKey(data));
   const store = await openSqliteStore(data.database);
   stack.defer(() => store.close());
   const seen = `log/${pep}/seen`;
@@ -40,8 +45,26 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const see = async (): Promise<void> => store.putSealed(seen, sealer.seal(seen, Buffer.from(await log.checkpoint())));
   await see();
   stack.defer(() => see().catch(() => undefined)); // what cannot be signed now is told by `close`
-  const authority = await openAuthority(store, sealer, { trustDomain: config.trustDomain, now, serial: randomSerial });
+  const { trustDomain, svidTtl } = config;
+  const authority = await openAuthority(store, sealer, { trustDomain, svidTtl, now, serial: randomSerial, log });
+  stack.defer(keepTended(authority, setting));
   return { data, sealer, store, log, authority, policySigner: await openSigner(store, sealer, 'policy/signer') };
+}
+
+/** Lets time do its work on the keys; a failure is told once. @returns stops it */
+function keepTended(authority: AuthorityKeeper, { onNotice }: Setting): () => void {
+  let failing = false;
+  const tend = async (): Promise<void> => {
+    try {
+      await authority.tend();
+      failing = false;
+    } catch (error) {
+      if (!failing) onNotice(`! keys of the trust domain are not looked after: ${errorTextOf(error)}`);
+      failing = true;
+    }
+  };
+  const timer = setInterval(() => void tend(), TEND_MS).unref();
+  return () => clearInterval(timer);
 }
 
 /** The signing key of this name, made when there is none. @throws Refusal CORDON-9004, CORDON-9006 */

@@ -52,7 +52,7 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const built = { setting, state, publisher, identities, decisions };
   const gateway = await buildEnforcement(built, stack);
   const control = await buildAdministration({ ...built, gateway }, stack);
-  await openDoors({ setting, data: state.data, identities, control, gateway }, stack);
+  await openDoors({ setting, state, identities, control, gateway }, stack);
   stack.defer(() => control.catalog.stop());
   await control.catalog.start();
   keepFresh(setting, publisher, stack);

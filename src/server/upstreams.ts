@@ -60,5 +60,5 @@ async function reached(parts: UpstreamParts, name: string, upstream: HttpUpstrea
   const channel = createChannel({ ...parts.channel, origin: new URL(url.origin), expect });
   const secret = credential === undefined ? '' : await secretOf({ base: config.base, store, sealer }, name, credential.secret);
   const headers = credential === undefined ? {} : { [credential.header]: `${credential.scheme} ${secret}`.trim() };
-  return createMcpHttp({ channel, path: url.pathname, credential: () => headers, bounds, client });
+  return createMcpHttp({ channel, path: url.pathname, credential: () => headers, bounds, client, takesTxnToken: !plaintext });
 }

@@ -4,12 +4,15 @@ import { Refusal } from '../domain/refusal.ts';
 import { workloadId } from '../domain/spiffe-id.ts';
 import type { Catalog } from '../control/catalog.ts';
 import type { Config } from '../control/config.ts';
+import type { AuthorityKeeper } from '../control/keys.ts';
 import type { AgentView, Control, LiveConnection, StatusView } from '../control/control.ts';
+import type { FederatedDomainView } from '../control/federation/federation.ts';
 import type { Publisher } from '../control/publisher.ts';
 import type { Credentials } from '../gateway/channel.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { decide } from '../pdp/decide.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
+import { explainGates } from '../policy/gates.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { DecisionLog } from '../store/log-files.ts';
 import type { DataDir } from './data-dir.ts';
@@ -24,10 +27,9 @@ export interface ViewParts {
   readonly log: DecisionLog;
   readonly data: DataDir;
   readonly now: () => number;
-  /** Root of the trust domain, PEM. */
-  readonly bundle: string;
-  readonly intermediate: string;
+  readonly authority: Pick<AuthorityKeeper, 'current' | 'keys'>;
   readonly operator: () => Credentials;
+  readonly federated: () => readonly FederatedDomainView[];
 }
 
 type Views = Pick<Control, 'agentId' | 'agents' | 'connections' | 'status' | 'doctor' | 'ask'>;
@@ -38,10 +40,10 @@ export function viewsOf(parts: ViewParts): Views {
   const startedAt = now();
   const views: Views = {
     agentId: (agent) => workloadId(config.trustDomain, 'agent', agent),
-    agents: () => config.agents.map((agent) => agentView(parts, agent)),
-    connections: () => config.agents.flatMap(({ name }) => connectionsOf(gateway, name)),
+    agents: () => parts.publisher.world().agents.map((agent) => agentView(parts, agent)),
+    connections: () => parts.publisher.world().agents.flatMap(({ name }) => connectionsOf(gateway, name)),
     status: async () => statusView(parts, startedAt),
-    doctor: async () => ({ schema: 'cordon.doctor/v1', checks: await examine(parts, views) }),
+    doctor: async () => ({ schema: 'cordon.doctor/v1', checks: await examine(parts, { ...views, federated: parts.federated }) }),
     ask: (request, draft) => ask(parts, request, draft),
   };
   return views;
@@ -84,7 +86,7 @@ function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts
     gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.count() },
     snapshot: { version: snapshot.version, ageMs: now() - snapshot.at },
     policies: policiesView(policies, resources),
-    agents: countLevels(config, snapshot),
+    agents: countLevels(snapshot),
     resources,
     log: { origin: log.origin, size: log.size },
   };
@@ -101,16 +103,17 @@ function policiesView(policies: Snapshot['policies'], resources: StatusView['res
 }
 
 /** Registered agents only: the level of one that was taken out of the configuration is kept, and means nothing until it is back. */
-function countLevels({ agents }: Config, { world }: Snapshot): StatusView['agents'] {
+function countLevels({ world }: Snapshot): StatusView['agents'] {
   const counts = { normal: 0, watched: 0, restricted: 0, off: 0 };
-  for (const { name } of agents) counts[world.levels.get(name) ?? 'normal']++;
+  for (const { name } of world.agents) counts[world.levels.get(name) ?? 'normal']++;
   return counts;
 }
 
 function ask({ publisher, gateway, now }: ViewParts, request: AccessRequest, draft?: PolicySet): ReturnType<Control['ask']> {
   const snapshot = draft === undefined ? publisher.current() : drafted(publisher.current(), draft);
   const { decision } = decide(snapshot, { request }, now(), gateway.pep.settings);
-  const explanation = snapshot.policies instanceof Refusal ? undefined : snapshot.policies.explain(request, snapshot.world);
+  const { policies, world } = snapshot;
+  const explanation = policies instanceof Refusal ? undefined : explainGates(policies, request, world, now());
   return { decision, explanation };
 }
 

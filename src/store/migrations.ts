@@ -104,6 +104,112 @@ const STEPS: Readonly<Record<string, Step>> = {
       .where(sql.ref('shadow_version'), 'is not', null)
       .execute();
   },
+
+  '0006_entries': async (db, { text, integer, json, table }) => {
+    await table(db.schema.createTable('registered_agent'))
+      .addColumn('name', text, (c) => c.primaryKey())
+      .addColumn('segment', text, (c) => c.notNull())
+      .addColumn('owner', text, (c) => c.notNull())
+      .addColumn('purpose', text, (c) => c.notNull())
+      .addColumn('created_by', text, (c) => c.notNull())
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .execute();
+    await table(db.schema.createTable('entry'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('kind', text, (c) => c.notNull())
+      .addColumn('name', text, (c) => c.notNull())
+      .addColumn('selectors', json, (c) => c.notNull())
+      .addColumn('ttl', integer)
+      .addColumn('owner', text, (c) => c.notNull())
+      .addColumn('purpose', text, (c) => c.notNull())
+      .addColumn('composition', json, (c) => c.notNull())
+      .addColumn('created_by', text, (c) => c.notNull())
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .execute();
+    await table(db.schema.createTable('agent_token'))
+      .addColumn('token_hash', text, (c) => c.primaryKey())
+      .addColumn('id', text, (c) => c.notNull())
+      .addColumn('kind', text, (c) => c.notNull())
+      .addColumn('name', text, (c) => c.notNull())
+      .addColumn('expires_at', integer, (c) => c.notNull())
+      .addColumn('created_by', text, (c) => c.notNull())
+      .execute();
+    await table(db.schema.createTable('posture'))
+      .addColumn('run_id', text, (c) => c.primaryKey().references('run.id'))
+      .addColumn('attestor', text, (c) => c.notNull())
+      .addColumn('entry_id', text)
+      .addColumn('selectors', json, (c) => c.notNull())
+      .addColumn('owner', text, (c) => c.notNull())
+      .addColumn('purpose', text, (c) => c.notNull())
+      .addColumn('composition', json, (c) => c.notNull())
+      .addColumn('drift', json, (c) => c.notNull())
+      .addColumn('at', integer, (c) => c.notNull())
+      .execute();
+  },
+
+  '0007_revocations': async (db, { text, integer, table }) => {
+    await table(db.schema.createTable('revocation'))
+      .addColumn('kind', text, (c) => c.notNull())
+      .addColumn('id', text, (c) => c.notNull())
+      .addColumn('at', integer, (c) => c.notNull())
+      .addColumn('until', integer, (c) => c.notNull())
+      .addColumn('actor', text, (c) => c.notNull())
+      .addColumn('reason', text, (c) => c.notNull())
+      .addPrimaryKeyConstraint('revocation_key', ['kind', 'id'])
+      .execute();
+  },
+
+  '0008_federation': async (db, { text, integer, bytes, table }) => {
+    await table(db.schema.createTable('federated_bundle'))
+      .addColumn('trust_domain', text, (c) => c.primaryKey())
+      .addColumn('sealed', bytes, (c) => c.notNull())
+      .addColumn('fetched_at', integer, (c) => c.notNull())
+      .execute();
+  },
+
+  '0009_operators': async (db, { text, integer, bytes, table }) => {
+    await table(db.schema.createTable('operator'))
+      .addColumn('name', text, (c) => c.primaryKey())
+      .addColumn('role', text, (c) => c.notNull())
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .addColumn('created_by', text, (c) => c.notNull())
+      .addColumn('subject', text)
+      .execute();
+    await table(db.schema.createTable('passkey'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('operator', text, (c) => c.notNull())
+      .addColumn('public_key', bytes, (c) => c.notNull())
+      .addColumn('counter', integer, (c) => c.notNull())
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .execute();
+    await table(db.schema.createTable('invite'))
+      .addColumn('secret_hash', text, (c) => c.primaryKey())
+      .addColumn('operator', text, (c) => c.notNull())
+      .addColumn('expires_at', integer, (c) => c.notNull())
+      .execute();
+    await table(db.schema.createTable('held_order'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('rule', text, (c) => c.notNull())
+      .addColumn('route', text, (c) => c.notNull())
+      .addColumn('input', bytes, (c) => c.notNull())
+      .addColumn('digest', text, (c) => c.notNull())
+      .addColumn('actor', text, (c) => c.notNull())
+      .addColumn('at', integer, (c) => c.notNull())
+      .addColumn('expires_at', integer, (c) => c.notNull())
+      .addColumn('state', text, (c) => c.notNull())
+      .addColumn('decided_by', text)
+      .addColumn('decided_at', integer)
+      .execute();
+    await table(db.schema.createTable('break_glass'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('operator', text, (c) => c.notNull())
+      .addColumn('at', integer, (c) => c.notNull())
+      .addColumn('until', integer, (c) => c.notNull())
+      .addColumn('reason', text, (c) => c.notNull())
+      .addColumn('reviewed_by', text)
+      .addColumn('reviewed_at', integer)
+      .execute();
+  },
 };
 
 const TABLE = 'migration';

@@ -4,6 +4,8 @@
 // CORDON-9006 when it is corrupt, CORDON-9011 for text with U+0000 or half a surrogate pair and for a limit out of range.
 import type { Level } from '../domain/access.ts';
 import type { Json } from '../domain/json.ts';
+import type { OperatorRole, TwoPersonRule } from '../domain/operators.ts';
+import type { Revocable } from '../domain/revocation.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
 
 /** One start of a workload; the unit that containment and audit can name. */
@@ -159,6 +161,220 @@ export interface PolicyVersions {
   policyChanges(limit: number): Promise<readonly PolicyChangeRow[]>;
 }
 
-export interface Store extends Runs, JoinTokens, Certificates, Levels, Sealed, Pins, Decisions, PolicyVersions {
+/** A person who administers Cordon. `subject`: the `iss` and `sub` that the name was first signed in with, where that was OpenID Connect. */
+export interface OperatorRow {
+  readonly name: string;
+  readonly role: OperatorRole;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly subject?: string;
+}
+
+/** A passkey of an operator (WebAuthn). */
+export interface PasskeyRow {
+  /** Credential id, base64url. */
+  readonly id: string;
+  readonly operator: string;
+  /** COSE key. */
+  readonly publicKey: Uint8Array;
+  readonly counter: number;
+  readonly createdAt: number;
+}
+
+/** A one-time link by which an operator makes a passkey. Only the SHA-256 of its secret is kept. */
+export interface InviteRow {
+  readonly secretHash: string;
+  readonly operator: string;
+  readonly expiresAt: number;
+}
+
+export const ORDER_STATES = ['waiting', 'approved', 'refused', 'expired'] as const;
+export type OrderState = (typeof ORDER_STATES)[number];
+
+/** An order that waits for a second person. */
+export interface OrderRow {
+  readonly id: string;
+  readonly rule: TwoPersonRule;
+  /** `POST /v1/policies/apply` */
+  readonly route: string;
+  /** Sealed by the caller. */
+  readonly input: Uint8Array;
+  /** Hex SHA-256 of the input: what is approved is what was ordered. */
+  readonly digest: string;
+  /** SPIFFE ID of who ordered it. */
+  readonly actor: string;
+  readonly at: number;
+  readonly expiresAt: number;
+  readonly state: OrderState;
+  readonly decidedBy?: string;
+  readonly decidedAt?: number;
+}
+
+/** A time in which one operator has every right, alone. It stands until somebody else has looked at it. */
+export interface BreakGlassRow {
+  readonly id: string;
+  readonly operator: string;
+  readonly at: number;
+  readonly until: number;
+  readonly reason: string;
+  readonly reviewedBy?: string;
+  readonly reviewedAt?: number;
+}
+
+export interface Operators {
+  /** Same name again = replaced. */
+  putOperator(row: OperatorRow): Promise<void>;
+  operators(): Promise<readonly OperatorRow[]>;
+  /** With their passkeys and links. @returns false when there was none */
+  removeOperator(name: string): Promise<boolean>;
+  /** @throws Refusal CORDON-9004 when a passkey of this id is there */
+  addPasskey(row: PasskeyRow): Promise<void>;
+  passkey(id: string): Promise<PasskeyRow | undefined>;
+  /** Moves the counter on. @returns false when it is not beyond what was kept: the key was copied */
+  usePasskey(id: string, counter: number): Promise<boolean>;
+  addInvite(row: InviteRow): Promise<void>;
+  /** Who is invited, without taking the link. Undefined from `expiresAt` on. */
+  invite(secretHash: string, now: number): Promise<InviteRow | undefined>;
+  /** Takes the link in the statement that reads it, so of two callers one gets it. */
+  takeInvite(secretHash: string, now: number): Promise<InviteRow | undefined>;
+}
+
+export interface Orders {
+  addOrder(row: OrderRow): Promise<void>;
+  order(id: string): Promise<OrderRow | undefined>;
+  /** Newest first. */
+  orders(limit: number): Promise<readonly OrderRow[]>;
+  /** @returns false when it no longer waited: of two who decide, one does */
+  decideOrder(id: string, state: Exclude<OrderState, 'waiting'>, by: string, at: number): Promise<boolean>;
+  addBreakGlass(row: BreakGlassRow): Promise<void>;
+  /** Those that are running or that nobody has looked at, newest first. */
+  openBreakGlass(now: number): Promise<readonly BreakGlassRow[]>;
+  /** @returns false when there is none of this id that was not looked at */
+  reviewBreakGlass(id: string, by: string, at: number): Promise<boolean>;
+}
+
+/** An agent that was registered over the API and not in cordon.yaml. */
+export interface AgentRow {
+  readonly name: string;
+  readonly segment: string;
+  readonly owner: string;
+  readonly purpose: string;
+  /** SPIFFE ID of the operator. */
+  readonly createdBy: string;
+  readonly createdAt: number;
+}
+
+/** A registration entry that was made over the API. */
+export interface EntryRow {
+  readonly id: string;
+  readonly kind: 'agent' | 'resource';
+  readonly name: string;
+  readonly selectors: readonly string[];
+  /** Milliseconds. */
+  readonly ttl?: number;
+  readonly owner: string;
+  readonly purpose: string;
+  /** Digests by part. */
+  readonly composition: { readonly [part: string]: string };
+  readonly createdBy: string;
+  readonly createdAt: number;
+}
+
+/** A single-use right to become a run of an agent on another machine. Only the SHA-256 of the token is kept. */
+export interface AgentTokenRow {
+  readonly tokenHash: string;
+  /** What it is called in the log. */
+  readonly id: string;
+  readonly kind: 'agent' | 'resource';
+  readonly name: string;
+  readonly expiresAt: number;
+  readonly createdBy: string;
+}
+
+/** What a run was when it was attested, and what it has said since. */
+export interface PostureRow {
+  readonly runId: string;
+  readonly attestor: string;
+  /** Absent when an operator's own word was the entry. */
+  readonly entryId?: string;
+  readonly selectors: readonly string[];
+  readonly owner: string;
+  readonly purpose: string;
+  /** Digests that were seen, by part. */
+  readonly composition: { readonly [part: string]: string };
+  /** Parts that were seen to differ from what is registered, until that is lifted. */
+  readonly drift: readonly string[];
+  readonly at: number;
+}
+
+export interface Entries {
+  /** Same name again = replaced. */
+  putAgent(row: AgentRow): Promise<void>;
+  registeredAgents(): Promise<readonly AgentRow[]>;
+  /** With its entries and tokens. @returns false when there was none */
+  removeAgent(name: string): Promise<boolean>;
+  /** Same id again = replaced. */
+  putEntry(row: EntryRow): Promise<void>;
+  entries(): Promise<readonly EntryRow[]>;
+  /** @returns false when there was none */
+  removeEntry(id: string): Promise<boolean>;
+  addAgentToken(row: AgentTokenRow): Promise<void>;
+  /** Takes the token in the statement that reads it, so of two callers one gets it. Undefined from `expiresAt` on; it is gone then too. */
+  takeAgentToken(tokenHash: string, now: number): Promise<AgentTokenRow | undefined>;
+  /** Of one run, replaced as a whole. @throws Refusal CORDON-9004 when the run is not known */
+  putPosture(row: PostureRow): Promise<void>;
+  /** Of the runs that have not ended. */
+  postures(): Promise<readonly PostureRow[]>;
+}
+
+/** What was taken back before its time. */
+export interface RevocationRow {
+  readonly kind: Revocable;
+  readonly id: string;
+  readonly at: number;
+  /** From then on nothing of it lives anyway. */
+  readonly until: number;
+  /** SPIFFE ID. */
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export interface Revocations {
+  /** The same again = it stands for the longer of both times. What has ended by `at` is forgotten. */
+  addRevocation(row: RevocationRow): Promise<void>;
+  /** Those that still matter, oldest first. */
+  activeRevocations(now: number): Promise<readonly RevocationRow[]>;
+}
+
+/** The last good bundle of a trust domain that is federated with. */
+export interface FederatedBundleRow {
+  readonly trustDomain: string;
+  /** The document as it came, sealed by the caller: who writes to the database must not name who is trusted. */
+  readonly sealed: Uint8Array;
+  readonly fetchedAt: number;
+}
+
+export interface FederatedBundles {
+  /** Same domain again = replaced. */
+  putFederatedBundle(row: FederatedBundleRow): Promise<void>;
+  federatedBundles(): Promise<readonly FederatedBundleRow[]>;
+  removeFederatedBundle(trustDomain: string): Promise<void>;
+}
+
+export interface Store
+  extends
+    Runs,
+    JoinTokens,
+    Certificates,
+    Levels,
+    Sealed,
+    Pins,
+    Decisions,
+    PolicyVersions,
+    Operators,
+    Orders,
+    Entries,
+    Revocations,
+    FederatedBundles {
   close(): Promise<void>;
 }

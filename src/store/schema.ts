@@ -3,8 +3,11 @@
 import { sql, type ColumnDefinitionBuilder, type CreateTableBuilder, type Generated } from 'kysely';
 import type { Level } from '../domain/access.ts';
 import { writeJson, type Json } from '../domain/json.ts';
+import type { OperatorRole, TwoPersonRule } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
+import type { Revocable } from '../domain/revocation.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
+import type { OrderState } from './ports.ts';
 
 interface MigrationTable {
   readonly name: string;
@@ -82,6 +85,110 @@ interface PolicyChangeTable {
   readonly signature: Uint8Array;
 }
 
+interface OperatorTable {
+  readonly name: string;
+  readonly role: OperatorRole;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly subject: string | null;
+}
+
+interface PasskeyTable {
+  readonly id: string;
+  readonly operator: string;
+  readonly public_key: Uint8Array;
+  readonly counter: number;
+  readonly created_at: number;
+}
+
+interface InviteTable {
+  readonly secret_hash: string;
+  readonly operator: string;
+  readonly expires_at: number;
+}
+
+interface OrderTable {
+  readonly id: string;
+  readonly rule: TwoPersonRule;
+  readonly route: string;
+  readonly input: Uint8Array;
+  readonly digest: string;
+  readonly actor: string;
+  readonly at: number;
+  readonly expires_at: number;
+  readonly state: OrderState;
+  readonly decided_by: string | null;
+  readonly decided_at: number | null;
+}
+
+interface BreakGlassTable {
+  readonly id: string;
+  readonly operator: string;
+  readonly at: number;
+  readonly until: number;
+  readonly reason: string;
+  readonly reviewed_by: string | null;
+  readonly reviewed_at: number | null;
+}
+
+interface RegisteredAgentTable {
+  readonly name: string;
+  readonly segment: string;
+  readonly owner: string;
+  readonly purpose: string;
+  readonly created_by: string;
+  readonly created_at: number;
+}
+
+interface EntryTable {
+  readonly id: string;
+  readonly kind: 'agent' | 'resource';
+  readonly name: string;
+  readonly selectors: string;
+  readonly ttl: number | null;
+  readonly owner: string;
+  readonly purpose: string;
+  readonly composition: string;
+  readonly created_by: string;
+  readonly created_at: number;
+}
+
+interface AgentTokenTable {
+  readonly token_hash: string;
+  readonly id: string;
+  readonly kind: 'agent' | 'resource';
+  readonly name: string;
+  readonly expires_at: number;
+  readonly created_by: string;
+}
+
+interface PostureTable {
+  readonly run_id: string;
+  readonly attestor: string;
+  readonly entry_id: string | null;
+  readonly selectors: string;
+  readonly owner: string;
+  readonly purpose: string;
+  readonly composition: string;
+  readonly drift: string;
+  readonly at: number;
+}
+
+interface RevocationTable {
+  readonly kind: Revocable;
+  readonly id: string;
+  readonly at: number;
+  readonly until: number;
+  readonly actor: string;
+  readonly reason: string;
+}
+
+interface FederatedBundleTable {
+  readonly trust_domain: string;
+  readonly sealed: Uint8Array;
+  readonly fetched_at: number;
+}
+
 export interface Tables {
   /** Kysely's `Migrator` keeps it; one row per migration that was run. */
   readonly migration: MigrationTable;
@@ -94,6 +201,17 @@ export interface Tables {
   readonly decision: DecisionTable;
   readonly policy_version: PolicyVersionTable;
   readonly policy_change: PolicyChangeTable;
+  readonly registered_agent: RegisteredAgentTable;
+  readonly entry: EntryTable;
+  readonly agent_token: AgentTokenTable;
+  readonly posture: PostureTable;
+  readonly operator: OperatorTable;
+  readonly passkey: PasskeyTable;
+  readonly invite: InviteTable;
+  readonly held_order: OrderTable;
+  readonly break_glass: BreakGlassTable;
+  readonly revocation: RevocationTable;
+  readonly federated_bundle: FederatedBundleTable;
 }
 
 type AnyTable = CreateTableBuilder<string, string>;

@@ -4,7 +4,12 @@ import type { Store } from './ports.ts';
 import type { Tables } from './schema.ts';
 import { decisions } from './sql-decisions.ts';
 import { certificates, joinTokens, runs } from './sql-identity.ts';
+import { entries } from './sql-entries.ts';
+import { federatedBundles } from './sql-federation.ts';
+import { operators } from './sql-operators.ts';
+import { orders } from './sql-orders.ts';
 import { policyVersions } from './sql-policies.ts';
+import { revocations } from './sql-revocations.ts';
 import { levels, pins, sealedBytes } from './sql-state.ts';
 
 /** Composes the ports over one database whose tables are migrated. `close` must be idempotent. */
@@ -17,5 +22,10 @@ export const sqlStore = (db: Kysely<Tables>, close: () => Promise<void>): Store 
   ...pins(db),
   ...decisions(db),
   ...policyVersions(db),
+  ...entries(db),
+  ...operators(db),
+  ...orders(db),
+  ...revocations(db),
+  ...federatedBundles(db),
   close,
 });

@@ -61,6 +61,8 @@ export interface BedOptions {
   /** Starts the tool server; default true. */
   readonly tools?: boolean;
   readonly configure?: (yaml: string) => string;
+  /** Puts files beside cordon.yaml. */
+  readonly beforeStart?: (dir: string) => Promise<void>;
 }
 
 export interface Bed {
@@ -88,7 +90,7 @@ export interface Bed {
   close(): Promise<void>;
 }
 
-const API_KEY = 'test-key-only-the-gateway-has';
+export const API_KEY = 'test-key-only-the-gateway-has';
 
 export async function openBed(options: BedOptions = {}): Promise<Bed> {
   const dir = await mkdtemp(join(tmpdir(), 'cordon-bed-'));
@@ -101,6 +103,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
   await writeFile(join(dir, 'policies', 'test.cedar'), options.policies ?? POLICIES);
   const yaml = yamlOf(ports, options);
   await writeFile(join(dir, 'cordon.yaml'), options.configure?.(yaml) ?? yaml);
+  await options.beforeStart?.(dir);
 
   const children: ChildProcess[] = [];
   const notices: string[] = [];

@@ -11,7 +11,14 @@ export interface CallStream {
 }
 
 /** Calls a tool and asks for its progress; resolves when the head of the answer is there. Nothing is read before the caller reads. */
-export async function streamCall(port: number, svid: Svid, tool: string, args: object, server?: string): Promise<CallStream> {
+export async function streamCall(
+  port: number,
+  svid: Svid,
+  tool: string,
+  args: object,
+  server?: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<CallStream> {
   const { path, headers, body } = toolCall(tool, args, server);
   const text = String(body).replace('"_meta":{', '"_meta":{"progressToken":1,');
   const { cert, key, ca } = svid;
@@ -26,7 +33,7 @@ export async function streamCall(port: number, svid: Svid, tool: string, args: o
     agent: false,
     servername: '',
     checkServerIdentity: () => undefined,
-    headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+    headers: { ...headers, ...more, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
   });
   req.end(text);
   const [response] = (await once(req, 'response')) as [IncomingMessage];

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Bed } from './bed.ts';
+import { API_KEY, type Bed } from './bed.ts';
 
 const HERE = import.meta.dirname;
 
@@ -36,7 +36,7 @@ export async function startUp(
   ] as const;
   const [file, ...args] =
     fileLimit === undefined ? command : (['sh', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'sh', ...command] as const);
-  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, BENCH_KEY: API_KEY } });
   const notices: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => notices.push(line));
   const ready = once(createInterface({ input: child.stdout }), 'line');

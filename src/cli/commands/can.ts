@@ -1,14 +1,16 @@
 // `cordon can`: asks the policy as the gateway would, without a call, a record or an effect.
+import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { readTools } from '../../control/tools.ts';
-import { isJsonObject, parseJson, type JsonObject } from '../../domain/json.ts';
+import { isJsonArray, isJsonObject, parseJson, type Json, type JsonObject } from '../../domain/json.ts';
+import { errorTextOf } from '../../domain/refusal.ts';
 import { similar } from '../../domain/similar.ts';
 import { METHODS } from '../../policy/methods.ts';
 import type { Client, Question } from '../client.ts';
 import { contextOf } from '../context.ts';
 import { EXIT, Failure } from '../errors.ts';
-import { becauseLines, fixLines, headline, shadowLines } from '../explain.ts';
+import { becauseLines, fixLines, gateLines, headline, shadowLines } from '../explain.ts';
 import { unknownAgent } from '../levels.ts';
 import type { Paint } from '../paint.ts';
 import { remediesOf, type Remedy } from '../remedies.ts';
@@ -20,6 +22,10 @@ import { policiesIn } from './policy-diff.ts';
 interface CanOptions {
   readonly input: string;
   readonly draft?: string;
+  readonly user?: string;
+  readonly issuer?: string;
+  readonly group?: readonly string[];
+  readonly mandate?: string;
 }
 
 const BOUNDS = { maxBytes: 262_144, maxDepth: 32 };
@@ -35,11 +41,16 @@ export function canCommand(program: Command): void {
     .argument('<action>', '`tools/call`, `tools/list`, `a2a/SendMessage`, ..; or a tool')
     .argument('[resource]', 'a tool `server/tool`, a server, or an agent')
     .option('--input <json>', 'the arguments of the call; `-` reads them from stdin', '{}')
+    .option('--user <name>', 'on behalf of this user, whose own rights and groups count too')
+    .option('--issuer <url>', 'who vouches for the user')
+    .option('--group <name>', 'that the user is in; again for more', collect)
+    .option('--mandate <file>', 'what the task was given: `authorization_details` as JSON; `-` reads it from stdin')
     .option('--draft <policies>', 'decide with other policies: a directory of *.cedar files, or the number of a version')
     .action(async (agent: string, action: string, resource: string | undefined, options: CanOptions, self: Command) => {
       const context = contextOf(self);
       const { input, draft } = options;
-      const given = { agent, ...wantedOf(agent, action, resource), input: await readInput(input) };
+      const onBehalf = await onBehalfOf(options);
+      const given = { agent, ...wantedOf(agent, action, resource), input: await readInput(input), ...onBehalf };
       const question: Question = draft === undefined ? given : { ...given, draft: await policiesIn(draft) };
       const { json, value, meant } = await context.connected(async (client) => {
         const names = (await client.agents()).value.items.map((each) => each.name);
@@ -56,6 +67,7 @@ export function canCommand(program: Command): void {
     });
   showExamples(command, [
     `cordon can clerk ledger/pay_invoice --input '{"vendor":"Acme","amount_cents":4200}'`,
+    'cordon can clerk ledger/pay_invoice --user alice --group finance --mandate mandate.json',
     'cordon can clerk tools/list ledger --draft drafts',
     'cordon can orchestrator a2a/SendMessage clerk',
   ]);
@@ -90,6 +102,29 @@ function wantedOf(agent: string, action: string, resource: string | undefined): 
   });
 }
 
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+/** @throws Failure for what belongs to a user when none is named, and for a mandate that is no list */
+async function onBehalfOf({ user, issuer, group, mandate }: CanOptions): Promise<Pick<Question, 'onBehalf'>> {
+  if (user === undefined) {
+    if (issuer === undefined && group === undefined && mandate === undefined) return {};
+    throw new Failure('usage', 'the user is missing', { fix: ['name for whom the agent would call: `--user NAME`'] });
+  }
+  const about = { ...(issuer === undefined ? {} : { issuer }), ...(group === undefined ? {} : { groups: group }) };
+  return { onBehalf: { user, ...about, ...(mandate === undefined ? {} : { mandate: await readMandate(mandate) }) } };
+}
+
+async function readMandate(file: string): Promise<readonly Json[]> {
+  const expected = 'a JSON list of entries: `[{"type":"cordon_task","actions":["tools/call"],"locations":["tool:ledger/*"]}]`';
+  try {
+    const mandate = parseJson(file === '-' ? await buffer(process.stdin) : await readFile(file), BOUNDS);
+    if (isJsonArray(mandate)) return mandate;
+  } catch (cause) {
+    throw new Failure('usage', 'the mandate cannot be read', { observed: errorTextOf(cause), expected, cause });
+  }
+  throw new Failure('usage', 'the mandate is no list', { expected });
+}
+
 async function readInput(given: string): Promise<JsonObject> {
   const bytes = given === '-' ? await buffer(process.stdin) : Buffer.from(given);
   try {
@@ -109,11 +144,16 @@ const notArguments = (observed: string, cause?: unknown): Failure =>
     cause,
   });
 
-function render(paint: Paint, { agent, action, resource }: Question, { decision, explanation }: ReplyOf<'can'>): readonly string[] {
+function render(
+  paint: Paint,
+  { agent, action, resource, onBehalf }: Question,
+  { decision, explanation }: ReplyOf<'can'>,
+): readonly string[] {
   const { shadow } = decision;
   return [
-    headline(paint, decision, [agent, action, resource]),
+    headline(paint, decision, [agent, action, resource, ...(onBehalf === undefined ? [] : [`for ${onBehalf.user}`])]),
     ...becauseLines(paint, decision, explanation),
+    ...gateLines(paint, decision.gates),
     ...(shadow === undefined ? [] : shadowLines(paint, { ...shadow, version: shadow.policyVersion })),
   ];
 }

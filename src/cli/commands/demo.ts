@@ -113,7 +113,7 @@ async function loadDemo(): Promise<DemoModule> {
 /** Says what to try while everything still runs; resolves on Ctrl-C. */
 function staying(interrupted: AbortSignal, write: (text: string) => void, isProtected: boolean, dataDir: string): Promise<void> {
   const commands = isProtected
-    ? ['why --last', 'status', 'agents', 'off clerk --reason "try it"', 'release clerk --reason "tried"', 'audit verify', 'doctor']
+    ? ['why --last', 'status', 'agent list', 'off clerk --reason "try it"', 'release clerk --reason "tried"', 'audit verify', 'doctor']
     : [];
   const lines = commands.map((command) => `    ./cordon ${command} --data ${dataDir}`);
   write(`\n  ${lines.length > 0 ? `everything still runs; in another terminal:\n${lines.join('\n')}\n\n  ` : ''}stop: Ctrl-C\n`);

@@ -1,30 +1,41 @@
-// `cordon off`: takes rights away from an agent, at once, and reports what every PEP saw.
+// `cordon off`: takes rights away from an agent, or everything from one run of it, at once, and reports what every PEP saw.
 import { Option, type Command } from 'commander';
 import type { Level } from '../../domain/access.ts';
 import { contextOf } from '../context.ts';
+import { Failure } from '../errors.ts';
 import { changeLevel } from '../levels.ts';
+import { revokeRun } from '../revoked.ts';
 import { showExamples } from '../usage.ts';
 
 interface OffOptions {
   readonly reason: string;
   readonly level: Level;
+  readonly run?: string;
 }
 
 export function offCommand(program: Command): void {
   const command = program
     .command('off')
-    .summary('take rights away from an agent, at once')
+    .summary('take rights away from an agent or a run, at once')
     .description(
-      'Sets the level of an agent: `watched`, `restricted` (reads only) or `off` (nothing; live connections are cut).\nReports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 already at that level.',
+      'Sets the level of an agent: `watched`, `restricted` (reads only) or `off` (nothing; live connections are cut).\nWith `--run` one run is revoked for good: its connections, its calls, and what was handed on from it; other runs go on.\nReports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 already at that level.',
     )
-    .argument('<agent>', 'name of a registered agent')
+    .argument('[agent]', 'name of a registered agent')
     .requiredOption('--reason <text>', 'why; it stands in the log')
     .addOption(new Option('--level <level>', 'what is left to it').choices(['watched', 'restricted', 'off']).default('off'))
-    .action(async (agent: string, { reason, level }: OffOptions, self: Command) => {
-      await changeLevel(contextOf(self), { agent, level, reason, act: 'off' });
+    .addOption(new Option('--run <id>', 'one run, in place of an agent').conflicts('level'))
+    .action(async (agent: string | undefined, { reason, level, run }: OffOptions, self: Command) => {
+      if ((agent === undefined) === (run === undefined)) {
+        throw new Failure('usage', 'name an agent or a run', {
+          expected: '`cordon off AGENT --reason TEXT`, or `cordon off --run ID --reason TEXT`',
+        });
+      }
+      if (run !== undefined) await revokeRun(contextOf(self), run, reason);
+      if (agent !== undefined) await changeLevel(contextOf(self), { agent, level, reason, act: 'off' });
     });
   showExamples(command, [
     'cordon off researcher --reason "obeys a poisoned page"',
     'cordon off clerk --level restricted --reason "odd payments, being looked at"',
+    'cordon off --run 01JZK5T9Q2XM --reason "its laptop was stolen"',
   ]);
 }

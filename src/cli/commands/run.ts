@@ -1,9 +1,10 @@
 // `cordon run`: starts a process as an agent (or a tool server): its identity in the environment, its signals and exit code passed on.
 // The join token is good once and for a minute, and goes nowhere but into the child's environment. INVARIANT I5
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Option, type Command } from 'commander';
+import type { JsonObject } from '../../domain/json.ts';
 import { errorCodeOf } from '../../domain/refusal.ts';
 import type { ReplyOf } from '../replies.ts';
 import { contextOf, type Context } from '../context.ts';
@@ -11,6 +12,7 @@ import { asFailure, Failure, type ExitName } from '../errors.ts';
 import { unknownAgent } from '../levels.ts';
 import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
+import { evidenceOf } from './run-evidence.ts';
 
 interface RunOptions {
   readonly as: string;
@@ -24,7 +26,7 @@ export function runCommand(program: Command): void {
     .command('run')
     .summary('start a process as an agent')
     .description(
-      'Starts a process with an identity of its own: CORDON_JOIN_TOKEN, CORDON_IDENTITY_URL and CORDON_BUNDLE are in its environment.\nEnds with its exit code, 128 + n on a signal; 125 when Cordon failed before it started, 126 not executable, 127 not found.',
+      'Starts a process with an identity of its own: CORDON_JOIN_TOKEN, CORDON_IDENTITY_URL and CORDON_BUNDLE are in its environment, and SPIFFE_ENDPOINT_SOCKET for clients of the SPIFFE Workload API.\nEnds with its exit code, 128 + n on a signal; 125 when Cordon failed before it started, 126 not executable, 127 not found.',
     )
     .usage('--as AGENT [options] -- CMD...')
     .argument('<cmd...>', 'the command and its arguments, after `--`')
@@ -37,7 +39,7 @@ export function runCommand(program: Command): void {
 }
 
 async function run(context: Context, [file = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
-  const started = await startRun(context, options).catch((error: unknown) => {
+  const started = await startRun(context, options, await evidenceOf(file, args)).catch((error: unknown) => {
     throw ownFailure(asFailure(error), 'runFailed');
   });
   const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...identityOf(started) } });
@@ -52,17 +54,23 @@ async function run(context: Context, [file = '', ...args]: readonly string[], op
   }
 }
 
-const startRun = (context: Context, { as, kind }: RunOptions): Promise<ReplyOf<'run'>> =>
+const startRun = (context: Context, { as, kind }: RunOptions, seen: JsonObject): Promise<Started> =>
   context.connected(async (client) => {
     const names = kind === 'agent' ? (await client.agents()).value.items.map(({ name }) => name) : [];
     if (kind === 'agent' && !names.includes(as)) throw unknownAgent(as, names);
-    return (await client.startRun(kind, as)).value;
+    const started = (await client.startRun(kind, as, seen)).value;
+    const { socket } = (await client.openSocket(started.run, process.pid)).value;
+    return { ...started, socket };
   });
 
-const identityOf = ({ token, identity_url: url, bundle }: ReplyOf<'run'>): NodeJS.ProcessEnv => ({
+type Started = ReplyOf<'run'> & Pick<ReplyOf<'socket'>, 'socket'>;
+
+/** A socket that is not on this machine is none; one that was inherited is that of another run. */
+const identityOf = ({ token, identity_url: url, bundle, socket }: Started): NodeJS.ProcessEnv => ({
   CORDON_JOIN_TOKEN: token,
   CORDON_IDENTITY_URL: url,
   CORDON_BUNDLE: bundle,
+  SPIFFE_ENDPOINT_SOCKET: socket !== null && existsSync(socket) ? `unix://${socket}` : undefined,
 });
 
 const ownFailure = (failure: Failure, endsWith: ExitName): Failure =>

@@ -37,20 +37,23 @@ export interface EntityView {
 export const isIn = (entities: EntityView, one: EntityUid, above: EntityUid): boolean =>
   one.equals(above) || (entities.get(one)?.ancestors.has(above.key) ?? false);
 
-/** Entities of one request, without parents, over those that are stored; one that is stored is not replaced. */
+/** Entities of one request over those that are stored; one that is stored is not replaced. Their parents are all their ancestors. */
 export class Overlay implements EntityView {
   readonly #stored: EntityView;
   readonly #own: ReadonlyMap<string, Resident>;
 
   constructor(stored: EntityView, own: readonly EntityRecord[]) {
     this.#stored = stored;
-    this.#own = new Map(own.map((record) => [record.uid.key, new Resident(record, NO_ANCESTORS)]));
+    this.#own = new Map(own.map((record) => [record.uid.key, new Resident(record, ancestorsOf(record))]));
   }
 
   get(one: EntityUid): Resident | undefined {
     return this.#stored.get(one) ?? this.#own.get(one.key);
   }
 }
+
+const ancestorsOf = ({ parents }: EntityRecord): ReadonlySet<string> =>
+  parents.length === 0 ? NO_ANCESTORS : new Set(parents.map(({ key }) => key));
 
 type Residents = Map<string, Resident>;
 

@@ -1,11 +1,14 @@
 // `cordon policy check`: everything that is wrong with policies, at once. What admission would refuse, found by the code that admission
 // runs, and beyond it what is admitted and yet cannot be meant. Pure: sources and world in, findings out.
 import type { World } from '../../domain/registry.ts';
-import { type Checked, checkPolicies } from '../admission.ts';
+import type { Validation } from '../admission.ts';
+import type { EstPolicy } from '../cedar/est.ts';
+import type { OfficialIssue } from '../cedar/official-issues.ts';
+import { checkStatements } from '../checked.ts';
 import { catalogOf } from '../schema/catalog.ts';
 import { identified } from '../identify.ts';
 import { annotationFlaws } from './annotations.ts';
-import { draftOf } from './draft.ts';
+import { type Draft, draftOf } from './draft.ts';
 import { entityFlaws, namesOf } from './entities.ts';
 import { linkFlaws } from './links.ts';
 import { meaningFlaws } from './meaning.ts';
@@ -14,21 +17,22 @@ import { cutsOf, isIn, issueIn, parsedOf } from './parse.ts';
 import { type Flaw, findingOf, type LintFinding, type RuleId } from './rules.ts';
 import { extentOf } from './scope.ts';
 import type { PolicySource } from '../policy-set.ts';
-import { schemaText } from '../schema/schema.ts';
+import { type Principal, PRINCIPALS } from '../principals.ts';
 
 /** Every finding, in the order of the sources. @throws Refusal CORDON-9006 when the engine fails */
 export async function lint(sources: readonly PolicySource[], world: World): Promise<readonly LintFinding[]> {
   const catalog = catalogOf(world);
   const { statements, flaws: unread } = cutsOf(sources);
-  const texts = statements.map(({ text }) => text);
-  const checked = await checkPolicies(texts, schemaText(catalog));
-  const answers = checked.policies.map((one) => ('est' in one ? one.est : one.issues));
+  const answers: (EstPolicy | readonly OfficialIssue[])[] = [];
+  const checked = await checkStatements(statements, catalog, (at, one) => {
+    answers[at] = 'est' in one ? one.est : one.issues;
+  });
   const { parsed, flaws: unparsed } = parsedOf(statements, answers);
   const { policies, flaws: unnamed } = identified(parsed);
   const names = namesOf(world, catalog);
   const unknown = policies.flatMap((policy) => entityFlaws(policy, names));
   const idOf = new Map(policies.map(({ statement, policy }) => [statement, policy.id]));
-  const issues = (found: Checked['errors'], ruleOf: (message: string) => RuleId): readonly Flaw[] =>
+  const issues = (found: Validation['errors'], ruleOf: (message: string) => RuleId): readonly Flaw[] =>
     found.flatMap((issue) => {
       const statement = statements[issue.policy];
       return statement === undefined ? [] : { rule: ruleOf(issue.message), policy: idOf.get(statement), ...issueIn(statement, issue) };
@@ -44,11 +48,14 @@ export async function lint(sources: readonly PolicySource[], world: World): Prom
       const warned = warnings.filter((flaw) => isIn(flaw, draft.statement));
       return meaningFlaws(draft, extent, catalog, warned);
     }),
-    ...overlapFlaws(drafts, extent.entities),
-    ...(certain.length === 0 ? linkFlaws(drafts, extent, world) : []),
+    ...PRINCIPALS.flatMap((principal) => overlapFlaws(about(drafts, principal), extent.entities)),
+    ...(certain.length === 0 ? linkFlaws(about(drafts, 'agent'), extent, world) : []),
   ];
   return inOrder(sources, [...certain, ...doubtful]).map(findingOf);
 }
+
+const about = (drafts: readonly Draft[], principal: Principal): readonly Draft[] =>
+  drafts.filter(({ policy }) => policy.principal === principal);
 
 const errorOf = (message: string): RuleId => (message.startsWith('unable to guarantee safety of access') ? 'unguarded-optional' : 'types');
 const warningOf = (message: string): RuleId =>

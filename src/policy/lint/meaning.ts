@@ -110,7 +110,8 @@ function broad(draft: Draft): readonly Flaw[] {
     const help = 'say what it has to look like, or leave it out';
     return { rule: 'too-broad', ...atCondition(draft, condition), message: '`like "*"` is true of every string', help };
   });
-  const open = place.principal.keys.includes('*') && ['*', TOOL_CALLS].some((key) => place.action.keys.includes(key));
+  const open =
+    policy.principal === 'agent' && place.principal.keys.includes('*') && ['*', TOOL_CALLS].some((key) => place.action.keys.includes(key));
   if (policy.effect !== 'permit' || !open || atoms.some((atom) => !empty.includes(atom))) return flaws;
   const what = place.resource.keys.includes('*') ? 'every call' : 'every call of this resource';
   const help = 'name the agent, or the action: what is not permitted is denied';

@@ -8,6 +8,7 @@ import type { Place } from '../cedar/scope-index.ts';
 import { type Constraint, constraintOf, meets, NO_SLOTS, OPEN } from '../cedar/scope.ts';
 import { type EntityUid, uid } from '../cedar/value.ts';
 import { GROUPS, METHODS, toolGroups } from '../methods.ts';
+import { PRINCIPAL_TYPES } from '../principals.ts';
 import { residentsOf } from '../residents.ts';
 
 /** Something that exists, and the scope keys that it meets (cedar/entities.ts). */
@@ -63,17 +64,19 @@ function callsOf(calls: readonly Call[]): Extent['callsIn'] {
   };
 }
 
-/** The three constraints in one form for one meaning: every principal is an agent, and what has nothing below it is only itself. */
+/** The three constraints in one form for one meaning: a policy is about agents or users alone, and what has nothing below it is only itself. */
 export function placeOf({ principal, action, resource }: EstPolicy): Place {
   const who = leavesAsThemselves(constraintOf(principal, NO_SLOTS), isLeaf);
   return {
-    principal: who.keys.includes(':Agent') ? OPEN : { keys: who.keys },
+    principal: EVERYONE.some((key) => who.keys.includes(key)) ? OPEN : { keys: who.keys },
     action: actionsAsThemselves(constraintOf(action, NO_SLOTS)),
     resource: leavesAsThemselves(constraintOf(resource, NO_SLOTS), isLeaf),
   };
 }
 
-const isLeaf = (key: string): boolean => key.startsWith('^Agent::"') || key.startsWith('^Tool::"');
+const EVERYONE = Object.values(PRINCIPAL_TYPES).map((type) => `:${type}`);
+const LEAVES = [...Object.values(PRINCIPAL_TYPES), 'Tool'].map((type) => `^${type}::"`);
+const isLeaf = (key: string): boolean => LEAVES.some((type) => key.startsWith(type));
 
 const leavesAsThemselves = (constraint: Constraint, leaf: (key: string) => boolean): Constraint => ({
   ...constraint,

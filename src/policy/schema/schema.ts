@@ -1,12 +1,16 @@
 // The Cedar schema of a world: what a policy author can name, and what strict validation holds every policy to.
 //
 //   principal   Agent::"clerk"      { segment: Segment, level: String, owner: String }                  in its Segment
+//               User::"alice"       { id: String, issuer: String }                                      in its Groups
 //   resource    Tool::"ledger/pay_invoice"  { server: Server, segment: Segment, reads: Bool }           in its Server
 //               Server::"ledger"    { segment: Segment }, tags: String                                  in its Segment
 //               Agent::"clerk"      (A2A)
 //   others      Segment::"finance"  { links: Set<Segment> }
 //               Input_…             an open record in the arguments of one tool, see below
 //               Untyped             a value that Cedar has no type for, see below
+//
+// Users and groups are in the schema of policies about users alone, and agents act in that of the others alone (principals.ts): what an
+// agents' policy says of users in a condition is an error and not a condition that never holds.
 //
 //   action      Action::"ledger/pay_invoice"   one per tool, on Tool, context { input: {…} } from the tool's input schema;
 //                                              in Action::"tools/call", and in Action::"read" when the operator lists it under `reads`
@@ -44,6 +48,7 @@ import { Refusal } from '../../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
 import { GROUPS, type Method, METHODS, toolGroups } from '../methods.ts';
+import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from '../principals.ts';
 import { itemName, NAMES, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
 import { FORMATS } from './string-formats.ts';
 import { Turns } from '../turns.ts';
@@ -66,6 +71,12 @@ const ENTITY_TYPES: Namespace['entityTypes'] = {
   [UNTYPED]: {},
 };
 
+/** Besides, where users act. */
+const USER_TYPES: Namespace['entityTypes'] = {
+  [GROUP_TYPE]: {},
+  [PRINCIPAL_TYPES.user]: { memberOfTypes: [GROUP_TYPE], shape: record({ id: STRING, issuer: STRING }) },
+};
+
 const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<Method['on'], string>;
 
 /** What one tool or method adds to the schema, as members of JSON objects; made once, whatever else of the catalog changes. */
@@ -75,38 +86,38 @@ interface Entry {
   readonly entityTypes: readonly string[];
 }
 
-const entries = new WeakMap<CatalogTool, Entry>();
+const entries = { agent: new WeakMap<CatalogTool, Entry>(), user: new WeakMap<CatalogTool, Entry>() } as const;
 
 /** Types every tool that is new in the catalog, with turns for others in between: a server may have hundreds. */
 export async function typeTools(catalog: Catalog): Promise<void> {
   const turns = new Turns();
   for (const tool of catalog.values()) {
-    entryOf(tool);
+    entryOf(tool, 'agent');
     await turns.next();
   }
 }
 
-/** The schema in Cedar's JSON form, as text. A tool that could not be typed has no action in it. */
-export function schemaText(catalog: Catalog): string {
-  const parts = [...METHOD_ENTRIES, ...[...catalog.values()].flatMap(entryOf)];
-  const entityTypes = [ENTITY_TYPES_TEXT, ...parts.flatMap((part) => part.entityTypes)];
+/** The schema for policies about these principals in Cedar's JSON form, as text. A tool that could not be typed has no action in it. */
+export function schemaText(catalog: Catalog, principal: Principal = 'agent'): string {
+  const parts = [...METHOD_ENTRIES[principal], ...[...catalog.values()].flatMap((tool) => entryOf(tool, principal))];
+  const entityTypes = [ENTITY_TYPES_TEXT[principal], ...parts.flatMap((part) => part.entityTypes)];
   return `{"":{"entityTypes":{${entityTypes.join(',')}},"actions":{${[GROUPS_TEXT, ...parts.map(({ action }) => action)].join(',')}}}}`;
 }
 
-function entryOf(tool: CatalogTool): readonly Entry[] {
+function entryOf(tool: CatalogTool, principal: Principal): readonly Entry[] {
   const { id, reads, input } = tool;
   if (input instanceof Refusal) return [];
-  const known = entries.get(tool) ?? entry(id, { on: 'tool', groups: toolGroups(reads), input });
-  entries.set(tool, known);
+  const known = entries[principal].get(tool) ?? entry(id, { on: 'tool', groups: toolGroups(reads), input }, principal);
+  entries[principal].set(tool, known);
   return [known];
 }
 
-function entry(id: string, { on, groups, input }: Method): Entry {
+function entry(id: string, { on, groups, input }: Method, principal: Principal): Entry {
   const types = new Types();
   const action: Namespace['actions'][string] = {
     memberOf: groups.map((group) => ({ id: group })),
     appliesTo: {
-      principalTypes: ['Agent'],
+      principalTypes: [PRINCIPAL_TYPES[principal]],
       resourceTypes: [RESOURCE_TYPE[on]],
       context: record(input === undefined ? {} : { input: types.of(input) }),
     },
@@ -165,8 +176,11 @@ class Types {
   }
 }
 
-const METHOD_ENTRIES = [...METHODS].map(([name, method]) => entry(name, method));
+const methodEntries = (principal: Principal): readonly Entry[] => [...METHODS].map(([name, method]) => entry(name, method, principal));
+const METHOD_ENTRIES = { agent: methodEntries('agent'), user: methodEntries('user') } as const;
 const GROUPS_TEXT = GROUPS.map((group) => memberText(group, {})).join(',');
-const ENTITY_TYPES_TEXT = Object.entries(ENTITY_TYPES)
-  .map(([name, type]) => memberText(name, type))
-  .join(',');
+const membersText = (types: Namespace['entityTypes']): string =>
+  Object.entries(types)
+    .map(([name, type]) => memberText(name, type))
+    .join(',');
+const ENTITY_TYPES_TEXT = { agent: membersText(ENTITY_TYPES), user: membersText({ ...ENTITY_TYPES, ...USER_TYPES }) } as const;

@@ -1,0 +1,55 @@
+// How often a task has made each of its calls, for mandates that say how often it may. Counted per gateway, and in memory: a task lives
+// for an hour at most. What cannot be counted is refused. INVARIANTS I4, I10
+import type { AccessRequest, Delegation } from '../domain/access.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { MOST_TASK_LIFE } from '../sts/task-token.ts';
+
+export interface Budgets {
+  /** The request with how often its task has made it before; as it is when nobody counts. */
+  counted(request: AccessRequest): AccessRequest;
+  /** It is made once more. `now`: Unix milliseconds. @throws Refusal CORDON-4003 when there are more tasks than can be counted */
+  spend(request: AccessRequest, now: number): void;
+}
+
+interface Spent {
+  readonly calls: Map<string, number>;
+  until: number;
+}
+
+const MOST_TASKS = 16_384;
+const MOST_CALLS = 1_024;
+
+export function createBudgets(): Budgets {
+  const tasks = new Map<string, Spent>();
+  const room = (now: number): void => {
+    if (tasks.size < MOST_TASKS) return;
+    for (const [txn, { until }] of tasks) if (until <= now) tasks.delete(txn);
+    if (tasks.size >= MOST_TASKS) throw new Refusal('CORDON-4003', 'more tasks with a budget than can be counted');
+  };
+  return {
+    counted(request): AccessRequest {
+      const { delegation } = request;
+      if (delegation === undefined || !hasBudget(delegation)) return request;
+      return { ...request, delegation: { ...delegation, made: tasks.get(delegation.txn)?.calls.get(nameOf(request)) ?? 0 } };
+    },
+    spend(request, now): void {
+      const { delegation } = request;
+      if (delegation === undefined || !hasBudget(delegation)) return;
+      let spent = tasks.get(delegation.txn);
+      if (spent === undefined) {
+        room(now);
+        spent = { calls: new Map(), until: 0 };
+        tasks.set(delegation.txn, spent);
+      }
+      const name = nameOf(request);
+      if (spent.calls.size >= MOST_CALLS && !spent.calls.has(name))
+        throw new Refusal('CORDON-4003', 'more calls of one task than can be counted');
+      spent.calls.set(name, (spent.calls.get(name) ?? 0) + 1);
+      spent.until = now + MOST_TASK_LIFE * 1000; // no token of the task outlives the first, which did not live longer
+    },
+  };
+}
+
+const hasBudget = ({ mandate }: Delegation): boolean => mandate.some(({ budget }) => budget !== undefined);
+
+const nameOf = ({ action, resource }: AccessRequest): string => `${action.name} ${resource.type}:${resource.id}`;

@@ -1,0 +1,32 @@
+// Open calls are decided again with what is true now: when anything changes that a decision depends on, and when something that the call
+// is made with ends by itself. INVARIANT I6
+import type { AccessRequest, Decision } from '../domain/access.ts';
+import { decide } from '../pdp/decide.ts';
+import type { OpenExchange } from './exchanges.ts';
+import type { Pep } from './pep.ts';
+import { soonAfter } from './waiting.ts';
+
+/** @returns the calls that this cut */
+export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange[] =>
+  pep.exchanges.reconsider(
+    (request: AccessRequest): Decision => decide(pep.snapshot(), { request }, pep.now(), pep.settings).decision,
+    only,
+  );
+
+/** Decides the call again whenever its task token, or an entry of its mandate, has ended. @returns stops */
+export function watchEnds(pep: Pep, exchange: OpenExchange): () => void {
+  const { delegation } = exchange.request;
+  if (delegation === undefined) return () => undefined;
+  const ends = [delegation.expiresAt, ...delegation.mandate.flatMap(({ exp }) => (exp === undefined ? [] : [exp * 1000]))];
+  let stop = (): void => undefined;
+  const wait = (): void => {
+    const now = pep.now();
+    const next = Math.min(...ends.filter((end) => end > now));
+    if (next === Infinity) return;
+    stop = soonAfter(next, now, () => {
+      if (reconsider(pep, exchange).length === 0) wait();
+    });
+  };
+  wait();
+  return () => stop();
+}

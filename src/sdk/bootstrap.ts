@@ -1,0 +1,23 @@
+// The first contact with a Cordon of which only the fingerprint of a root is known.
+import { Agent, request } from 'undici';
+import { asRefusal } from '../domain/refusal.ts';
+
+/** Bytes. */
+const MAX_BUNDLE = 262_144;
+const TIMEOUT_MS = 10_000;
+
+/**
+ * The roots that whoever answers at `server` shows, PEM each. Nothing of them is proven: the caller keeps the one whose fingerprint it
+ * was told beforehand and forgets the rest. @throws Refusal CORDON-9010
+ */
+export async function fetchUnverifiedRoots(server: URL): Promise<readonly string[]> {
+  const agent = new Agent({ connect: { rejectUnauthorized: false }, maxResponseSize: MAX_BUNDLE });
+  try {
+    const { body } = await request(new URL('/v1/bundle', server), { dispatcher: agent, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return (await body.text()).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  } catch (error) {
+    throw asRefusal(error, 'CORDON-9010', `nothing answers at \`${server.origin}\``);
+  } finally {
+    await agent.destroy();
+  }
+}

@@ -19,7 +19,16 @@ const cordon = (...args: readonly string[]): Promise<Ran> => run(args, { cwd: di
 
 const COMMANDS = [
   'init', 'up', 'demo', 'run', 'status', 'agent list', 'agent get', 'agent register', 'agent approve', 'agent token', 'agent delete', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'resource accept', 'audit verify', 'doctor', 'version',
+  'ca status', 'ca root', 'ca rotate', 'delegation verify', 'delegation revoke', 'federation list', 'federation refresh', 'login', 'logout', 'whoami',
+  'operator list', 'operator invite', 'operator role', 'operator remove', 'operator break-glass', 'operator review', 'order list', 'order approve', 'order refuse',
 ]; // prettier-ignore
+
+/** Tells on stderr, at the end, which packages were loaded. */
+const LOADED = `
+import { registerHooks } from 'node:module';
+const seen = new Set();
+registerHooks({ load: (url, context, next) => (seen.add(/node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(url)?.[1]), next(url, context)) });
+process.on('exit', () => process.stderr.write([...seen].filter(Boolean).join()));`;
 
 describe('[U9] conventions', () => {
   test('help of every command opens with examples, on stdout, exit 0', async () => {
@@ -39,6 +48,12 @@ describe('[U9] conventions', () => {
     const { code, stdout } = await cordon('--help');
     assert.equal(code, 0);
     for (const command of COMMANDS) assert.match(stdout, new RegExp(`^ {2}${command.split(' ')[0] ?? ''}\\b`, 'm'));
+  });
+
+  test('a command that needs no server brings no TLS, no certificates and no schemas with it', async () => {
+    const tells = `data:text/javascript,${encodeURIComponent(LOADED)}`;
+    const { code, stderr } = await execute(process.execPath, ['--import', tells, MAIN, 'why', 'CORDON-1001'], { cwd: dir });
+    assert.deepEqual([code, stderr], [0, 'commander']);
   });
 
   test('no command at all: help on stderr, exit 2', async () => {

@@ -1,8 +1,7 @@
 // `cordon login`, `logout`, `whoami`: a person acts with an identity of their own. INVARIANT I7
 import type { Command } from 'commander';
 import { contextOf } from '../context.ts';
-import { forgetSignedIn, keepSignedIn, signedInPath } from '../credentials.ts';
-import { signIn, type SignInOptions } from '../sign-in.ts';
+import type { SignInOptions } from '../sign-in.ts';
 import { table } from '../table.ts';
 import { until } from '../units.ts';
 import { showExamples } from '../usage.ts';
@@ -19,6 +18,8 @@ export function loginCommand(program: Command): void {
     .option('--trust <fingerprint>', 'SHA-256 of the root by which the server is known')
     .action(async (options: SignInOptions, self: Command) => {
       const context = contextOf(self);
+      // what they bring with them (TLS, certificates, schemas) is not for commands that sign nobody in
+      const [{ signIn }, { keepSignedIn }] = await Promise.all([import('../sign-in.ts'), import('../credentials.ts')]);
       const { done, credentials } = await signIn(context, options);
       const path = await keepSignedIn(context.place, credentials);
       const { operator, role, expires_at: expiresAt } = done;
@@ -37,6 +38,7 @@ export function logoutCommand(program: Command): void {
     .description('Removes the certificate and its key from this machine.')
     .action(async (_options: object, self: Command) => {
       const context = contextOf(self);
+      const { forgetSignedIn, signedInPath } = await import('../credentials.ts');
       const path = signedInPath(context.place);
       const removed = await forgetSignedIn(context.place);
       context.out.print({ schema: 'cordon.logout/v1', removed, credentials: path }, (paint) => [

@@ -1,14 +1,14 @@
 // The credentials of whoever uses the command line: those that a running Cordon keeps in its data directory for the operator of this
 // machine, or those that `cordon login` kept for a person. Owner only.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { derOf } from '../crypto/der.ts';
-import { randomId } from '../crypto/random.ts';
 import { parseJson, writeJson } from '../domain/json.ts';
 import { errorCodeOf, Refusal } from '../domain/refusal.ts';
 import { checkPeer } from '../sdk/channel.ts';
+import { writePrivate } from '../server/data-dir.ts';
 import { Failure } from './errors.ts';
 
 const credentials = z.object({
@@ -99,12 +99,7 @@ export async function keepSignedIn(
 ): Promise<string> {
   const path = signedInPath(place);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomId(8)}.tmp`;
-  await writeFile(temporary, writeJson({ chain, privateKey, bundle, control, ...(identity === undefined ? {} : { identity }) }), {
-    mode: 0o600,
-    flag: 'wx',
-  });
-  await rename(temporary, path);
+  await writePrivate(path, writeJson({ chain, privateKey, bundle, control, ...(identity === undefined ? {} : { identity }) }));
   return path;
 }
 

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as z from 'zod';
 import { readCertificate } from '../crypto/certificate.ts';
-import { createRequest, generateKeyPem } from '../crypto/x509.ts';
 import { fetchUnverifiedRoots } from '../sdk/bootstrap.ts';
 import { postJson } from '../sdk/channel.ts';
+import { newRequest } from '../sdk/identity.ts';
 import { readSignedIn, type Credentials } from './credentials.ts';
 import type { Context } from './context.ts';
 import { Failure } from './errors.ts';
@@ -29,14 +29,13 @@ export interface SignedIn {
 export async function signIn(context: Context, options: SignInOptions): Promise<SignedIn> {
   const { server, bundle } = await serverOf(context, options);
   const trust = { bundle, expect: 'control' } as const;
-  const key = await generateKeyPem();
-  const csr = Buffer.from(await createRequest(key)).toString('base64');
+  const { key, csr } = await newRequest();
   const begun = OPERATOR_REPLIES.login.parse(await postJson(new URL('/v1/login', server), { csr }, trust));
   context.out.hint(`open  ${begun.url}`);
   context.out.hint(`code  ${begun.code}  go on in the browser only if it shows this`);
   const done = await collect(new URL('/v1/login/collect', server), begun, trust);
   const { svid: chain, bundle: roots, control } = done;
-  return { done, credentials: { chain, privateKey: key.privateKey, bundle: roots, control, identity: server.href } };
+  return { done, credentials: { chain, privateKey: key, bundle: roots, control, identity: server.href } };
 }
 
 async function collect(

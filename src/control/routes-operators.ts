@@ -1,6 +1,7 @@
 // Routes of who administers: operators, signing in, and broken glass. INVARIANT I7
 import * as z from 'zod';
 import { readCertificate } from '../crypto/certificate.ts';
+import { dersOf } from '../crypto/der.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { OPERATOR_ROLES } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
@@ -86,11 +87,9 @@ async function invite({ control, caller, input }: Asked<z.infer<typeof invited>>
     link,
     expires_at: expiresAt,
     server: identityUrl,
-    trust: rootsIn(issuer.bundle).map((root) => readCertificate(root).fingerprint),
+    trust: dersOf(issuer.bundle).map((root) => readCertificate(root).fingerprint),
   };
 }
-
-const rootsIn = (bundle: string): readonly string[] => bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 
 /** Breaking the glass is for who is allowed to by name, and for the operator of this machine. */
 async function breakGlass({ control, caller, input }: Asked<z.infer<typeof glass>>): Promise<JsonObject> {

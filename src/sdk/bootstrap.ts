@@ -1,5 +1,6 @@
 // The first contact with a Cordon of which only the fingerprint of a root is known.
 import { Agent, request } from 'undici';
+import { dersOf, pem } from '../crypto/der.ts';
 import { asRefusal } from '../domain/refusal.ts';
 
 /** Bytes. */
@@ -14,7 +15,7 @@ export async function fetchUnverifiedRoots(server: URL): Promise<readonly string
   const agent = new Agent({ connect: { rejectUnauthorized: false }, maxResponseSize: MAX_BUNDLE });
   try {
     const { body } = await request(new URL('/v1/bundle', server), { dispatcher: agent, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return (await body.text()).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    return dersOf(await body.text()).map((der) => pem('CERTIFICATE', der));
   } catch (error) {
     throw asRefusal(error, 'CORDON-9010', `nothing answers at \`${server.origin}\``);
   } finally {

@@ -100,7 +100,7 @@ function keepRenewed(first: SvidWithKey, renew: (own: SvidWithKey) => Promise<Sv
 const halfLife = ({ notAfter }: SvidWithKey): number => (notAfter - Date.now()) / 2;
 
 /** A fresh key and the request for its certificate, base64. */
-async function newRequest(): Promise<{ readonly key: string; readonly csr: string }> {
+export async function newRequest(): Promise<{ readonly key: string; readonly csr: string }> {
   const key = await generateKeyPem();
   return { key: key.privateKey, csr: Buffer.from(await createRequest(key)).toString('base64') };
 }

@@ -80,7 +80,7 @@ test('[DESIGN-5] [I1] a divergence is an incident: on record, open calls decided
     sample: 1,
     random: () => 0,
     publisher: { setPolicies: (policies) => published.push(policies), publish: () => turns++ },
-    log: { append: (record) => records.push(record) },
+    log: { append: (record) => ({ log: 'test', seq: records.push(record), leafHash: '' }) },
     now: () => 0,
     onNotice: (line) => notices.push(line),
   });

@@ -20,6 +20,7 @@ import { seenByKernel, seenByLauncher, type Seen } from './attest/seen.ts';
 import type { Issuer, StartedRun } from './issuer.ts';
 import { createRates } from './oauth/rates.ts';
 import type { RefusedRequest } from './refusals.ts';
+import { recordAct } from './acts.ts';
 
 export type { Entitlement, Evidence, LauncherEvidence, UnixEvidence } from './attest/evidence.ts';
 
@@ -202,8 +203,7 @@ class EntryAttestation implements Attestation {
   }
 
   #log(act: string, actor: string, target: string, detail: Readonly<Record<string, Json>>): void {
-    const { log, now } = this.#parts;
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target, detail });
+    recordAct(this.#parts, { actor, act, target, detail });
   }
 }
 

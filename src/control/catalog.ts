@@ -1,27 +1,24 @@
 // What tools exist: asked of every MCP server, pinned at first sight, compared at every look after it. A changed definition is not
 // served until an operator accepts it. attacker-controlled: what servers say
 import { sha256Hex } from '../crypto/hash.ts';
-import type { LogRecord, Receipt } from '../domain/access.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import { Refusal, errorTextOf } from '../domain/refusal.ts';
 import type { Tool } from '../domain/registry.ts';
 import type { Pins } from '../store/ports.ts';
 import type { Publisher } from './publisher.ts';
 import { changedTools, readTools, textOf } from './tools.ts';
+import { recordAct, type ActLog } from './acts.ts';
 
 /** Where the definitions come from. */
 export interface ToolSource {
   listTools(resource: string, signal: AbortSignal): Promise<readonly JsonObject[]>;
 }
 
-export interface CatalogParts {
+export interface CatalogParts extends ActLog {
   readonly resources: readonly string[];
   readonly source: ToolSource;
   readonly pins: Pins;
   readonly publisher: Publisher;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   /** Called after the known tools changed; resolves when policies are admitted against them. */
   readonly onChange: () => Promise<void>;
 }
@@ -138,10 +135,10 @@ class ToolCatalog implements Catalog {
 
   /** The act is on record before it is done. INVARIANT I3 */
   async #pin(resource: string, tools: readonly Tool[], actor: string, changed: readonly string[]): Promise<void> {
-    const { log, pins, now } = this.#parts;
+    const { pins } = this.#parts;
     const digest = sha256Hex(textOf(tools));
     const detail: Record<string, Json> = { digest: `sha256:${digest}`, tools: tools.map((tool) => tool.name), changed };
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act: 'resource.pin', target: resource, detail });
+    recordAct(this.#parts, { actor, act: 'resource.pin', target: resource, detail });
     const definitions = tools.map((tool) => tool.definition);
     await pins.putPin(resource, digest, definitions);
     await this.#serve(resource, tools, []);

@@ -1,8 +1,9 @@
 // `off` and `release`: the order is logged and stored, then applied, then watched. What is reported is what PEPs saw. INVARIANT I6
-import type { ActRecord, Level, LogRecord, Receipt } from '../domain/access.ts';
+import type { Level, Receipt } from '../domain/access.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { Levels } from '../store/ports.ts';
 import type { Observed, Publisher } from './publisher.ts';
+import { recordAct, type Act, type ActLog } from './acts.ts';
 
 export type ContainmentStatus = 'contained' | 'partial' | 'not_contained';
 
@@ -25,12 +26,9 @@ export type LevelResult = {
   readonly receipt: Receipt;
 };
 
-export interface ContainmentParts {
+export interface ContainmentParts extends ActLog {
   readonly publisher: Publisher;
   readonly levels: Pick<Levels, 'addLevel'>;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
 }
 
 const SEVERITY: Readonly<Record<Level, number>> = { normal: 0, watched: 1, restricted: 2, off: 3 };
@@ -49,7 +47,7 @@ export async function setLevel(parts: ContainmentParts, order: LevelOrder): Prom
   }
   const before = world.levels.get(agent) ?? 'normal';
   const releases = SEVERITY[level] < SEVERITY[before];
-  const written = await write(parts, order, actOf(order, before, releases, parts.now()));
+  const written = await write(parts, order, actOf(order, before, releases));
   if (written instanceof Refusal && releases) throw written;
   publisher.setLevel(agent, level);
   const peps = await publisher.contain({ kind: 'agent', id: agent }, since);
@@ -62,10 +60,10 @@ export async function setLevel(parts: ContainmentParts, order: LevelOrder): Prom
  * Logs the order, then keeps it. A log or a store that fails must not keep an agent running: taking rights away goes on and is reported
  * as a failure afterwards; giving them back does not go on.
  */
-async function write({ log, levels, now }: ContainmentParts, order: LevelOrder, act: ActRecord): Promise<Receipt | Refusal> {
+async function write(parts: ContainmentParts, order: LevelOrder, act: Act): Promise<Receipt | Refusal> {
   try {
-    const receipt = log.append(act);
-    await levels.addLevel({ ...order, at: now() });
+    const receipt = recordAct(parts, act);
+    await parts.levels.addLevel({ ...order, at: parts.now() });
     return receipt;
   } catch (error) {
     return asRefusal(error, 'CORDON-9004', 'the order cannot be recorded and kept; a tighter level holds until Cordon stops');
@@ -79,9 +77,7 @@ export function statusOf(peps: readonly Observed[]): ContainmentStatus {
   return silent === 0 ? 'not_contained' : 'partial';
 }
 
-const actOf = ({ agent, level, actor, reason }: LevelOrder, before: Level, releases: boolean, now: number): ActRecord => ({
-  schema: 'cordon.act/v1',
-  ts: new Date(now).toISOString(),
+const actOf = ({ agent, level, actor, reason }: LevelOrder, before: Level, releases: boolean): Act => ({
   actor,
   act: releases ? 'agent.release' : 'agent.contain',
   target: agent,

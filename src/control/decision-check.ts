@@ -1,18 +1,15 @@
 // The cross-check in force: a sample of the decisions of the enforced policy set is decided again by the official engine. A divergence is
 // an incident: it goes on record, and from then on the official engine decides, with this set and with those that follow, until Cordon is
 // started anew. INVARIANT I1: if the official engine cannot take over, everything is denied.
-import type { LogRecord } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { asRefusal, errorTextOf, Refusal } from '../domain/refusal.ts';
 import { type CedarAnswer, CrossCheck, type CrossCheckCounts, type CrossCheckOptions, type Divergence } from '../policy/cross-check.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { Publisher } from './publisher.ts';
+import { recordAct, type ActLog } from './acts.ts';
 
-export interface DecisionCheckParts extends Pick<CrossCheckOptions, 'sample' | 'random'> {
+export interface DecisionCheckParts extends Pick<CrossCheckOptions, 'sample' | 'random'>, ActLog {
   readonly publisher: Pick<Publisher, 'setPolicies' | 'publish'>;
-  readonly log: { append(record: LogRecord): unknown };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   readonly onNotice: (line: string) => void;
 }
 
@@ -70,7 +67,7 @@ export class DecisionCheck {
   }
 
   #record({ request, ours, official }: Divergence): void {
-    const { log, now, onNotice } = this.#parts;
+    const { onNotice } = this.#parts;
     const detail = {
       principal: request.principal.id,
       action: request.action.id,
@@ -79,9 +76,7 @@ export class DecisionCheck {
       official: jsonOf(official),
     };
     try {
-      log.append({
-        schema: 'cordon.act/v1',
-        ts: new Date(now()).toISOString(),
+      recordAct(this.#parts, {
         actor: 'cordon',
         act: 'policy.divergence',
         target: `policy version ${request.version}`,

@@ -4,7 +4,6 @@ import { sha256Hex } from '../crypto/hash.ts';
 import { randomId, randomSecret, randomSerial } from '../crypto/random.ts';
 import { createRequest, generateKeyPem, publicKeyOfRequest } from '../crypto/x509.ts';
 import { subjectKey, type SubjectKey } from '../crypto/x509-leaf.ts';
-import type { LogRecord, Receipt } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { workloadId, type SpiffeId, type WorkloadKind } from '../domain/spiffe-id.ts';
 import { issueSvid, type IssuedSvid } from '../identity/issue.ts';
@@ -13,6 +12,7 @@ import type { SvidFacts } from '../identity/svid.ts';
 import type { Run, Store } from '../store/ports.ts';
 import type { AuthorityKeeper } from './keys.ts';
 import { createRates } from './oauth/rates.ts';
+import { recordAct, type ActLog } from './acts.ts';
 
 /** How long a started process has to join. Milliseconds. */
 export const TOKEN_TTL = 60_000;
@@ -26,12 +26,9 @@ const PER_WORKLOAD = { rate: 20, burst: 500 };
 /** JWT-SVIDs of one run. */
 const PER_TOKEN = { rate: 5, burst: 100 };
 
-export interface IssuerParts {
+export interface IssuerParts extends ActLog {
   readonly authority: AuthorityKeeper;
   readonly store: Store;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   /** Lifetime of SVIDs, milliseconds. */
   readonly ttl: number;
   /** Of the SVIDs of one run, where its registration entry says so. Milliseconds. */
@@ -234,7 +231,6 @@ class RunIssuer implements Issuer {
   }
 
   #log(act: string, actor: string, target: string, detail: Record<string, string>): void {
-    const { log, now } = this.#parts;
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target, detail });
+    recordAct(this.#parts, { actor, act, target, detail });
   }
 }

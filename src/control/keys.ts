@@ -23,6 +23,7 @@ import { activated, inStage, withoutDead, type Stage } from '../identity/stages.
 import type { Sealed } from '../store/ports.ts';
 import { Keyring, type KeptKey } from './keyring.ts';
 import { makeTokenKey, tokenKeysOf, type TokenKeys } from './token-keyring.ts';
+import { recordAct } from './acts.ts';
 
 export const KEY_USES = ['root', 'intermediate', 'jwt', 'sts'] as const;
 /** Roots; intermediates; keys of JWT-SVIDs; keys of the token service. */
@@ -283,8 +284,7 @@ class Keeper implements AuthorityKeeper {
 
   /** Logged before it is kept, and told after. INVARIANT I3 */
   async #replace(act: string, use: KeyUse, next: readonly KeptKey[], of: KeptKey | undefined, actor: string): Promise<void> {
-    const { log, now } = this.#options;
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target: use, detail: { id: of?.id ?? '' } });
+    recordAct(this.#options, { actor, act, target: use, detail: { id: of?.id ?? '' } });
     await this.#rings[use].replace(next);
     if (use === 'root' || use === 'intermediate') this.#authority = undefined;
     for (const listener of this.#listeners) listener(use);

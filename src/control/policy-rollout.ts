@@ -25,6 +25,7 @@ import type { ApplyOrder, ImpactOrder, PolicyOrder, PromoteOrder, RollbackOrder 
 import type { PolicyAct, PolicyChange, PolicyVersion } from './policy-proof.ts';
 import { onRecord, tested, testsFailed, type TableReader, type TestsView } from './policy-tests.ts';
 import type { Publisher } from './publisher.ts';
+import { recordAct } from './acts.ts';
 
 export interface PolicyRolloutParts extends ImpactParts {
   /** The configured directory. */
@@ -336,9 +337,7 @@ class Rollout implements PolicyRollout {
   }
 
   #log(act: PolicyAct, target: string, { actor, note }: PolicyOrder, detail: Readonly<Record<string, Json>>): Receipt {
-    const ts = new Date(this.#parts.now()).toISOString();
-    const reason = note === undefined ? {} : { reason: note };
-    return this.#parts.log.append({ schema: 'cordon.act/v1', ts, actor, act: `policy.${act}`, target, ...reason, detail });
+    return recordAct(this.#parts, { actor, act: `policy.${act}`, target, reason: note, detail });
   }
 
   /** Carries out an order; one that is refused is on record too. */

@@ -1,12 +1,13 @@
 // Revocation: the order is logged and kept, then applied, then watched. What is revoked stays so across restarts, for as long as anything
 // that stands on it could live. What is reported is what PEPs saw. INVARIANT I6
-import type { ActRecord, LogRecord, Receipt } from '../domain/access.ts';
+import type { Receipt } from '../domain/access.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { Revocable } from '../domain/revocation.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 import type { Certificates, Revocations, Runs } from '../store/ports.ts';
 import { type ContainmentStatus, statusOf } from './containment.ts';
 import type { Observed, Publisher } from './publisher.ts';
+import { recordAct, type ActLog } from './acts.ts';
 
 export interface RevocationOrder {
   readonly kind: Revocable;
@@ -27,12 +28,9 @@ export type RevocationResult = {
   readonly receipt: Receipt;
 };
 
-export interface RevocationParts {
+export interface RevocationParts extends ActLog {
   readonly publisher: Publisher;
   readonly store: Revocations & Pick<Runs, 'getRun' | 'endRun'> & Pick<Certificates, 'certificatesOf'>;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
 }
 
 /** No token outlives the one that it was exchanged from. What is above that is for clocks that are set back. Milliseconds. */
@@ -76,10 +74,10 @@ async function untilOf({ publisher, store, now }: RevocationParts, { kind, id }:
  * Logs the order, then keeps it. A log or a store that fails must not keep alive what is revoked: that goes on, and is reported as a
  * failure afterwards. Crash state: a run that is revoked and not yet ended is ended when Cordon starts again.
  */
-async function write({ log, store, now }: RevocationParts, order: RevocationOrder, until: number): Promise<Receipt | Refusal> {
-  const { kind, id, actor, reason } = order;
+async function write(parts: RevocationParts, { kind, id, actor, reason }: RevocationOrder, until: number): Promise<Receipt | Refusal> {
+  const { store, now } = parts;
   try {
-    const receipt = log.append(actOf(order, now()));
+    const receipt = recordAct(parts, { actor, act: `${kind}.revoke`, target: id, reason });
     const ended = kind === 'run' ? store.endRun(id, now()) : undefined;
     await Promise.all([store.addRevocation({ kind, id, at: now(), until, actor, reason }), ended]);
     return receipt;
@@ -87,15 +85,6 @@ async function write({ log, store, now }: RevocationParts, order: RevocationOrde
     return asRefusal(error, 'CORDON-9004', 'the revocation cannot be recorded and kept; it holds until Cordon stops');
   }
 }
-
-const actOf = ({ kind, id, actor, reason }: RevocationOrder, now: number): ActRecord => ({
-  schema: 'cordon.act/v1',
-  ts: new Date(now).toISOString(),
-  actor,
-  act: `${kind}.revoke`,
-  target: id,
-  reason,
-});
 
 /** What was revoked before this start stays so, and the publisher hears of it before there is a PEP. @throws Refusal CORDON-9004 */
 export async function restoreRevocations({ publisher, store, now }: Omit<RevocationParts, 'log'>): Promise<void> {

@@ -1,6 +1,5 @@
 // What each run is made of: what its attestor saw, what it reports of itself, and whether that is what was registered. Drift is on record and
 // ends renewal. A workload's own word is enough to raise drift, and never to lift it.
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import {
   COMPOSITION_PARTS,
@@ -14,6 +13,7 @@ import {
 import type { RegistrationEntry } from '../../identity/registration.ts';
 import type { Entries, PostureRow } from '../../store/ports.ts';
 import type { Entitlement } from './evidence.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
 /** How long a run has to report what is expected of it. Milliseconds. */
 const REPORT_WITHIN = 60_000;
@@ -25,11 +25,8 @@ export interface Posture extends Omit<PostureRow, 'composition' | 'drift'> {
   readonly drift: readonly CompositionPart[];
 }
 
-export interface PostureParts {
+export interface PostureParts extends ActLog {
   readonly store: Pick<Entries, 'putPosture' | 'postures'>;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   /** As it is registered now. */
   readonly entry: (id: string) => RegistrationEntry | undefined;
 }
@@ -146,10 +143,8 @@ class StoredPostures implements Postures {
   }
 
   #log(act: string, actor: string, { runId, composition, drift }: Posture, reason?: string): void {
-    const { log, now } = this.#parts;
-    const why = reason === undefined ? {} : { reason };
     const detail = { composition: { ...composition }, drift: [...drift] };
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target: runId, ...why, detail });
+    recordAct(this.#parts, { actor, act, target: runId, reason, detail });
   }
 }
 

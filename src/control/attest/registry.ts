@@ -2,7 +2,6 @@
 // never changes what it says. An act is logged, kept, then in force. INVARIANT I3
 import { sha256Hex } from '../../crypto/hash.ts';
 import { randomId } from '../../crypto/random.ts';
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import { writeJson, type Json } from '../../domain/json.ts';
 import { errorTextOf, Refusal } from '../../domain/refusal.ts';
 import type { Agent } from '../../domain/registry.ts';
@@ -12,14 +11,12 @@ import { parseSelector, type Selector } from '../../identity/selectors.ts';
 import type { AgentRow, Entries, EntryRow } from '../../store/ports.ts';
 import type { Config } from '../config.ts';
 import type { Publisher } from '../publisher.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
-export interface RegistryParts {
+export interface RegistryParts extends ActLog {
   readonly config: Config;
   readonly store: Entries;
   readonly publisher: Pick<Publisher, 'setAgents' | 'publish'>;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   /** Told of what the file overrides. */
   readonly onNotice: (line: string) => void;
 }
@@ -302,9 +299,7 @@ class StoredRegistry implements Registry {
   }
 
   #log(act: string, actor: string, target: string, detail: Readonly<Record<string, Json>>, reason?: string): void {
-    const { log, now } = this.#parts;
-    const why = reason === undefined ? {} : { reason };
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target, ...why, detail });
+    recordAct(this.#parts, { actor, act, target, reason, detail });
   }
 }
 

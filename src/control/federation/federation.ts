@@ -7,7 +7,6 @@ import { readFile } from 'node:fs/promises';
 import { readCertificate } from '../../crypto/certificate.ts';
 import { dersOf } from '../../crypto/der.ts';
 import type { Sealer } from '../../crypto/seal.ts';
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import { writeJson } from '../../domain/json.ts';
 import { asRefusal, errorTextOf, Refusal } from '../../domain/refusal.ts';
 import { parseTrustDomain, type TrustDomain } from '../../domain/spiffe-id.ts';
@@ -18,6 +17,7 @@ import type { FederatedBundles } from '../../store/ports.ts';
 import type { FederatedDomainConfig, FederationConfig } from '../config.ts';
 import type { DomainBundle } from '../workload/ports.ts';
 import { fetchDocument } from './endpoint.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
@@ -57,13 +57,10 @@ export interface Federation {
   verifySvid(chain: string): VerifiedSvid;
 }
 
-export interface FederationParts {
+export interface FederationParts extends ActLog {
   readonly config: FederationConfig;
   readonly store: FederatedBundles;
   readonly sealer: Sealer;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   /** Told what is believed when that is something else. */
   readonly onChange: (believed: Federated) => void;
   readonly onNotice: (line: string) => void;
@@ -231,7 +228,7 @@ class BundleKeeper implements Federation {
 
   /** Recorded, then kept, then believed. */
   async #take(domain: Domain, next: Kept, actor: string): Promise<void> {
-    const { store, sealer, log, now } = this.#parts;
+    const { store, sealer } = this.#parts;
     const { config, kept } = domain;
     const changed = kept?.text !== next.text;
     if (changed) {
@@ -239,8 +236,7 @@ class BundleKeeper implements Federation {
         sequence: String(next.bundle.sequence ?? ''),
         roots: next.bundle.roots.map((root) => readCertificate(root).fingerprint),
       };
-      const ts = new Date(now()).toISOString();
-      log.append({ schema: 'cordon.act/v1', ts, actor, act: 'federation.bundle', target: config.trustDomain, detail });
+      recordAct(this.#parts, { actor, act: 'federation.bundle', target: config.trustDomain, detail });
     }
     const name = nameOf(config);
     await store.putFederatedBundle({

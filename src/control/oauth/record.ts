@@ -5,13 +5,12 @@ import { mandateJson } from '../../domain/mandate.ts';
 import type { Issued } from '../../sts/request.ts';
 import type { Control } from '../control.ts';
 import type { OauthClient } from './client.ts';
+import { recordAct } from '../acts.ts';
 
 /** @throws Refusal CORDON-9004: then nothing is handed out */
-export function recordIssue({ log, now }: Control, { workload, method }: OauthClient, issued: Issued): void {
+export function recordIssue(control: Control, { workload, method }: OauthClient, issued: Issued): void {
   const { type, jti, txn, sub, chain, audience, mandate, parents, expiresAt } = issued;
-  log.append({
-    schema: 'cordon.act/v1',
-    ts: new Date(now()).toISOString(),
+  recordAct(control, {
     actor: workload.id,
     act: 'token.issue',
     target: jti ?? txn,

@@ -1,10 +1,10 @@
 // Who administers Cordon, and what each may do now: people of cordon.yaml, people who were invited, and the operator of this machine.
 // A role is looked up when it is asked for, so one that is taken away is gone with the next request. INVARIANT I7
 import { randomId } from '../../crypto/random.ts';
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import type { OperatorRole } from '../../domain/operators.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import type { BreakGlassRow, OperatorRow, Store } from '../../store/ports.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
 /** The operator whose credentials lie in the data directory: whoever can read them owns this machine. */
 export const LOCAL_OPERATOR = 'local';
@@ -26,12 +26,9 @@ export type OperatorView = {
   readonly brokenGlass: boolean;
 };
 
-export interface DirectoryParts {
+export interface DirectoryParts extends ActLog {
   readonly people: readonly Person[];
   readonly store: Pick<Store, 'operators' | 'putOperator' | 'removeOperator' | 'addBreakGlass' | 'openBreakGlass' | 'reviewBreakGlass'>;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
   readonly onNotice: (line: string) => void;
 }
 
@@ -178,8 +175,6 @@ class StoredDirectory implements Directory {
   }
 
   #act(actor: string, act: string, target: string, detail: Record<string, string>, reason?: string): void {
-    const { log, now } = this.#parts;
-    const ts = new Date(now()).toISOString();
-    log.append({ schema: 'cordon.act/v1', ts, actor, act, target, ...(reason === undefined ? {} : { reason }), detail });
+    recordAct(this.#parts, { actor, act, target, reason, detail });
   }
 }

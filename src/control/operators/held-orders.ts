@@ -3,25 +3,22 @@
 import { sha256Hex } from '../../crypto/hash.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Sealer } from '../../crypto/seal.ts';
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import { isJsonObject, parseJson, writeJson, type JsonObject } from '../../domain/json.ts';
 import type { TwoPersonRule } from '../../domain/operators.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { parseSpiffeId, parseWorkload } from '../../domain/spiffe-id.ts';
 import type { OrderRow, Store } from '../../store/ports.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
 /** How long an order waits. Milliseconds. */
 const WAITS = 24 * 3_600_000;
 /** As much as a route takes. */
 const BOUNDS = { maxBytes: 33_554_432, maxDepth: 64 };
 
-export interface HeldOrderParts {
+export interface HeldOrderParts extends ActLog {
   readonly rules: readonly TwoPersonRule[];
   readonly store: Pick<Store, 'addOrder' | 'order' | 'orders' | 'decideOrder'>;
   readonly sealer: Sealer;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
 }
 
 /** An order without its input. */
@@ -141,8 +138,7 @@ class SealedOrders implements HeldOrders {
   }
 
   #act(actor: string, act: string, { id, rule, route, digest, actor: ordered }: OrderRow): void {
-    const { log, now } = this.#parts;
     const detail = { rule, route, digest: `sha256:${digest}`, ordered_by: ordered };
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target: id, detail });
+    recordAct(this.#parts, { actor, act, target: id, detail });
   }
 }

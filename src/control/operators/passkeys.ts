@@ -9,23 +9,20 @@ import {
 import * as z from 'zod';
 import { sha256Hex } from '../../crypto/hash.ts';
 import { randomSecret } from '../../crypto/random.ts';
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import type { Store } from '../../store/ports.ts';
 import { inputOf } from '../input.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
 /** Milliseconds that a one-time link is good for, and that a person has before the browser. */
 export const INVITE_TTL = 24 * 3_600_000;
 const CEREMONY_TTL = 5 * 60_000;
 const MOST = 500;
 
-export interface PasskeyParts {
+export interface PasskeyParts extends ActLog {
   /** Of the pages: `http://localhost:7070`. */
   readonly origin: URL;
   readonly store: Pick<Store, 'addPasskey' | 'passkey' | 'usePasskey' | 'addInvite' | 'invite' | 'takeInvite'>;
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
 }
 
 export interface Passkeys {
@@ -154,8 +151,7 @@ class StoredPasskeys implements Passkeys {
   }
 
   #act(actor: string, act: string, target: string): void {
-    const { log, now } = this.#parts;
-    log.append({ schema: 'cordon.act/v1', ts: new Date(now()).toISOString(), actor, act, target });
+    recordAct(this.#parts, { actor, act, target });
   }
 }
 

@@ -2,10 +2,10 @@
 // The shape is that of RFC 8628 (device authorization): nothing that is worth stealing passes through the browser.
 import { sha256Hex } from '../../crypto/hash.ts';
 import { randomId, randomSecret } from '../../crypto/random.ts';
-import type { LogRecord, Receipt } from '../../domain/access.ts';
 import type { OperatorRole } from '../../domain/operators.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import type { IssuedSvid } from '../../identity/issue.ts';
+import { recordAct, type ActLog } from '../acts.ts';
 
 /** How long a person has. Milliseconds. */
 export const LOGIN_TTL = 5 * 60_000;
@@ -15,10 +15,7 @@ const MOST = 200;
 /** How a person proved who they are. */
 export type SignInMeans = 'passkey' | 'oidc';
 
-export interface SignInParts {
-  readonly log: { append(record: LogRecord): Receipt };
-  /** Unix milliseconds. */
-  readonly now: () => number;
+export interface SignInParts extends ActLog {
   readonly roleOf: (name: string) => OperatorRole | undefined;
   /** Checks a certificate request. @throws Refusal CORDON-1013 */
   readonly check: (request: Uint8Array) => Promise<void>;
@@ -53,7 +50,7 @@ interface Login extends StartedLogin {
 
 export function createSignIns(parts: SignInParts): SignIns {
   const logins = new Map<string, Login>();
-  const { now, log, roleOf } = parts;
+  const { now, roleOf } = parts;
 
   const sweep = (): void => {
     for (const [id, { expiresAt }] of logins) if (expiresAt <= now()) logins.delete(id);
@@ -93,8 +90,7 @@ export function createSignIns(parts: SignInParts): SignIns {
       if (role === undefined)
         throw new Refusal('CORDON-1017', `\`${name}\` is no operator`, { fix: 'ask an admin: `cordon operator invite NAME --role ROLE`' });
       if (login.name !== undefined) throw new Refusal('CORDON-1005', 'this sign-in is done');
-      const ts = new Date(now()).toISOString();
-      log.append({ schema: 'cordon.act/v1', ts, actor: `operator/${name}`, act: 'operator.login', target: name, detail: { means, role } });
+      recordAct(parts, { actor: `operator/${name}`, act: 'operator.login', target: name, detail: { means, role } });
       login.name = name;
     },
 

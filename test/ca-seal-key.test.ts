@@ -127,9 +127,25 @@ describe('the seal key in a token', { skip: absent ?? false }, () => {
     assert.ok(!rests.includes(Buffer.from(key).toString('base64')));
   });
 
-  test('of two processes that start at once, both have the same', async () => {
-    const keys = await Promise.all([openSealKey(data, uri), openSealKey(data, uri)]);
-    assert.deepEqual(keys[0], keys[1]);
+  test('of processes that start at once, all have the same', async () => {
+    const [first, ...others] = await Promise.all(Array.from({ length: 4 }, () => openSealKey(data, uri)));
+    for (const other of others) assert.deepEqual(other, first);
+  });
+
+  test('a token that is away for a moment is asked again: another process that logs in writes it anew', async () => {
+    const path = process.env['PATH'] ?? '';
+    const away = join(dir, 'away');
+    const tool = `if rm ${away} 2>/dev/null; then echo 'No slot with token named "cordon" found' >&2; exit 1; fi\nPATH=${path} exec pkcs11-tool "$@"`;
+    await mkdir(join(dir, 'bin'));
+    await writeFile(join(dir, 'bin', 'pkcs11-tool'), `#!/bin/sh\n${tool}\n`, { mode: 0o700 });
+    await writeFile(away, '');
+    process.env['PATH'] = `${join(dir, 'bin')}:${path}`;
+    try {
+      assert.equal((await openSealKey(data, uri)).byteLength, 32);
+      assert.ok(!existsSync(away));
+    } finally {
+      process.env['PATH'] = path;
+    }
   });
 
   test('a changed byte, another token, another key, a PIN that is wrong or that others can read: refused, with the reason', async () => {

@@ -2,6 +2,7 @@
 // goes through the environment of that process, never through its arguments. Standard: PKCS #11; its URI: RFC 7512.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import type { OaepHash } from '../crypto/wrap.ts';
 import { Refusal, errorCodeOf } from '../domain/refusal.ts';
 
@@ -94,12 +95,29 @@ const TOOL = 'pkcs11-tool';
 const PIN = 'CORDON_HSM_PIN';
 const MAX_OUTPUT = 65_536;
 const TIMEOUT_MS = 30_000;
+/** A token of files (SoftHSM) is away, or half there, while another process that logs in writes it anew: it is asked again, this often. */
+const TRIES = 8;
+const TRY_AGAIN_MS = 50;
+const PASSING = /^(?:No slot with token|CKR_(?:GENERAL_ERROR|DEVICE_ERROR|TOKEN_NOT_PRESENT|USER_PIN_NOT_INITIALIZED)$)/;
 
-async function run(
-  key: HsmKey,
-  args: readonly string[],
-  { pin, input }: { readonly pin?: string; readonly input?: Uint8Array } = {},
-): Promise<Uint8Array> {
+interface Given {
+  readonly pin?: string;
+  readonly input?: Uint8Array;
+}
+
+async function run(key: HsmKey, args: readonly string[], given: Given = {}): Promise<Uint8Array> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await runOnce(key, args, given);
+    } catch (error) {
+      const passing = error instanceof Refusal && PASSING.test(error.observed ?? ''); // a PIN that was refused is not tried again
+      if (!passing || tries === TRIES) throw error;
+      await setTimeout(TRY_AGAIN_MS);
+    }
+  }
+}
+
+async function runOnce(key: HsmKey, args: readonly string[], { pin, input }: Given): Promise<Uint8Array> {
   const { CORDON_SEAL_KEY: _uri, ...env } = process.env;
   const child = spawn(TOOL, ['--module', key.module, '--token-label', key.token, ...args], {
     env: { ...env, ...(pin === undefined ? {} : { [PIN]: pin }) },

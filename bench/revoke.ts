@@ -120,7 +120,12 @@ const closed = (end: TLSSocket | IncomingMessage): Promise<unknown> =>
 
 async function order(operator: Client, { run }: RunSvid): Promise<void> {
   const headers = { 'content-type': 'application/json' };
-  const { body } = await operator.request({ method: 'POST', path: `/v1/runs/${run}/revoke`, headers, body: '{"reason":"bench"}' });
+  const { body } = await operator.request({
+    method: 'POST',
+    path: '/v1/revocations',
+    headers,
+    body: JSON.stringify({ kind: 'run', id: run, reason: 'bench' }),
+  });
   const { status } = (await body.json()) as { status?: string };
   if (status !== 'contained') throw new Error(`the run is not contained: ${String(status)}`);
 }

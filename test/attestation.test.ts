@@ -183,7 +183,7 @@ describe('attestation', () => {
       const unknown = await cordon('agent', 'register', 'newcomer');
       assert.equal(unknown.code, 2);
       assert.match(unknown.stderr, /it needs a segment, an owner and a purpose/);
-      assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'newcomer' })).json['code'], 'CORDON-1012');
+      assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'newcomer' })).json['code'], 'CORDON-1014');
 
       const made = await cordon('agent', 'register', 'newcomer', '--segment', 'desk', '--owner', 'ops', '--purpose', 'tries things');
       assert.equal(made.code, 0, made.stderr);
@@ -205,7 +205,7 @@ describe('attestation', () => {
       const gone = await cordon('agent', 'delete', 'newcomer', '--reason', 'test');
       assert.match(gone.stdout, /v newcomer is no agent any more; with it went 0 entries, 1 live run/);
       assert.match((await card(svid)).text, /CORDON-4005/);
-      assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'newcomer' })).json['code'], 'CORDON-1012');
+      assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'newcomer' })).json['code'], 'CORDON-1014');
     });
 
     test('the file wins: what it says is neither changed nor deleted', async () => {
@@ -320,7 +320,7 @@ describe('attestation', () => {
     });
 
     test('none is made for nobody, or for longer than a day', async () => {
-      assert.match((await cordon('agent', 'token', 'nobody')).stderr, /CORDON-1012/);
+      assert.match((await cordon('agent', 'token', 'nobody')).stderr, /CORDON-1014/);
       assert.match((await cordon('agent', 'token', 'other', '--ttl', '2d')).stderr, /ttl/);
     });
   });

@@ -42,7 +42,8 @@ test('[U9] a rotation step by step: what is too early, there already or not ther
   const prepared = await desk.cordon('ca', 'rotate', 'prepare', '--root');
   assert.equal(prepared.code, 0, prepared.stderr);
   assert.match(prepared.stdout, /^v root prepared\n[^]*root +prepared +[0-9a-f]{12} .* activate in 1[45] m$/m);
-  const again = await desk.cordon('ca', 'rotate', 'prepare');
+  const again = await desk.cordon('ca', 'rotate', 'prepare', '--root');
+  assert.equal((await desk.cordon('ca', 'rotate', 'prepare')).code, 2, 'no key is meant unless it is named');
   assert.deepEqual([again.code, /root: one is prepared already/.test(again.stderr)], [8, true], again.stderr);
   const early = await desk.cordon('ca', 'rotate', 'activate', '--root');
   assert.equal(early.code, 8, early.stderr);

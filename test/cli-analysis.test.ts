@@ -252,6 +252,7 @@ describe('can', () => {
       [['caller', 'tools/list', 'bnch'], /cordon can caller tools\/list bench/],
       [['caller', 'a2a/SendMessage', 'calle'], /cordon can caller a2a\/SendMessage callee/],
       [['caller', 'tools/lst', 'bench'], /cordon can caller tools\/list bench/],
+      [['caller', 'bench/transfer_funds'], /`bench` has no such tool; it has bench\/write/],
     ] as const;
     await Promise.all(
       cases.map(async ([args, meant]) => {

@@ -209,7 +209,7 @@ describe('identity', () => {
       [200, 403, 403],
     );
     assert.deepEqual([(await last())['code'], (await last())['action']], ['CORDON-1005', 'control/POST /v1/join']);
-    assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'nobody' })).json['code'], 'CORDON-1012');
+    assert.equal((await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'nobody' })).json['code'], 'CORDON-1014');
     assert.equal((await bed.control('POST', '/v1/runs', { kind: 'operator', name: 'local' })).json['code'], 'CORDON-9011');
   });
 

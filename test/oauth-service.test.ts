@@ -83,7 +83,7 @@ describe('what ends a token', () => {
     const hop = { grant_type: EXCHANGE, subject_token: txn, subject_token_type: TYPE.txn };
     const second = String((await world().post(hop, { as: next })).json['access_token']);
     equal((await look(second))['active'], true);
-    equal((await world().control('POST', `/v1/runs/${own.run}/revoke`, { reason: 'test' })).status, 200);
+    equal((await world().control('POST', '/v1/revocations', { kind: 'run', id: own.run, reason: 'test' })).status, 200);
     for (const token of [first, second]) deepEqual(await look(token), INACTIVE);
     const again = await world()
       .post(world().exchange(), { as: own })

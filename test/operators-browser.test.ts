@@ -106,6 +106,8 @@ void test('[I7] an invited person makes a passkey, signs in from a terminal, and
   assert.equal((await as('alice', 'agent', 'list')).code, 0);
   assert.equal((await as('alice', 'off', 'assistant', '--reason', 'test')).code, 0);
   assert.equal((await as('alice', 'release', 'assistant', '--reason', 'test')).code, 0);
+  const ghost = await desk.cordon('operator', 'role', 'ghost', 'admin');
+  assert.deepEqual([ghost.code, /cordon operator invite ghost/.test(ghost.stderr)], [2, true], 'nobody becomes an operator by a slip');
   const refused = await as('alice', 'operator', 'invite', 'mallory', '--role', 'admin');
   assert.deepEqual([refused.code, /CORDON-1017/.test(refused.stderr)], [3, true], refused.stderr);
 

@@ -63,7 +63,7 @@ describe('[I6] a run that is revoked', () => {
     const own = await streamCall(bed.ports.gateway, caller, 'tick', {});
     const child = await streamCall(bed.ports.gateway, bed.agent.svid, 'tick', {}, 'bench', bearer(hop));
     const others = await streamCall(bed.ports.gateway, bed.agent.svid, 'tick', {});
-    const { json, status } = await bed.control('POST', `/v1/runs/${caller.run}/revoke`, { reason: 'stolen laptop' });
+    const { json, status } = await bed.control('POST', '/v1/revocations', { kind: 'run', id: caller.run, reason: 'stolen laptop' });
     assert.equal(status, 200);
     const { connections = 0, calls, remaining } = gatewayOf(json as unknown as Revoked) ?? {};
     assert.deepEqual([json['status'], calls, remaining], ['contained', 2, 0]);
@@ -76,12 +76,39 @@ describe('[I6] a run that is revoked', () => {
 
   test('cannot join any more, cannot be revoked by an agent, and a run that never was cannot be', async () => {
     const unjoined = await startRun(bed, 'agent', 'caller');
-    await bed.control('POST', `/v1/runs/${unjoined.id}/revoke`, { reason: 'not started by us' });
+    await bed.control('POST', '/v1/revocations', { kind: 'run', id: unjoined.id, reason: 'not started by us' });
     await assert.rejects(joinRun(bed, unjoined), /CORDON-1005/);
-    const none = await bed.control('POST', '/v1/runs/NOSUCHRUN/revoke', { reason: 'x' });
+    const none = await bed.control('POST', '/v1/revocations', { kind: 'run', id: 'NOSUCHRUN', reason: 'x' });
     assert.equal(none.json['code'], 'CORDON-3003');
     const form = await bed.control('POST', '/v1/revocations', { kind: 'agent', id: 'caller', reason: 'x' });
     assert.equal(form.json['code'], 'CORDON-9011');
+  });
+
+  test('[U6] a slip is no contained incident: tokens are not kept, so their names are held to their form, and a run must have been', async () => {
+    const revoked = async (kind: string, id: string): Promise<unknown> =>
+      (await bed.control('POST', '/v1/revocations', { kind, id, reason: 'x' })).json['code'];
+    for (const id of ['NOPE', '', 'R'.repeat(25), 'R'.repeat(27), 'U'.repeat(26), 'r'.repeat(26), '../x', caller.run])
+      assert.equal(await revoked('token', id), 'CORDON-9011', id);
+    for (const id of ['', 'x'.repeat(26), 'a b']) assert.equal(await revoked('txn', id), 'CORDON-9011', id);
+    assert.equal(await revoked('txn', 'NOPE'), 'CORDON-3003', 'it could only be a run, and there was none');
+    assert.equal(await revoked('txn', caller.run), undefined, 'a call without a task has its run for one');
+    assert.equal(await revoked('token', 'Z'.repeat(26)), undefined);
+    const slip = await cordon(['delegation', 'revoke', 'NOPE', '--reason', 'x'], { cwd: bed.dir, env: { CORDON_DATA: bed.data } });
+    assert.equal(slip.code, 2);
+    assert.match(slip.stderr, /`id` does not fit\n {2}why {2}expected {2}26 digits and upper case letters/);
+  });
+
+  test('[U6] is in no list before it has joined, except that of its agent', async () => {
+    const { id } = await startRun(bed, 'agent', 'caller');
+    const waiting = async (): Promise<boolean> => {
+      const { json } = await bed.control('GET', '/v1/agents/caller');
+      return (json as unknown as { waiting: readonly { id: string }[] }).waiting.some((run) => run.id === id);
+    };
+    assert.equal(await waiting(), true);
+    const shown = await cordon(['agent', 'get', 'caller'], { cwd: bed.dir, env: { CORDON_DATA: bed.data } });
+    assert.match(shown.stdout, new RegExp(`${id} {2}started .* ago, has asked for no SVID yet`));
+    await bed.control('POST', '/v1/revocations', { kind: 'run', id, reason: 'x' });
+    assert.equal(await waiting(), false);
   });
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
@@ -99,7 +126,7 @@ describe('[I6] a run that is revoked', () => {
     const run = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
     const said = await bed.message(run, 'hello');
     assert.equal(said.status, 200, said.text);
-    await bed.control('POST', `/v1/runs/${bed.agent.svid.run}/revoke`, { reason: 'taken over' });
+    await bed.control('POST', '/v1/revocations', { kind: 'run', id: bed.agent.svid.run, reason: 'taken over' });
     const calls = bed.agent.calls.length;
     const answer = await bed.message(run, 'hello again');
     assert.deepEqual([answer.status, codeOf(answer), bed.agent.calls.length], [502, 'CORDON-9010', calls]);
@@ -113,6 +140,9 @@ describe('[I6] a run that is revoked', () => {
     const { code, stdout } = await off('--run', run.run, '--reason', 'odd calls');
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`v run ${run.run} is revoked, .*: contained in \\d`));
+    assert.match(stdout, /left +its process/);
+    const again = await off('--run', run.run, '--reason', 'odd calls');
+    assert.deepEqual([again.code, /was revoked before/.test(again.stdout)], [8, true]);
     assert.match(stdout, /gateway-1 +silent .* 1 connection, 1 call cut/);
     await cut(stream);
     const both = await off('caller', '--run', run.run, '--reason', 'x');
@@ -136,6 +166,18 @@ describe('[I6] a run that is revoked', () => {
     assert.equal(await line(), 'CORDON-2007');
     const { items } = (await bed.control('GET', '/v1/revocations')).json as { items: RevocationRow[] };
     assert.ok(items.some(({ kind, id }) => kind === 'token' && id === claimsOf(task)['jti']));
+  });
+
+  test('[I7] of an operator administers nothing any more, over no connection; who owns the machine starts another', async () => {
+    const { json } = await bed.control('GET', '/v1/whoami');
+    const id = String(json['spiffe_id']).split('/').at(-1);
+    assert.equal((await bed.control('POST', '/v1/revocations', { kind: 'run', id, reason: 'stolen' })).status, 200);
+    const refusal = await bed.control('GET', '/v1/whoami');
+    assert.equal(refusal.json['code'], 'CORDON-4005', refusal.text);
+    await bed.stop('SIGTERM');
+    await bed.start();
+    await bed.ready();
+    assert.equal((await bed.control('GET', '/v1/whoami')).json['name'], 'local');
   });
 });
 

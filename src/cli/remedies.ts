@@ -23,10 +23,13 @@ export function remediesOf(denied: Denied, explanation: Explanation | undefined)
   const known = code !== undefined && isCode(code) ? code : undefined;
   const written = [...annotated(explanation), ...nearest(known, explanation)];
   const own = known === undefined ? undefined : BY_CODE[known]?.(denied);
-  const general = own ?? (known === undefined ? [] : [{ type: 'alternative', text: CODES[known].fix } as const]);
+  const general = own ?? (known === undefined ? [] : [{ type: 'alternative', text: fixOf(known) } as const]);
   const all = written.length > 0 && own === undefined ? written : [...written, ...general];
   return all.length === 0 ? [{ type: 'none', text: 'nothing is known that would allow it' }] : all.slice(0, 3);
 }
+
+/** The fix of its row without the hint at `cordon why`: whoever reads this has that before them. */
+const fixOf = (code: Code): string => CODES[code].fix.replace(/(;| with) `cordon why`.*$/, '');
 
 /** `@fix` of a policy that decided, in its author's words. */
 function annotated(explanation: Explanation | undefined): readonly Remedy[] {

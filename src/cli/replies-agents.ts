@@ -40,6 +40,7 @@ export const AGENT_REPLIES = {
     connections: z.number(),
     entries: z.array(entry),
     runs: z.array(run),
+    waiting: z.array(z.object({ id: z.string(), started_at: z.number() })),
   }),
   registration: z.object({
     kind: z.enum(['agent', 'resource']),

@@ -28,5 +28,5 @@ export const DELEGATION_REPLIES = {
       })
       .optional(),
   }),
-  revocation: z.object({ kind: z.enum(REVOCABLE), id: z.string(), status: z.enum(CONTAINED), ...OBSERVED }),
+  revocation: z.object({ kind: z.enum(REVOCABLE), id: z.string(), already: z.boolean(), status: z.enum(CONTAINED), ...OBSERVED }),
 } as const;

@@ -8,6 +8,7 @@ import { newRequest } from '../sdk/identity.ts';
 import { readSignedIn, type Credentials } from './credentials.ts';
 import type { Context } from './context.ts';
 import { Failure } from './errors.ts';
+import { several } from './units.ts';
 import { OPERATOR_REPLIES } from './replies-operators.ts';
 
 /** How often it is asked whether the person is done. Milliseconds. */
@@ -60,6 +61,9 @@ async function serverOf(
 ): Promise<{ readonly server: URL; readonly bundle: string }> {
   const before = await readSignedIn(place).catch(() => undefined);
   const text = named ?? before?.identity;
+  if (named !== undefined && !URL.canParse(named)) {
+    throw new Failure('usage', '`--server` is no URL', { observed: `\`${named}\``, expected: 'https://HOST:8445' });
+  }
   if (text === undefined || !URL.canParse(text)) {
     throw new Failure('usage', 'it is not known where to sign in', {
       fix: ['name it as your invitation does: `cordon login --server URL --trust FINGERPRINT`'],
@@ -80,7 +84,12 @@ async function bootstrap(server: URL, fingerprint: string): Promise<string> {
     .replace(/^sha256:/, '')
     .replaceAll(':', '')
     .toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(wanted)) throw new Failure('usage', 'not a fingerprint', { expected: '64 hex digits of a SHA-256' });
+  if (!/^[0-9a-f]{64}$/.test(wanted)) {
+    throw new Failure('usage', '`--trust` is not a fingerprint', {
+      observed: several(wanted.length, 'character'),
+      expected: 'SHA-256 in hex, 64 digits, whole as your invitation has it',
+    });
+  }
   const root = (await fetchUnverifiedRoots(server)).find((each) => readCertificate(each).fingerprint === wanted);
   if (root !== undefined) return root;
   throw new Failure('login', 'another Cordon answers there, or its root was replaced', {

@@ -48,11 +48,18 @@ export function createReport({ json, out }: Context): StartReport {
       const text = [several(sizes.agents, 'agent'), several(sizes.resources, 'resource'), several(sizes.segments, 'segment')].join(', ');
       say('configured', { config: path, trust_domain: trustDomain, ...sizes }, 'v', 'config', `${path}  ${trustDomain}: ${text}`);
     },
-    listening({ gatewayUrl, controlUrl, identityUrl }, data) {
-      const urls = { gateway: gatewayUrl, control: controlUrl, identity: identityUrl };
+    listening({ gatewayUrl, controlUrl, identityUrl, operators }, data) {
+      const signIn = operators.signingIn?.origin.origin;
+      const urls = {
+        gateway: gatewayUrl,
+        control: controlUrl,
+        identity: identityUrl,
+        ...(signIn === undefined ? {} : { sign_in: signIn }),
+      };
       if (json) return say('listening', { ...urls, data, pid: process.pid }, 'v', '', '');
       say('listening', {}, 'v', 'gateway', gatewayUrl);
       say('listening', {}, 'v', 'control', `${controlUrl}  identity ${identityUrl}`);
+      if (signIn !== undefined) say('listening', {}, 'v', 'sign-in', `${signIn}  invite somebody: cordon operator invite NAME --role ROLE`);
       say('listening', {}, 'v', 'data', data);
     },
     policies({ state, version, count, error }) {

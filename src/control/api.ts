@@ -126,11 +126,11 @@ async function handle(control: Control, row: RouteRow, request: Request, reply: 
   return sendJson(reply, await row.handle(control, caller, input));
 }
 
-/** The caller, in the role that the route asks for; who is not is on record. @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012, -1014 */
+/** The caller, in the role that the route asks for; who is not is on record. @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012, -1014, -4005 */
 function admit(control: Control, request: Request, role: Role): SvidFacts {
   let caller: SvidFacts | undefined;
   try {
-    caller = readCaller(request.raw.socket, control.config.trustDomain, control.now());
+    caller = readCaller(request.raw.socket, control);
     checkRole(caller, role, (name) => control.operators.directory.roleOf(name));
     return caller;
   } catch (error) {

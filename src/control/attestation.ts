@@ -179,7 +179,8 @@ class EntryAttestation implements Attestation {
 
   #mustExist({ kind, name }: Registered): void {
     if (this.registry.isRegistered({ kind, name })) return;
-    throw new Refusal('CORDON-1012', `no ${kind} is registered as \`${name}\``, { observed: `${kind}/${name}` });
+    const fix = kind === 'agent' ? 'list them: `cordon agent list`' : 'list them: `cordon status`';
+    throw new Refusal(kind === 'agent' ? 'CORDON-1014' : 'CORDON-3003', `no ${kind} is registered as \`${name}\``, { fix });
   }
 
   /** Whoever is turned away is on record, with what was seen and what came nearest. */

@@ -33,7 +33,7 @@ export interface AuthzenDoor {
 export const svidDoor = (control: Control): AuthzenDoor => ({
   url: control.controlUrl,
   challenge: 'X509-SVID realm="authzen"',
-  callerOf: ({ socket }) => readCaller(socket, control.config.trustDomain, control.now()),
+  callerOf: ({ socket }) => readCaller(socket, control),
   pepOf: (_request, caller) => pepOfSvid(control, caller),
 });
 

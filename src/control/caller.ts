@@ -4,19 +4,21 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { roleHolds, type OperatorRole } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { TrustDomain } from '../domain/spiffe-id.ts';
 import { checkLifetime, readSvid, type SvidFacts } from '../identity/svid.ts';
+import type { Control } from './control.ts';
 
 /** What a route asks of its caller: an operator of this role, or a workload about itself. */
 export type Role = OperatorRole | 'workload';
 
-/** `now`: Unix milliseconds. @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012 */
-export function readCaller(socket: Duplex, trustDomain: TrustDomain, now: number): SvidFacts {
+/** Whose run was not revoked. INVARIANT I6 @throws Refusal CORDON-1001, -1002, -1004, -1006, -1012, -4005 */
+export function readCaller(socket: Duplex, { config, publisher, now }: Pick<Control, 'config' | 'publisher' | 'now'>): SvidFacts {
   const certificate = socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
   if (certificate === undefined) throw new Refusal('CORDON-1001', 'no client certificate');
-  const svid = readSvid(certificate, trustDomain);
-  checkLifetime(svid, now);
-  return svid;
+  const svid = readSvid(certificate, config.trustDomain);
+  checkLifetime(svid, now());
+  const { id, run } = svid.workload;
+  if (run === undefined || !publisher.current().revoked.runs.has(run)) return svid;
+  throw new Refusal('CORDON-4005', 'the run was revoked', { observed: id });
 }
 
 /** `roleOf`: what an operator is now. @throws Refusal CORDON-1014 */

@@ -75,7 +75,7 @@ export interface Issuer {
   endRun(id: string, actor: string): Promise<boolean>;
   /** An SVID for an operator who has just signed in; a run of its own. @throws Refusal CORDON-1013 */
   admitOperator(name: string, request: Uint8Array, ttl: number): Promise<IssuedSvid>;
-  /** A key and SVID for a part of Cordon itself or an operator; one run for each as long as this process lives. `ttl`: milliseconds. */
+  /** A key and SVID for a part of Cordon itself or an operator; one run for each as long as this process lives, or until it is revoked. `ttl`: milliseconds. */
   own(kind: OwnKind, name: string, ttl: number): Promise<OwnCredentials>;
 }
 
@@ -189,7 +189,11 @@ class RunIssuer implements Issuer {
     const started = this.#ownRuns.get(key) ?? this.#addRun(kind, name, 'cordon');
     this.#ownRuns.set(key, started);
     try {
-      return await started;
+      const run = await started;
+      const kept = await this.#parts.store.getRun(run.id);
+      if (kept !== undefined && kept.endedAt === undefined) return run;
+      this.#ownRuns.delete(key); // it was revoked
+      return await this.#ownRun(kind, name);
     } catch (error) {
       this.#ownRuns.delete(key);
       throw error;

@@ -2,7 +2,7 @@
 // that stands on it could live. What is reported is what PEPs saw. INVARIANT I6
 import type { Receipt } from '../domain/access.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
-import type { Revocable } from '../domain/revocation.ts';
+import { isTokenName, type Revocable } from '../domain/revocation.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 import type { Certificates, Revocations, Runs } from '../store/ports.ts';
 import { type ContainmentStatus, statusOf } from './containment.ts';
@@ -21,6 +21,8 @@ export interface RevocationOrder {
 export type RevocationResult = {
   readonly kind: Revocable;
   readonly id: string;
+  /** It was revoked before. */
+  readonly already: boolean;
   readonly status: ContainmentStatus;
   readonly peps: readonly Observed[];
   /** From the order to the last close that was seen, milliseconds. */
@@ -38,19 +40,25 @@ const KEPT = MOST_TASK_LIFE * 1000 + 1_800_000;
 
 /**
  * Revokes and reports what was observed; a second time does no harm.
- * @throws Refusal CORDON-3003 no such run, CORDON-9004 when it cannot be recorded or kept
+ * @throws Refusal CORDON-3003 when there was no such run, CORDON-9004 when it cannot be recorded or kept
  */
 export async function revoke(parts: RevocationParts, order: RevocationOrder): Promise<RevocationResult> {
   const since = performance.now();
   const { kind, id } = order;
   const { publisher } = parts;
+  const already = isRevoked(publisher, order);
   const until = await untilOf(parts, order);
   const written = await write(parts, order, until);
   publisher.revoke(kind, id, until);
   const peps = await publisher.contain({ kind, id }, since);
   if (written instanceof Refusal) throw written;
   const cutMs = Math.max(0, ...peps.map(({ silentMs }) => silentMs));
-  return { kind, id, status: statusOf(peps), peps, cutMs, receipt: written };
+  return { kind, id, already, status: statusOf(peps), peps, cutMs, receipt: written };
+}
+
+function isRevoked(publisher: Publisher, { kind, id }: RevocationOrder): boolean {
+  const { runs, tokens, txns } = publisher.current().revoked;
+  return { run: runs, token: tokens, txn: txns }[kind].has(id);
 }
 
 /** Nobody here knows how long a run of another domain lives. Milliseconds. */
@@ -59,10 +67,11 @@ const FOREIGN_KEPT = 365 * 86_400_000;
 /** When the last token through it is dead, and the last certificate of the run. */
 async function untilOf({ publisher, store, now }: RevocationParts, { kind, id }: RevocationOrder): Promise<number> {
   const kept = now() + KEPT;
-  if (kind !== 'run') return kept;
+  // the transaction of a call without a task is the run that makes it
+  if (kind === 'token' || (kind === 'txn' && isTokenName(id))) return kept;
   const live = publisher.current().runs.get(id); // known without the store, whose failure must not stop this
   if (live !== undefined) return Math.max(kept, live.notAfter);
-  if (id.startsWith('spiffe://')) return now() + FOREIGN_KEPT;
+  if (id.startsWith('spiffe://')) return kind === 'run' ? now() + FOREIGN_KEPT : kept;
   if ((await store.getRun(id)) === undefined) {
     throw new Refusal('CORDON-3003', `no run is called \`${id}\``, { fix: 'list the runs of an agent: `cordon agent get AGENT`' });
   }

@@ -6,24 +6,22 @@ import { Refusal } from '../domain/refusal.ts';
 import { parseComposition } from '../identity/composition.ts';
 import type { Registered, RegistrationEntry } from '../identity/registration.ts';
 import { MAX_SELECTOR, MAX_SELECTORS, parseSelector } from '../identity/selectors.ts';
+import type { Run } from '../store/ports.ts';
 import type { Posture } from './attest/posture.ts';
 import type { Attestation, Evidence, LauncherEvidence } from './attestation.ts';
 import type { AgentView, Control } from './control.ts';
-import { inputOf } from './input.ts';
+import { csr, inputOf, name, none, reason, runId } from './input.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 import { setLevel } from './containment.ts';
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 const kind = z.enum(['agent', 'resource']);
-const reason = z.string().trim().min(1).max(500);
-const run = z.string().regex(/^[0-9A-Z]{4,32}$/);
-const entryName = z.string().regex(/^(ent|cfg)_[0-9A-Za-z]{4,32}$/);
-const hex = z.string().regex(/^[0-9a-f]{64}$/);
+const entryName = z.string().regex(/^(ent|cfg)_[0-9A-Za-z]{4,32}$/, 'an entry as `cordon agent get` shows it');
+const hex = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256: 64 hex digits, lower case');
 const short = z.string().trim().min(1).max(300);
 /** Read strictly by `parseComposition`. */
 const composition = z.record(z.string().max(40), z.string().max(200)).default({});
 const MAX_TTL = 86_400_000;
-const csr = z.base64().max(16_384);
+const MOST_WAITING = 100;
 
 const registration = z.strictObject({
   name,
@@ -52,7 +50,7 @@ export const LAUNCHER = z.strictObject({
 const launching = z.strictObject({ kind, name, launcher: LAUNCHER.exactOptional() });
 
 export const AGENT_ROUTES: readonly RouteRow[] = [
-  route(['GET', '/v1/agents', 'viewer'], z.strictObject({}), ({ control }) => ({ schema: 'cordon.agents/v1', items: control.agents() })),
+  route(['GET', '/v1/agents', 'viewer'], none, ({ control }) => ({ schema: 'cordon.agents/v1', items: control.agents() })),
   route(['POST', '/v1/agents', 'operator'], registration, register),
   route(['GET', '/v1/agents/:agent', 'viewer'], z.strictObject({ agent: name }), ({ control, input }) => agentDetail(control, input.agent)),
   route(['DELETE', '/v1/agents/:agent', 'operator'], removal, remove),
@@ -61,13 +59,17 @@ export const AGENT_ROUTES: readonly RouteRow[] = [
     ...(await setLevel(control, { ...input, actor: caller.workload.id })),
   })),
   route(['POST', '/v1/agents/:agent/tokens', 'operator'], making, makeToken),
-  route(['POST', '/v1/agents/:agent/approve', 'operator'], z.strictObject({ agent: name, run, reason }), approve),
+  route(['POST', '/v1/agents/:agent/approve', 'operator'], z.strictObject({ agent: name, run: runId, reason }), approve),
   route(['DELETE', '/v1/entries/:entry', 'operator'], leaving, removeEntry),
   route(['POST', '/v1/runs', 'operator'], launching, launch),
-  route(['POST', '/v1/runs/:run/posture', 'operator'], z.strictObject({ run, composition, reason }), async ({ control, caller, input }) => {
-    const seen = parseComposition(input.composition);
-    return postureView(control, await control.attestation.postures.attest(input.run, seen, caller.workload.id, input.reason));
-  }),
+  route(
+    ['POST', '/v1/runs/:run/posture', 'operator'],
+    z.strictObject({ run: runId, composition, reason }),
+    async ({ control, caller, input }) => {
+      const seen = parseComposition(input.composition);
+      return postureView(control, await control.attestation.postures.attest(input.run, seen, caller.workload.id, input.reason));
+    },
+  ),
   route(['POST', '/v1/posture', 'workload'], z.strictObject({ composition }), async ({ control, caller, input }) => {
     const posture = await control.attestation.postures.report(caller.workload.run ?? '', parseComposition(input.composition));
     return { schema: 'cordon.posture/v1', run: posture.runId, composition: { ...posture.composition }, drift: [...posture.drift] };
@@ -92,7 +94,7 @@ async function register({ control, caller, input }: Asked<z.infer<typeof registr
 }
 
 /** One agent as it is registered, with its runs and what is known of them. @throws Refusal CORDON-1014 */
-function agentDetail(control: Control, agent: string): JsonObject {
+async function agentDetail(control: Control, agent: string): Promise<JsonObject> {
   const { registry } = control.attestation;
   const { source, createdBy } = registry.agents().find((each) => each.name === agent) ?? {};
   const { runs, ...view } = viewOf(control, agent);
@@ -107,7 +109,15 @@ function agentDetail(control: Control, agent: string): JsonObject {
       const posture = control.attestation.postures.of(id);
       return { id, notAfter, ...(posture === undefined ? {} : { posture: postureView(control, posture) }) };
     }),
+    waiting: await waitingRuns(control, agent),
   };
+}
+
+/** Runs that were started and have had no SVID yet, newest first: what started them has not asked for one. */
+async function waitingRuns({ store }: Control, agent: string): Promise<readonly JsonObject[]> {
+  const started = (await liveRuns({ store }, { kind: 'agent', name: agent })).toReversed().slice(0, MOST_WAITING);
+  const rows = await Promise.all(started.map(async (run) => ({ ...run, svids: await store.certificatesOf(run.id, 1) })));
+  return rows.filter(({ svids }) => svids.length === 0).map(({ id, createdAt }) => ({ id, started_at: createdAt }));
 }
 
 function viewOf(control: Control, agent: string): AgentView {
@@ -139,11 +149,11 @@ const entryView = ({
 });
 
 function postureView({ attestation }: Control, posture: Posture): JsonObject {
-  const { runId, attestor, entryId, selectors, owner, purpose, composition: parts, drift, at } = posture;
+  const { runId: run, attestor, entryId, selectors, owner, purpose, composition: parts, drift, at } = posture;
   const expected = entryId === undefined ? undefined : attestation.registry.entries().get(entryId)?.composition;
   return {
     schema: 'cordon.posture/v1',
-    run: runId,
+    run,
     attestor,
     ...(entryId === undefined ? {} : { entry: entryId }),
     selectors: [...selectors],
@@ -160,7 +170,7 @@ function postureView({ attestation }: Control, posture: Posture): JsonObject {
 async function remove({ control, caller, input }: Asked<z.infer<typeof removal>>): Promise<JsonObject> {
   const { agent } = input;
   const dryRun = input.dry_run === 'true';
-  const detail = agentDetail(control, agent);
+  const detail = await agentDetail(control, agent);
   const loses = await reachOf(control, agent);
   if (!dryRun) {
     await control.attestation.registry.remove(agent, caller.workload.id, input.reason);
@@ -190,7 +200,7 @@ async function reachOf(control: Control, agent: string): Promise<Json> {
   }
 }
 
-const liveRuns = async ({ store }: Control, who: Registered): Promise<readonly { readonly id: string }[]> =>
+const liveRuns = async ({ store }: Pick<Control, 'store'>, who: Registered): Promise<readonly Run[]> =>
   (await store.activeRuns()).filter((each) => each.kind === who.kind && each.name === who.name);
 
 /** Takes an entry away, and ends the runs that it let in. */

@@ -3,10 +3,10 @@ import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import { can } from './can.ts';
+import { name } from './input.ts';
 import { route, type RouteRow } from './route.ts';
 import { large, sources, version } from './routes-policy.ts';
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 /** The body was read by the strict JSON parser, so an object in it is JSON all the way down. */
 const object = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
 const draft = z.union([z.strictObject({ version }), z.strictObject({ sources: sources.nonoptional() })]);

@@ -1,5 +1,6 @@
 // Routes of the keys of the trust domain: where each stands, and the steps by which one replaces another.
 import * as z from 'zod';
+import { none } from './input.ts';
 import { KEY_USES, STEPS } from './keys.ts';
 import { route, type RouteRow } from './route.ts';
 
@@ -9,7 +10,7 @@ const rotation = z.strictObject({ step: z.enum(STEPS), use: z.enum(KEY_USES), wh
 const byTwo = (row: RouteRow): RouteRow => ({ ...row, second: 'ca' });
 
 export const CA_ROUTES: readonly RouteRow[] = [
-  route(['GET', '/v1/ca', 'viewer'], z.strictObject({}), ({ control: { authority, config, now } }) => ({
+  route(['GET', '/v1/ca', 'viewer'], none, ({ control: { authority, config, now } }) => ({
     schema: 'cordon.ca/v1',
     trustDomain: config.trustDomain,
     now: now(),

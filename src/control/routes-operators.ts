@@ -7,16 +7,14 @@ import { OPERATOR_ROLES } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { Control } from './control.ts';
-import { inputOf } from './input.ts';
+import { csr, inputOf, name, none, reason } from './input.ts';
 import type { SigningIn } from './operators/operators.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 
-const none = z.strictObject({});
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 const person = z.strictObject({ name, role: z.enum(OPERATOR_ROLES) });
 const glassId = z.strictObject({ id: z.string().regex(/^gls_[0-9A-Z]{8}$/) });
 const glass = z.strictObject({
-  reason: z.string().trim().min(1).max(500),
+  reason,
   minutes: z.number().int().min(1).max(240).default(60),
 });
 
@@ -30,7 +28,9 @@ export const OPERATOR_ROUTES: readonly RouteRow[] = [
     broken_glass: operators.directory.openBreakGlass().map((row) => ({ ...row })),
   })),
   route(['POST', '/v1/operators', 'admin'], person, async ({ control, caller, input }) => {
-    await control.operators.directory.put(input.name, input.role, caller.workload.id);
+    const { directory } = control.operators;
+    if (directory.roleOf(input.name) === undefined) throw unknownOperator(input.name);
+    await directory.put(input.name, input.role, caller.workload.id);
     return { schema: 'cordon.operator/v1', ...input };
   }),
   route(['DELETE', '/v1/operators/:name', 'admin'], z.strictObject({ name }), async ({ control, caller, input }) => {
@@ -66,6 +66,11 @@ function signingIn({ operators: { signingIn: found } }: Control): SigningIn {
   });
 }
 
+const unknownOperator = (operator: string): Refusal =>
+  new Refusal('CORDON-1012', `no operator is called \`${operator}\``, {
+    fix: `make one of them: \`cordon operator invite ${operator} --role viewer\``,
+  });
+
 /** Makes a person an operator where a role is given, and a link for a passkey. */
 async function invite({ control, caller, input }: Asked<z.infer<typeof invited>>): Promise<JsonObject> {
   const { passkeys, origin } = signingIn(control);
@@ -73,9 +78,7 @@ async function invite({ control, caller, input }: Asked<z.infer<typeof invited>>
   if (input.role !== undefined) await directory.put(input.name, input.role, caller.workload.id);
   const role = directory.roleOf(input.name);
   if (role === undefined || input.name === 'local') {
-    throw new Refusal('CORDON-1012', `no operator is called \`${input.name}\``, {
-      fix: `give a role: \`cordon operator invite ${input.name} --role viewer\``,
-    });
+    throw unknownOperator(input.name);
   }
   const { secret, expiresAt } = await passkeys.invite(input.name, caller.workload.id);
   const { identityUrl, issuer } = control;
@@ -104,7 +107,7 @@ async function breakGlass({ control, caller, input }: Asked<z.infer<typeof glass
   return { schema: 'cordon.break_glass/v1', ...row };
 }
 
-const beginning = z.strictObject({ csr: z.base64().max(16_384) });
+const beginning = z.strictObject({ csr });
 const collecting = z.strictObject({ login: z.string().regex(/^[0-9A-Z]{20}$/), secret: z.string().regex(/^[\w-]{43}$/) });
 
 /** On the identity listener, where no certificate is asked for: a terminal begins to sign in, and takes what came of it. */
@@ -113,8 +116,8 @@ export const LOGIN_ROUTES: readonly (readonly [string, (control: Control, body: 
     '/v1/login',
     async (control, body) => {
       const { signIns, origin } = signingIn(control);
-      const { csr } = inputOf(beginning, body);
-      const { login, code, secret, expiresAt } = await signIns.begin(Buffer.from(csr, 'base64'));
+      const { csr: request } = inputOf(beginning, body);
+      const { login, code, secret, expiresAt } = await signIns.begin(Buffer.from(request, 'base64'));
       return { schema: 'cordon.login/v1', login, code, secret, url: `${origin.origin}/#login=${login}`, expires_at: expiresAt };
     },
   ],

@@ -6,11 +6,11 @@ import { parseSpiffeId, parseWorkload } from '../domain/spiffe-id.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import { checkRole } from './caller.ts';
 import type { Control } from './control.ts';
+import { none } from './input.ts';
 import type { OrderView } from './operators/held-orders.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 
-const none = z.strictObject({});
-const orderId = z.strictObject({ id: z.string().regex(/^ord_[0-9A-Z]{10}$/) });
+const orderId = z.strictObject({ id: z.string().regex(/^ord_[0-9A-Z]{10}$/, 'an order as `cordon order list` shows it') });
 type OrderId = z.infer<typeof orderId>;
 
 /** `rows`: the routes whose orders may wait. */

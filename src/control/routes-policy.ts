@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { JsonObject } from '../domain/json.ts';
 import { MAX_SOURCE } from '../policy/bounds.ts';
 import type { PolicySource } from '../policy/policy-set.ts';
+import { none, reason } from './input.ts';
 import { MAX_TESTS } from './policies.ts';
 import { unaccepted } from './policy-impact.ts';
 import { GATE_SPAN, type RolloutResult } from './policy-orders.ts';
@@ -11,8 +12,7 @@ import { route, type Asked, type RouteRow } from './route.ts';
 /** Bytes: the largest set that is admitted, with room for what JSON escapes. */
 const BODY_LIMIT = 2 * MAX_SOURCE;
 
-const none = z.strictObject({});
-const note = z.string().trim().min(1).max(500).exactOptional();
+const note = reason.exactOptional();
 export const version = z.number().int().min(1);
 const acceptWidening = z.array(z.string().max(100)).max(1_000).default([]);
 const areApart = (files: readonly PolicySource[]): boolean => new Set(files.map(({ path }) => path)).size === files.length;

@@ -1,9 +1,10 @@
 // The route by which a launcher gets the socket of a run that it started.
 import * as z from 'zod';
+import { runId } from './input.ts';
 import { route, type RouteRow } from './route.ts';
 
 const socket = z.strictObject({
-  run: z.string().regex(/^[0-9A-Z]{4,32}$/),
+  run: runId,
   /** Process id of the launcher. */
   launcher: z.int().min(2).max(4_194_304),
 });

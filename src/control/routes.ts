@@ -5,7 +5,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { parseWorkload } from '../domain/spiffe-id.ts';
 import type { IssuedSvid } from '../identity/issue.ts';
 import type { Control } from './control.ts';
-import { inputOf } from './input.ts';
+import { csr, inputOf, name, none, runId } from './input.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 import { AGENT_ROUTES } from './routes-agents.ts';
 import { ANALYSIS_ROUTES } from './routes-analysis.ts';
@@ -20,12 +20,7 @@ import { WORKLOAD_ROUTES } from './routes-workload.ts';
 import { whois } from './whois.ts';
 import { worldView } from './world-view.ts';
 
-const none = z.strictObject({});
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
-const csr = z.base64().max(16_384);
-
-const decisionId = z.strictObject({ id: z.string().regex(/^dec_[0-9A-Z]{4,20}$/) });
-const runId = z.strictObject({ run: z.string().regex(/^[0-9A-Z]{4,32}$/) });
+const decisionId = z.strictObject({ id: z.string().regex(/^dec_[0-9A-Z]{4,20}$/, '`dec_` and upper case letters and digits') });
 const bypass = z.strictObject({ peer: z.string().max(300).optional(), reason: z.enum(['not the gateway', 'no identity']) });
 const filter = z.strictObject({
   agent: name.exactOptional(),
@@ -57,7 +52,7 @@ const ROWS: readonly RouteRow[] = [
   ...WORKLOAD_ROUTES,
   ...REVOCATION_ROUTES,
   ...DELEGATION_ROUTES,
-  route(['DELETE', '/v1/runs/:run', 'operator'], runId, async ({ control, caller, input }) => ({
+  route(['DELETE', '/v1/runs/:run', 'operator'], z.strictObject({ run: runId }), async ({ control, caller, input }) => ({
     schema: 'cordon.run/v1',
     run: input.run,
     ended: await control.endRun(input.run, caller.workload.id),

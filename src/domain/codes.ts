@@ -132,7 +132,7 @@ export const CODES = {
   ),
   'CORDON-9009': row('system', 503, 'clock skew', 'set the clock of this machine', true),
   'CORDON-9010': row('system', 502, 'upstream unavailable', 'start the upstream, or mend its address in `cordon.yaml`', true),
-  'CORDON-9011': row('system', 400, 'body truncated, malformed or too large', 'send one complete JSON message within the limits'),
+  'CORDON-9011': row('system', 400, 'body truncated, malformed or too large', 'send it again: complete, well formed and within the limits'),
   'CORDON-9012': row('system', 503, 'snapshot or revocation data too old', 'reconnect the gateway to its control plane', true),
 } as const satisfies Record<`CORDON-${number}`, CodeRow>;
 

@@ -65,7 +65,8 @@ const SINGLE: ReadonlySet<string> = new Set([
   'spiffe:id',
 ]);
 
-const misfit = (message: string): Refusal => new Refusal('CORDON-9011', message);
+const misfit = (message: string): Refusal =>
+  new Refusal('CORDON-9011', message, { fix: 'change its selectors; what each says: docs/attestation.md' });
 
 /** The entry that came nearest, and what it wants that was not seen. */
 export interface Nearest {

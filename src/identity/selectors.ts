@@ -62,7 +62,10 @@ const CONTROL = /[\0-\x1f\x7f-\x9f]/;
 export function parseSelector(given: string): Selector {
   const selector = readSelector(given);
   if (selector !== undefined) return selector;
-  throw new Refusal('CORDON-9011', `\`${given.slice(0, 80)}\` is no selector`, { expected: FORMS });
+  throw new Refusal('CORDON-9011', `\`${given.slice(0, 80)}\` is no selector`, {
+    expected: FORMS,
+    fix: 'write it in one of these forms; what each says: docs/attestation.md',
+  });
 }
 
 const FORMS = Object.entries(KEYS)

@@ -10,7 +10,8 @@ import { claimTexts } from '../identity/oidc.ts';
 import { entrySelectors, type Registered, type RegistrationEntry } from '../identity/registration.ts';
 import { parseSelector } from '../identity/selectors.ts';
 import type { Issue } from './config-place.ts';
-import { duration, milliseconds, name } from './config-values.ts';
+import { duration, milliseconds } from './config-values.ts';
+import { name } from '../control/input.ts';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256: 64 hex digits, lower case');
 const id = z.int().min(0).max(4_294_967_294);

@@ -2,9 +2,8 @@
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import type { AuthzenConfig, AuthzenPepConfig } from '../control/config.ts';
+import { name } from '../control/input.ts';
 import type { Issue } from './config-place.ts';
-
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and `-`, at most 63');
 
 const store = z.strictObject({
   policies: z.string(),

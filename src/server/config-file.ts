@@ -6,7 +6,8 @@ import { AUTHZEN_SECTION } from './config-authzen.ts';
 import { FEDERATION_SECTION } from './config-federation.ts';
 import { OPERATORS_SECTION } from './config-operators.ts';
 import { TOKENS_SECTION } from './config-tokens.ts';
-import { duration, name } from './config-values.ts';
+import { duration } from './config-values.ts';
+import { name } from '../control/input.ts';
 import { WORKLOAD_SECTION } from './config-workload.ts';
 
 const address = z.string().regex(/^(\[[0-9a-f:]+\]|[0-9a-z.-]+):\d{1,5}$/, '`host:port`');

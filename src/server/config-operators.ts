@@ -2,9 +2,9 @@
 import * as z from 'zod';
 import type { Address, OperatorsConfig, SignInConfig } from '../control/config.ts';
 import { OPERATOR_ROLES, TWO_PERSON_RULES } from '../domain/operators.ts';
+import { name } from '../control/input.ts';
 import type { Issue } from './config-place.ts';
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and `-`, at most 63');
 const secret = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]);
 
 const person = z.strictObject({

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import * as z from 'zod';
 import type { KeySource, TokenIssuerConfig, TokensConfig } from '../control/config.ts';
 import type { Issue } from './config-place.ts';
-import { duration, milliseconds, name } from './config-values.ts';
+import { duration, milliseconds } from './config-values.ts';
+import { name } from '../control/input.ts';
 
 const keys = z.union([z.strictObject({ file: z.string() }), z.strictObject({ url: z.url({ protocol: /^https?$/ }) })]);
 const claim = z.string().min(1).max(200);

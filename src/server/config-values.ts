@@ -6,8 +6,6 @@ const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 /** `15m` in milliseconds. */
 export const milliseconds = (text: string): number => Number(text.slice(0, -1)) * (UNITS[text.at(-1) ?? ''] ?? 0);
 
-export const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and `-`, at most 63');
-
 /** A time between two others; without bounds a timer could overflow, or never rest. */
 export const duration = (least: string, most: string): z.ZodString =>
   z

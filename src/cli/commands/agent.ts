@@ -98,8 +98,11 @@ function detailLines(paint: Paint, agent: Detail): readonly string[] {
     ]),
     ...(agent.entries.length === 0 ? ['no entry: it runs where an operator starts it (cordon run, cordon agent token)'] : ['entries']),
     ...agent.entries.flatMap((entry) => entryLines(paint, entry)),
-    ...(agent.runs.length === 0 ? ['no live run'] : ['runs']),
+    ...(agent.runs.length + agent.waiting.length === 0 ? ['no live run'] : ['runs']),
     ...agent.runs.flatMap((run) => runLines(paint, run)),
+    ...agent.waiting.map(
+      ({ id: run, started_at: at }) => `  ${plain(run)}  started ${duration(Date.now() - at)} ago, has asked for no SVID yet`,
+    ),
   ];
 }
 

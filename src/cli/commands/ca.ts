@@ -93,7 +93,7 @@ function stepCommand(rotate: Command, step: Step): void {
     .command(step)
     .summary(summary)
     .description(description)
-    .option('--root', 'the root (what is meant when nothing is named)')
+    .option('--root', 'the root')
     .option('--intermediate', 'the intermediate')
     .option('--jwt', 'the key of JWT-SVIDs')
     .option('--sts', 'the key of the token service')
@@ -102,10 +102,19 @@ function stepCommand(rotate: Command, step: Step): void {
   showExamples(command, [`cordon ca rotate ${step} --root`]);
 }
 
+const USES: readonly Use[] = ['root', 'intermediate', 'jwt', 'sts'];
+
+/** Exactly one. @throws Failure */
 function useOf({ root, intermediate, jwt, sts }: UseOptions): Use {
-  const named = Object.entries({ root, intermediate, jwt, sts }).flatMap(([use, on]) => (on === true ? [use] : []));
-  if (named.length > 1) throw new Failure('usage', 'one key at a time', { observed: named.map((use) => `--${use}`).join(' ') });
-  return intermediate === true ? 'intermediate' : jwt === true ? 'jwt' : sts === true ? 'sts' : 'root';
+  const given: Readonly<Record<Use, true | undefined>> = { root, intermediate, jwt, sts };
+  const named = USES.filter((use) => given[use] === true);
+  const [use, ...more] = named;
+  if (use !== undefined && more.length === 0) return use;
+  throw new Failure('usage', use === undefined ? 'which key?' : 'one key at a time', {
+    observed: named.map((each) => `--${each}`).join(' ') || 'none named',
+    expected: USES.map((each) => `--${each}`).join(', '),
+    fix: ['see where each stands: `cordon ca status`'],
+  });
 }
 
 async function rotateKey(context: Context, step: Step, options: UseOptions): Promise<void> {

@@ -58,7 +58,7 @@ export function canCommand(program: Command): void {
         const reply = await client.can(question);
         return { ...reply, meant: await meantBy(client, question, reply.value.decision.code) };
       });
-      const remedies = [...meant, ...remediesOf({ ...question, ...value.decision }, value.explanation)].slice(0, 3);
+      const remedies = meant.length > 0 ? meant : remediesOf({ ...question, ...value.decision }, value.explanation);
       context.out.print({ ...json, remedies: remedies.map((remedy) => ({ ...remedy })) }, (paint) => [
         ...render(paint, question, value),
         ...fixLines(paint, remedies),
@@ -73,21 +73,28 @@ export function canCommand(program: Command): void {
   ]);
 }
 
-/** What a name that nothing has may be a slip for, as the question to ask instead. */
+/** What a name that nothing has may be a slip for, as the question to ask instead; else what there is in its place. */
 async function meantBy(client: Client, { agent, action, resource }: Question, code: string | undefined): Promise<readonly Remedy[]> {
-  const commands = async (): Promise<readonly (readonly string[])[]> => {
-    if (code === 'CORDON-3008') return similar(action, ['tools/call', ...METHODS.keys()]).map((name) => [name, resource]);
-    if (code !== 'CORDON-3003') return [];
-    const { agents, resources, tools } = (await client.world()).value;
-    const callees = action.startsWith('a2a/') ? agents : resources;
-    const called = Object.entries(tools).flatMap(([server, listing]) => readTools(listing).map(({ name }) => `${server}/${name}`));
-    return similar(resource, resource.includes('/') ? called : callees.map(({ name }) => name)).map((name) => [action, name]);
-  };
-  return (await commands()).map((words) => ({
+  const ask = (...words: readonly string[]): Remedy => ({
     type: 'alternative',
     text: 'if you meant this',
     cmd: `cordon can ${[agent, ...words].map((word) => plain(word)).join(' ')}`,
-  }));
+  });
+  if (code === 'CORDON-3008') return similar(action, ['tools/call', ...METHODS.keys()]).map((name) => ask(name, resource));
+  if (code !== 'CORDON-3003') return [];
+  const { agents, resources, tools } = (await client.world()).value;
+  const callees = (action.startsWith('a2a/') ? agents : resources).map(({ name }) => name);
+  const called = Object.entries(tools).flatMap(([server, listing]) => readTools(listing).map(({ name }) => `${server}/${name}`));
+  const near = similar(resource, resource.includes('/') ? called : callees).map((name) => ask(action, name));
+  const [server = ''] = resource.split('/', 1);
+  if (near.length > 0 || !resource.includes('/') || !callees.includes(server)) return near;
+  const own = called.filter((name) => name.startsWith(`${server}/`));
+  return [
+    {
+      type: 'alternative',
+      text: `\`${server}\` has no such tool; it has ${own.length === 0 ? 'none yet: is it running?' : own.slice(0, 10).join(', ')}`,
+    },
+  ];
 }
 
 /** @throws Failure when the second argument is an action and the third is missing */

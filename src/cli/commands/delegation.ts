@@ -5,11 +5,11 @@ import type { Command } from 'commander';
 import { contextOf } from '../context.ts';
 import { EXIT, Failure } from '../errors.ts';
 import { labelled } from '../explain.ts';
-import { pepLines, receiptLines } from '../observed.ts';
 import type { Paint } from '../paint.ts';
 import type { ReplyOf } from '../replies.ts';
+import { revokeAndTell } from '../revoked.ts';
 import { plain } from '../untrusted.ts';
-import { duration, several, until } from '../units.ts';
+import { several, until } from '../units.ts';
 import { showExamples } from '../usage.ts';
 
 export function delegationCommand(program: Command): void {
@@ -88,7 +88,6 @@ function entryText({
 }
 
 interface RevokeOptions {
-  readonly run?: string;
   readonly txn?: string;
   readonly reason: string;
 }
@@ -96,53 +95,26 @@ interface RevokeOptions {
 function addRevoke(delegation: Command): void {
   const command = delegation
     .command('revoke')
-    .summary('end a task token, a task or a run, with all that came from it')
+    .summary('end a task token or a task, with all that came from it')
     .description(
-      'Ends a task token with every token that was exchanged from it, a whole task, or a run with every task that went through it, at once.\nReports what every PEP saw. Exit 0 when all of them confirmed, 9 when not.',
+      'Ends a task token with every token that was exchanged from it, or a whole task, at once. A run, with every task that went through it,\nis ended by `cordon off --run`. Reports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 revoked before.',
     )
     .argument('[jti]', 'name of the token')
-    .option('--run <id>', 'a run, and every task that went through it')
     .option('--txn <id>', 'a task: every token of it')
     .requiredOption('--reason <text>', 'why; it stands in the log')
-    .action(async (jti: string | undefined, options: RevokeOptions, self: Command) => {
-      const context = contextOf(self);
-      const order = orderOf(jti, options);
-      const { json, value } = await context.connected((client) => client.revoke({ ...order, reason: options.reason }));
-      context.out.print(json, (paint) => renderRevoked(paint, value, order.kind));
-      if (value.status !== 'contained') process.exitCode = EXIT.partial;
+    .action(async (jti: string | undefined, { txn, reason }: RevokeOptions, self: Command) => {
+      const named = [jti, txn].filter((id) => id !== undefined);
+      const [id] = named;
+      if (id === undefined || named.length > 1) {
+        throw new Failure('usage', 'name one thing to revoke', {
+          expected: 'a token, or `--txn ID`',
+          observed: several(named.length, 'name'),
+        });
+      }
+      await revokeAndTell(contextOf(self), { kind: jti === undefined ? 'txn' : 'token', id, reason });
     });
   showExamples(command, [
     'cordon delegation revoke 0FKK1C7A4WYNFTY3HTM83Q5QKP --reason "wrong invoice"',
     'cordon delegation revoke --txn G5WE8Y2T4Y8H8N92C0BEPXGVMA --reason "task cancelled"',
-    'cordon delegation revoke --run 7Q2FM3XK9ABC --reason "odd calls"',
   ]);
-}
-
-/** Exactly one of the three. @throws Failure */
-function orderOf(jti: string | undefined, { run, txn }: RevokeOptions): { readonly kind: 'token' | 'run' | 'txn'; readonly id: string } {
-  const named = Object.entries({ token: jti, run, txn }).flatMap(([kind, id]) => (id === undefined ? [] : [{ kind, id }]));
-  const [one, ...more] = named;
-  if (one === undefined || more.length > 0) {
-    throw new Failure('usage', 'name one thing to revoke', {
-      expected: 'a token, or `--txn ID`, or `--run ID`',
-      observed: several(named.length, 'name'),
-    });
-  }
-  return { kind: one.kind === 'token' ? 'token' : one.kind === 'run' ? 'run' : 'txn', id: one.id };
-}
-
-const WHAT = { token: 'token', run: 'run', txn: 'task' } as const;
-
-function renderRevoked(
-  paint: Paint,
-  { id, status, peps, cutMs, receipt }: ReplyOf<'revocation'>,
-  kind: keyof typeof WHAT,
-): readonly string[] {
-  const done = status === 'contained';
-  const seen = done ? `contained in ${duration(cutMs)}` : 'NOT every gateway confirmed';
-  return [
-    `${paint.mark(done ? 'v' : '!')} ${WHAT[kind]} ${paint('bold', plain(id))} is revoked, with all that came from it: ${seen}`,
-    ...pepLines(paint, peps, 'silent', 'no open connection, no open call'),
-    ...receiptLines(paint, receipt),
-  ];
 }

@@ -4,7 +4,7 @@ import type { Level } from '../../domain/access.ts';
 import { contextOf } from '../context.ts';
 import { Failure } from '../errors.ts';
 import { changeLevel } from '../levels.ts';
-import { revokeRun } from '../revoked.ts';
+import { revokeAndTell } from '../revoked.ts';
 import { showExamples } from '../usage.ts';
 
 interface OffOptions {
@@ -18,7 +18,7 @@ export function offCommand(program: Command): void {
     .command('off')
     .summary('take rights away from an agent or a run, at once')
     .description(
-      'Sets the level of an agent: `watched`, `restricted` (reads only) or `off` (nothing; live connections are cut).\nWith `--run` one run is revoked for good: its connections, its calls, and what was handed on from it; other runs go on.\nReports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 already at that level.',
+      'Sets the level of an agent: `watched`, `restricted` (reads only) or `off` (nothing; live connections are cut).\nWith `--run` one run is revoked for good: its connections, its calls, and what was handed on from it; other runs go on.\nIts process is not ended: it has no rights any more.\nReports what every PEP saw. Exit 0 contained, 9 not every PEP is silent, 8 already so.',
     )
     .argument('[agent]', 'name of a registered agent')
     .requiredOption('--reason <text>', 'why; it stands in the log')
@@ -26,11 +26,11 @@ export function offCommand(program: Command): void {
     .addOption(new Option('--run <id>', 'one run, in place of an agent').conflicts('level'))
     .action(async (agent: string | undefined, { reason, level, run }: OffOptions, self: Command) => {
       if ((agent === undefined) === (run === undefined)) {
-        throw new Failure('usage', 'name an agent or a run', {
+        throw new Failure('usage', agent === undefined ? 'name an agent or a run' : 'name an agent or a run, not both', {
           expected: '`cordon off AGENT --reason TEXT`, or `cordon off --run ID --reason TEXT`',
         });
       }
-      if (run !== undefined) await revokeRun(contextOf(self), run, reason);
+      if (run !== undefined) await revokeAndTell(contextOf(self), { kind: 'run', id: run, reason });
       if (agent !== undefined) await changeLevel(contextOf(self), { agent, level, reason, act: 'off' });
     });
   showExamples(command, [

@@ -11,6 +11,7 @@ import type { Paint } from '../paint.ts';
 import { remediesOf } from '../remedies.ts';
 import type { ReplyOf } from '../replies.ts';
 import { table } from '../table.ts';
+import { several } from '../units.ts';
 import { showExamples } from '../usage.ts';
 
 interface WhyOptions {
@@ -27,7 +28,7 @@ export function whyCommand(program: Command): void {
       'Explains a decision: what was wanted, who asked, which clause stopped it and what it saw, what would allow it, and the proof.\nExplains a code when one is given; that needs no server.',
     )
     .argument('[what]', 'a decision `dec_..` or a code `CORDON-nnnn`')
-    .option('--last [n]', 'the last denial, or a list of the last n', wholeNumber)
+    .option('--last [n]', 'the last call that was denied, or a list of the last n refusals', wholeNumber)
     .option('--agent <name>', 'with --last: of this agent')
     .action(async (what: string | undefined, options: WhyOptions, self: Command) => {
       const context = contextOf(self);
@@ -68,9 +69,13 @@ function showWhy(context: Context, { json, value }: Reply<'why'>): void {
   context.out.print({ ...json, remedies: remedies.map((remedy) => ({ ...remedy })) }, (paint) => renderWhy(paint, value));
 }
 
-/** Denials and errors, newest first; the newest alone is explained. */
+/** How far back the last denied call is looked for among refusals that were none. */
+const LOOK_BACK = 100;
+
+/** Denials and errors, newest first; the newest call alone is explained. */
 async function lastDenials(context: Context, client: Client, { last, agent }: WhyOptions): Promise<void> {
-  const limit = last === true || last === undefined ? 1 : last;
+  const one = last === true || last === undefined;
+  const limit = one ? LOOK_BACK : last;
   const found = await Promise.all((['deny', 'error'] as const).map((verdict) => client.decisions({ verdict, limit, agent })));
   const items = found
     .flatMap(({ value }) => value.items)
@@ -79,8 +84,10 @@ async function lastDenials(context: Context, client: Client, { last, agent }: Wh
   const [newest] = items;
   if (newest === undefined) {
     context.out.print({ schema: 'cordon.decisions/v1', items: [], next: null }, () => ['nothing was denied']);
-  } else if (last === true) {
-    showWhy(context, await client.why(newest.id));
+  } else if (one) {
+    const at = Math.max(0, items.findIndex(isCall));
+    showWhy(context, await client.why((items[at] ?? newest).id));
+    if (at > 0) context.out.hint(`${several(at, 'newer refusal')} of what was no call: cordon why --last ${at}`);
   } else {
     const kept = new Set(items.map(({ id }) => id));
     const raw = found
@@ -90,6 +97,9 @@ async function lastDenials(context: Context, client: Client, { last, agent }: Wh
     context.out.hint(`explain one: cordon why ${newest.id}`);
   }
 }
+
+/** Somebody known asked for something that a gateway carries; not a handshake, nor a GET that MCP clients try and do without. */
+const isCall = ({ principal, code }: ReplyOf<'decisions'>['items'][number]): boolean => principal !== undefined && code !== 'CORDON-3008';
 
 const listOf = (json: Json | undefined): readonly Json[] => (Array.isArray(json) ? (json as readonly Json[]) : []);
 

@@ -219,7 +219,13 @@ class StoredRegistry implements Registry {
     }
     const agent: RegisteredAgent = { name, segment, owner, purpose, source: 'api', createdBy: actor };
     const why = this.#overruled(agent);
-    if (why !== undefined) throw new Refusal('CORDON-9011', `agent \`${name}\` cannot be registered: ${why}`);
+    if (why !== undefined) {
+      const segments = this.#parts.config.segments.map((each) => each.name).join(', ');
+      throw new Refusal('CORDON-9011', `agent \`${name}\` cannot be registered: ${why}`, {
+        expected: `a segment of cordon.yaml: ${segments}`,
+        fix: `cordon agent register ${name} --segment SEGMENT --owner WHO --purpose TEXT`,
+      });
+    }
     return agent;
   }
 

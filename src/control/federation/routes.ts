@@ -2,13 +2,14 @@
 import * as z from 'zod';
 import { writeJson } from '../../domain/json.ts';
 import { bundleDocument } from '../../identity/bundle.ts';
+import { none } from '../input.ts';
 import { bundleOf, type AuthorityKeeper } from '../keys.ts';
 import { route, type RouteRow } from '../route.ts';
 
 const domain = z.string().regex(/^[a-z0-9._-]{1,255}$/);
 
 export const FEDERATION_ROUTES: readonly RouteRow[] = [
-  route(['GET', '/v1/federation', 'viewer'], z.strictObject({}), ({ control: { config, identityUrl, federation } }) => ({
+  route(['GET', '/v1/federation', 'viewer'], none, ({ control: { config, identityUrl, federation } }) => ({
     schema: 'cordon.federation/v1',
     trust_domain: config.trustDomain,
     bundle_url: `${identityUrl}${BUNDLE_PATH}`,

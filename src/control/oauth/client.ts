@@ -87,8 +87,9 @@ async function living({ publisher, store, operators }: Control, client: OauthCli
   return client;
 }
 
-function certified({ config, now }: Control, { socket }: IncomingMessage): OauthClient {
-  const { workload, notAfter } = readCaller(socket, config.trustDomain, now());
+function certified(control: Control, { socket }: IncomingMessage): OauthClient {
+  const { config } = control;
+  const { workload, notAfter } = readCaller(socket, control);
   const leaf = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   if (leaf === undefined) throw new Refusal('CORDON-1001', 'no client certificate');
   const certificate = Buffer.from(readCertificate(leaf).fingerprint, 'hex').toString('base64url');

@@ -2,6 +2,7 @@
 import { keysByKid } from '../../crypto/jws.ts';
 import { randomId } from '../../crypto/random.ts';
 import { EVERYTHING } from '../../domain/mandate.ts';
+import { TOKEN_NAME_LENGTH } from '../../domain/revocation.ts';
 import { parseWorkload } from '../../domain/spiffe-id.ts';
 import { revokedIn } from '../../pdp/liveness.ts';
 import { DEFAULT_LIMITS, type Lineage, type TokenService } from '../../sts/service.ts';
@@ -10,8 +11,6 @@ import { SKEW } from './users.ts';
 
 /** There is one, for protocols that need one (transaction tokens): what a task may do is in its mandate alone. */
 export const SCOPES: ReadonlySet<string> = new Set(['cordon']);
-/** Of a token or a transaction: 130 bits. */
-const NAME_LENGTH = 26;
 
 /** As things stand now. */
 export function engineOf(control: Control): TokenService {
@@ -23,7 +22,7 @@ export function engineOf(control: Control): TokenService {
     signer: tokens.keys.current(),
     keys: keysByKid(tokens.keys.keys()),
     now: now(),
-    newId: () => randomId(NAME_LENGTH),
+    newId: () => randomId(TOKEN_NAME_LENGTH),
     limits: { ...DEFAULT_LIMITS, taskLife: ttl / 1000, depth: maxDepth, skew: SKEW / 1000 },
     mandate: EVERYTHING,
     scopes: SCOPES,

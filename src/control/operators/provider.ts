@@ -2,6 +2,7 @@
 // Who that is here, the directory says: an account is bound to the name that it first signed in with, and to no other.
 import * as oidc from 'openid-client';
 import { Refusal } from '../../domain/refusal.ts';
+import { isName, NAME_FORM } from '../input.ts';
 
 /** Milliseconds. */
 const ROUND_TRIP = 5 * 60_000;
@@ -43,8 +44,6 @@ interface RoundTrip {
   readonly nonce: string;
   readonly until: number;
 }
-
-const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export function createProvider({ config, redirectUri, nameOf, bind, now }: ProviderParts): Provider {
   const trips = new Map<string, RoundTrip>();
@@ -115,9 +114,9 @@ async function grant(configuration: oidc.Configuration, url: URL, checks: oidc.A
 }
 
 function claimed(value: unknown): string {
-  if (typeof value === 'string' && NAME.test(value)) return value;
+  if (typeof value === 'string' && isName(value)) return value;
   throw new Refusal('CORDON-1012', 'no operator is named by this account', {
-    expected: 'lower case letters, digits and `-`',
+    expected: NAME_FORM,
     fix: 'name the account by its `sub` under `operators.people` in cordon.yaml',
   });
 }

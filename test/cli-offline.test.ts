@@ -19,7 +19,7 @@ const cordon = (...args: readonly string[]): Promise<Ran> => run(args, { cwd: di
 
 const COMMANDS = [
   'init', 'up', 'demo', 'run', 'status', 'agent list', 'agent get', 'agent register', 'agent approve', 'agent token', 'agent delete', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'resource accept', 'audit verify', 'doctor', 'version',
-  'ca status', 'ca root', 'ca rotate', 'delegation verify', 'delegation revoke', 'federation list', 'federation refresh', 'login', 'logout', 'whoami',
+  'ca status', 'ca root', 'ca rotate', 'delegation verify', 'delegation revoke', 'federation list', 'federation refresh', 'login', 'logout', 'whoami', 'mcp wrap', 'mcp unwrap', 'mcp connect',
   'operator list', 'operator invite', 'operator role', 'operator remove', 'operator break-glass', 'operator review', 'order list', 'order approve', 'order refuse',
 ]; // prettier-ignore
 

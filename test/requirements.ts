@@ -30,7 +30,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   U5: proved('Policy tests and impact gate; widening is accepted by name; rollback is one command'),
   U6: proved('`off` and `release`, with what each enforcement point observed'),
   U7: proved('The log is verified offline; altered, truncated, unsigned and unknown key are told apart; exit 6'),
-  U8: later('`mcp wrap` and `unwrap` show first and restore byte for byte; `run --` for any language', 'wrapping clients is a later part'),
+  U8: proved('`mcp wrap` and `unwrap` show first and restore byte for byte; `run --` for any language'),
   U9: proved('One command, one set of conventions and exit codes; never hangs without a terminal'),
   U10: later('The console: URL state, shared filter, paging on the server, table twins', 'the console is a later part'),
   U11: later('Login without pasted tokens; mTLS; step-up', 'sign-in is there; step-up comes with the console'),

@@ -13,6 +13,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { federationCommand } from './commands/federation.ts';
 import { initCommand } from './commands/init.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { mcpCommand } from './commands/mcp.ts';
 import { offCommand } from './commands/off.ts';
 import { operatorCommand } from './commands/operator.ts';
 import { orderCommand } from './commands/order.ts';
@@ -31,6 +32,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   initCommand,
   upCommand,
   runCommand,
+  mcpCommand,
   statusCommand,
   agentCommand,
   whoisCommand,

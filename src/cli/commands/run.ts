@@ -8,8 +8,8 @@ import type { JsonObject } from '../../domain/json.ts';
 import { errorCodeOf } from '../../domain/refusal.ts';
 import type { ReplyOf } from '../replies.ts';
 import { contextOf, type Context } from '../context.ts';
-import { asFailure, Failure, type ExitName } from '../errors.ts';
-import { unknownAgent } from '../levels.ts';
+import { asFailure, Failure } from '../errors.ts';
+import { endingWith, endRun, startRun } from '../started-run.ts';
 import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
 import { evidenceOf } from './run-evidence.ts';
@@ -39,8 +39,8 @@ export function runCommand(program: Command): void {
 }
 
 async function run(context: Context, [file = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
-  const started = await startRun(context, options, await evidenceOf(file, args)).catch((error: unknown) => {
-    throw ownFailure(asFailure(error), 'runFailed');
+  const started = await start(context, options, await evidenceOf(file, args)).catch((error: unknown) => {
+    throw endingWith(asFailure(error), 'runFailed');
   });
   const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...identityOf(started) } });
   const stop = forwardSignals(child);
@@ -54,11 +54,9 @@ async function run(context: Context, [file = '', ...args]: readonly string[], op
   }
 }
 
-const startRun = (context: Context, { as, kind }: RunOptions, seen: JsonObject): Promise<Started> =>
+const start = (context: Context, { as, kind }: RunOptions, seen: JsonObject): Promise<Started> =>
   context.connected(async (client) => {
-    const names = kind === 'agent' ? (await client.agents()).value.items.map(({ name }) => name) : [];
-    if (kind === 'agent' && !names.includes(as)) throw unknownAgent(as, names);
-    const started = (await client.startRun(kind, as, seen)).value;
+    const started = await startRun(client, { as, kind, seen });
     const { socket } = (await client.openSocket(started.run, process.pid)).value;
     return { ...started, socket };
   });
@@ -72,9 +70,6 @@ const identityOf = ({ token, identity_url: url, bundle, socket }: Started): Node
   CORDON_BUNDLE: bundle,
   SPIFFE_ENDPOINT_SOCKET: socket !== null && existsSync(socket) ? `unix://${socket}` : undefined,
 });
-
-const ownFailure = (failure: Failure, endsWith: ExitName): Failure =>
-  new Failure(failure.exit, failure.message, { ...failure.detail, endsWith, cause: failure });
 
 function cannotStart(error: unknown, file: string): Failure {
   const seen = errorCodeOf(error) ?? 'failed';
@@ -119,14 +114,5 @@ function ownsTerminal(): boolean {
     return terminal !== '0' && group === foreground;
   } catch {
     return process.stdin.isTTY;
-  }
-}
-
-/** The run is over whether or not this can be said to the control plane: its SVID dies within minutes. */
-async function endRun(context: Context, id: string): Promise<void> {
-  try {
-    await context.connected((client) => client.endRun(id));
-  } catch (error) {
-    process.stderr.write(`! the end of run ${plain(id)} could not be reported: ${plain(asFailure(error).message)}\n`);
   }
 }

@@ -160,7 +160,7 @@ const obedient = (limitMs: number): OfficialThread => {
     answering((order) => {
       if (order === 'exit') process.exit(3);
       if (order === 'hang') for (;;);
-      if (order === 'fill') for (const all = [];;) all.push({ order });
+      if (order === 'fill') for (let all;;) all = { order, all }; // piece by piece: one large piece too much would end the process
       if (order === 'throw') throw new Error('as told');
       return ++asked;
     });`;

@@ -90,8 +90,14 @@ const policies = fc
     }),
   );
 
+/** Of methods on a server that have arguments. */
+const ASKED: Readonly<Record<string, readonly JsonObject[]>> = {
+  'resources/read': [{ uri: 'file:///a' }],
+  'prompts/get': [{ name: 'greet' }, { name: 'greet', arguments: { to: 'x' } }],
+  'completion/complete': [{ of: 'prompt', name: 'greet', argument: 'to', value: 'x' }],
+};
 const inputsOf = ({ type, action }: Target): readonly (JsonObject | undefined)[] =>
-  type === 'tool' ? INPUTS : action.startsWith('a2a/') ? TEXTS : [undefined];
+  type === 'tool' ? INPUTS : action.startsWith('a2a/') ? TEXTS : (ASKED[action] ?? [undefined]);
 const asked = (agent: string, { action, id }: Target, input: JsonObject | undefined): AccessRequest => request(agent, action, id, input);
 
 function* pairs({ agents }: World, targets: readonly Target[]): Generator<readonly [agent: string, target: Target]> {
@@ -243,7 +249,7 @@ describe('diff', () => {
 describe('blast', () => {
   /** Everything that agents reach by asking others, worked out step by step: `agent action resource`. */
   function closure(set: PolicySet, world: World): ReadonlyMap<string, ReadonlySet<string>> {
-    const targets = targetsOf(world).filter(({ type }) => type !== 'mcp_server');
+    const targets = targetsOf(world).filter(({ type, action }) => type !== 'mcp_server' || action in ASKED);
     const own = new Map(AGENTS.map((agent) => [agent, targets.filter((target) => reachIn(set, world, agent, target) !== 'never')]));
     const asks = (agent: string): readonly string[] =>
       (own.get(agent) ?? []).filter(({ action }) => action.startsWith('a2a/Send')).map(({ id }) => id);
@@ -295,6 +301,9 @@ describe('blast', () => {
       reaches[0]?.reaches.map(({ action, resource, access, reads }) => [action, resource, access, reads]),
       [
         ['mcp/session', 'ledger', 'always', true],
+        ['resources/read', 'ledger', 'always', true],
+        ['prompts/get', 'ledger', 'always', true],
+        ['completion/complete', 'ledger', 'always', true],
         ['tools/call', 'ledger/pay_invoice', 'may', false],
         ['tools/call', 'ledger/list_invoices', 'always', true],
         ['a2a/GetAgentCard', 'clerk', 'always', true],

@@ -7,7 +7,7 @@ import { CODES, isCode } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type Json, type JsonObject } from '../domain/json.ts';
 import { errorTextOf, Refusal } from '../domain/refusal.ts';
 import { readLines } from '../gateway/lines.ts';
-import { encodeHeader, META_VERSION, MODERN } from '../gateway/mcp-headers.ts';
+import { encodeHeader, META_VERSION, MODERN, namedIn } from '../gateway/mcp-headers.ts';
 import { readSse } from '../gateway/reply-body.ts';
 
 export interface BridgeParts {
@@ -125,13 +125,13 @@ class Bridge {
     const params = isJsonObject(json['params']) ? json['params'] : {};
     const meta = isJsonObject(params['_meta']) ? params['_meta'][META_VERSION] : undefined;
     const version = typeof meta === 'string' ? meta : this.#version;
-    const name = NAMED[method] === undefined ? undefined : params[NAMED[method]];
+    const name = namedIn(method, params);
     const headers = {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       ...(version === undefined || method === 'initialize' ? {} : { 'mcp-protocol-version': encodeHeader(version) }),
       ...(version === MODERN ? { 'mcp-method': encodeHeader(method) } : {}),
-      ...(version === MODERN && typeof name === 'string' ? { 'mcp-name': encodeHeader(name) } : {}),
+      ...(version === MODERN && name !== undefined ? { 'mcp-name': encodeHeader(name) } : {}),
     };
     return this.#parts.fetch(this.#parts.url, { method: 'POST', headers, body: writeJson(json), signal });
   }
@@ -181,9 +181,6 @@ class Bridge {
 const UNSAID: Readonly<Record<number, string>> = { 404: 'no server of this name is there for this agent' };
 
 const CANCELLED = new Error('cancelled by the client');
-
-/** What `Mcp-Name` says, by method. */
-const NAMED: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' };
 
 const isRpcId = (id: unknown): id is RpcId => typeof id === 'string' || typeof id === 'number';
 

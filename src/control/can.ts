@@ -3,6 +3,7 @@ import type { AccessRequest, Decision, Explanation, ResourceType } from '../doma
 import type { JsonObject } from '../domain/json.ts';
 import type { Control } from './control.ts';
 import { type OnBehalf, onBehalfOf } from '../policy/on-behalf.ts';
+import { METHODS } from '../policy/methods.ts';
 import type { WhichPolicies } from './policy-sets.ts';
 
 export interface CanQuestion {
@@ -39,7 +40,7 @@ function requestOf(control: Control, { agent, action, resource, input, onBehalf 
     subject: { type: 'agent', id: agent, spiffeId },
     action: { name: action },
     resource: { type, id: resource },
-    context: type === 'mcp_server' ? {} : { input },
+    context: METHODS.has(action) && METHODS.get(action)?.input === undefined ? {} : { input },
     ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, spiffeId) }),
   };
 }

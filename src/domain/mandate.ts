@@ -41,7 +41,15 @@ const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'budget', 
 const ACTION = /^(?:\*|[\w.-]{1,64}(?:\/[\w.-]{1,64}){0,3})$/;
 const LOCATION = /^(?:\*|(?:tool|mcp_server|agent):(?:\*|[\w.-]{1,128}|[\w.-]{1,128}\/(?:\*|[^*\s]{1,200})))$/;
 /** What opens and keeps a session with a server: allowed wherever something on that server is. */
-const SESSION = new Set(['initialize', 'ping', 'server/discover', 'tools/list']);
+const SESSION = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'tools/list',
+  'prompts/list',
+  'resources/list',
+  'resources/templates/list',
+]);
 
 /** Allows whatever the agent and the user may do. */
 export const EVERYTHING: Mandate = [{ type: MANDATE_TYPE, actions: ['*'], locations: ['*'] }];

@@ -28,6 +28,18 @@ interface McpNotification {
   readonly cancels?: RpcId;
 }
 
+/** A list of what a server offers besides tools. */
+interface McpBrowse extends McpRequest {
+  readonly method: 'prompts/list' | 'resources/list' | 'resources/templates/list';
+}
+
+/** A request that goes to the server as it was decided. */
+interface McpAsk extends McpRequest {
+  readonly method: 'prompts/get' | 'resources/read' | 'completion/complete';
+  /** Made of the members that were read, and of no others. INVARIANT I2 */
+  readonly params: JsonObject;
+}
+
 interface McpCall extends McpRequest {
   readonly tool: string;
   readonly args: JsonObject;
@@ -47,6 +59,8 @@ interface Plans {
   readonly 'mcp/session': McpSession;
   readonly 'mcp/notification': McpNotification;
   readonly 'mcp/list': McpRequest;
+  readonly 'mcp/browse': McpBrowse;
+  readonly 'mcp/ask': McpAsk;
   readonly 'mcp/call': McpCall;
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/card': { readonly agent: string };

@@ -5,7 +5,7 @@ import type { Authorized } from '../pdp/decide.ts';
 import { sendCard, sendMessage } from './a2a-forward.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
-import { callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
+import { askServer, browse, callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
 import type { Pep } from './pep.ts';
 
 type Forwarder<K extends PlanKind> = (pep: Pep, exchange: Exchange, plan: PlanOf<K>, call: Call) => Promise<Forwarded>;
@@ -14,6 +14,8 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'mcp/session': speakForServer,
   'mcp/notification': notify,
   'mcp/list': listTools,
+  'mcp/browse': browse,
+  'mcp/ask': askServer,
   'mcp/call': callTool,
   'a2a/send': sendMessage,
   'a2a/card': sendCard,

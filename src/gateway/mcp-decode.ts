@@ -7,6 +7,7 @@ import type { Call, McpEra, RpcId, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
 import { isRpcId, readRpc } from './json-rpc.ts';
 import { agreedVersion, checkMirror, eraOf } from './mcp-headers.ts';
+import { completed, prompted, readResource, type Offered } from './mcp-offered.ts';
 import { mcpCallWire, mcpFormWire, mcpRequestWire } from './mcp-wire.ts';
 
 const NAME = /^[^\u0000-\u001f\u007f]{1,256}$/u;
@@ -78,12 +79,31 @@ function request(message: McpMessage, asked: Asked): Call {
     }
     case 'tools/list':
       return { request: onServer(message, method), plan: { kind: 'mcp/list', server, id, era } };
+    case 'prompts/list':
+    case 'resources/list':
+    case 'resources/templates/list':
+      return { request: onServer(message, method), plan: { kind: 'mcp/browse', server, id, era, method } };
+    case 'resources/read':
+    case 'prompts/get':
+    case 'completion/complete': {
+      const { input, params: read } = OFFERED[method](params);
+      return {
+        request: { ...onServer(message, method), context: { input } },
+        plan: { kind: 'mcp/ask', server, id, era, method, params: read },
+      };
+    }
     case 'tools/call':
       return toolCall(message, asked);
     default:
       throw new Refusal('CORDON-3008', 'method not accepted');
   }
 }
+
+const OFFERED: Readonly<Record<'resources/read' | 'prompts/get' | 'completion/complete', (params: JsonObject) => Offered>> = {
+  'resources/read': readResource,
+  'prompts/get': prompted,
+  'completion/complete': completed,
+};
 
 function toolCall(message: McpMessage, { id, era, params }: Asked): Call {
   const { server, peer } = message;

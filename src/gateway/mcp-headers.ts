@@ -40,8 +40,22 @@ export function eraOf(req: IncomingMessage, params: JsonObject): McpEra {
 /** Headers are hints for proxies on the way; they may not say anything else than the body. @throws Refusal CORDON-3011 */
 export function checkMirror(req: IncomingMessage, era: McpEra, method: string, params: JsonObject): void {
   mirror(req, 'mcp-method', method, era === 'modern');
-  const name = method === 'tools/call' ? params['name'] : undefined;
-  mirror(req, 'mcp-name', typeof name === 'string' ? name : undefined, era === 'modern' && method === 'tools/call');
+  const name = namedIn(method, params);
+  mirror(req, 'mcp-name', name, era === 'modern' && NAMED.has(method));
+}
+
+/** The member of `params` that `Mcp-Name` repeats, by method. */
+const NAMED: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+]);
+
+/** What `Mcp-Name` of a message says, if it is one that has it. */
+export function namedIn(method: string, params: JsonObject): string | undefined {
+  const member = NAMED.get(method);
+  const name = member === undefined ? undefined : params[member];
+  return typeof name === 'string' ? name : undefined;
 }
 
 function mirror(req: IncomingMessage, name: string, expected: string | undefined, required: boolean): void {

@@ -9,6 +9,7 @@ import { envelopeOf, postOf, readOutcome, type McpSession, type RpcMessage } fro
 import { allTools } from './mcp-tools.ts';
 import {
   ignoreNotifications,
+  type Asked as AskedOf,
   type ClientInfo,
   type McpUpstream,
   type OnNotification,
@@ -51,6 +52,7 @@ class McpHttp implements McpUpstream {
   /** What `#session` came to. */
   #agreed: McpSession | undefined;
   #info: JsonObject = {};
+  #offers: ReadonlySet<string> = new Set();
   #nextId = 1;
   #nextToken = 1;
 
@@ -63,6 +65,7 @@ class McpHttp implements McpUpstream {
   }
 
   readonly serverInfo = (): JsonObject => this.#info;
+  readonly offers = (): ReadonlySet<string> => this.#offers;
 
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]> {
     return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal }));
@@ -71,6 +74,10 @@ class McpHttp implements McpUpstream {
   call({ tool, args, progress, txnToken }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
     const meta = progress ? { _meta: { progressToken: `c${this.#nextToken++}` } } : {};
     return this.#rpc({ method: 'tools/call', params: { name: tool, arguments: args, ...meta }, onNotification, signal, txnToken });
+  }
+
+  ask({ method, params, txnToken }: AskedOf, signal: AbortSignal): Promise<RpcOutcome> {
+    return this.#rpc({ method, params, onNotification: ignoreNotifications, signal, txnToken });
   }
 
   close(): Promise<void> {
@@ -118,7 +125,7 @@ class McpHttp implements McpUpstream {
     const found = discovered !== undefined && 'result' in discovered ? discovered.result : {};
     const { supportedVersions: versions, _meta: meta } = found;
     if (!isJsonArray(versions) || !versions.includes(MODERN)) return this.#handshake(signal);
-    this.#inform(isJsonObject(meta) ? meta['io.modelcontextprotocol/serverInfo'] : undefined);
+    this.#inform(isJsonObject(meta) ? meta['io.modelcontextprotocol/serverInfo'] : undefined, found['capabilities']);
     return modern;
   }
 
@@ -128,7 +135,7 @@ class McpHttp implements McpUpstream {
     const sent = await this.#send(FRESH, asked);
     const outcome = await this.#outcome(sent, asked);
     if ('error' in outcome) throw new Refusal('CORDON-9010', 'the MCP server refuses `initialize`');
-    this.#inform(outcome.result['serverInfo']);
+    this.#inform(outcome.result['serverInfo'], outcome.result['capabilities']);
     const id = sent.reply.headers['mcp-session-id'];
     const session: McpSession = { era: 'legacy', id: typeof id === 'string' ? id : undefined };
     const reply = await this.#post(session, { jsonrpc: '2.0', method: 'notifications/initialized' }, signal);
@@ -136,8 +143,9 @@ class McpHttp implements McpUpstream {
     return session;
   }
 
-  #inform(info: JsonObject[string] | undefined): void {
+  #inform(info: JsonObject[string] | undefined, capabilities: JsonObject[string] | undefined): void {
     this.#info = isJsonObject(info) ? info : {};
+    this.#offers = new Set(isJsonObject(capabilities) ? Object.keys(capabilities) : []);
   }
 
   async #ask(session: McpSession, asked: Asked): Promise<RpcOutcome> {

@@ -6,7 +6,7 @@ import { Refusal } from '../domain/refusal.ts';
 import type { McpEra } from './call.ts';
 import type { ChannelRequest } from './channel.ts';
 import { isNotification, outcomeOf } from './json-rpc.ts';
-import { LEGACY, META_VERSION, MODERN, encodeHeader } from './mcp-headers.ts';
+import { LEGACY, META_VERSION, MODERN, encodeHeader, namedIn } from './mcp-headers.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
 import type { ClientInfo, OnNotification, RpcOutcome } from './upstreams.ts';
 import { within } from './waiting.ts';
@@ -44,7 +44,7 @@ export interface McpPost {
 export function postOf({ path, session, message, credential, signal, txnToken }: McpPost): ChannelRequest {
   const modern = session.era === 'modern';
   const { method, params = {} } = message;
-  const name = method === 'tools/call' ? params['name'] : undefined;
+  const name = namedIn(method, params);
   return {
     method: 'POST',
     path,
@@ -53,7 +53,7 @@ export function postOf({ path, session, message, credential, signal, txnToken }:
       accept: 'application/json, text/event-stream',
       ...(method === 'initialize' ? {} : { 'mcp-protocol-version': modern ? MODERN : LEGACY }),
       ...(modern ? { 'mcp-method': method } : {}),
-      ...(modern && typeof name === 'string' ? { 'mcp-name': encodeHeader(name) } : {}),
+      ...(modern && name !== undefined ? { 'mcp-name': encodeHeader(name) } : {}),
       ...(session.id === undefined ? {} : { 'mcp-session-id': session.id }),
       ...(txnToken === undefined ? {} : { 'txn-token': txnToken }),
       ...credential,

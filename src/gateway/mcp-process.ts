@@ -38,7 +38,7 @@ const LAST_WORDS = 200;
 const MAX_UNREAD = 33_554_432;
 
 export class McpProcess {
-  /** Resolves after the handshake with what the server says of itself. @throws Refusal CORDON-9010; the process is ended then */
+  /** Resolves after the handshake with what the server answered to it. @throws Refusal CORDON-9010; the process is ended then */
   readonly ready: Promise<JsonObject>;
   readonly #options: McpProcessOptions;
   readonly #child: ChildProcessWithoutNullStreams;
@@ -121,8 +121,7 @@ export class McpProcess {
       const outcome = await this.request({ method: 'initialize', params, signal: AbortSignal.timeout(HANDSHAKE_MS) });
       if ('error' in outcome) throw this.#broken('refuses `initialize`');
       this.#write({ jsonrpc: '2.0', method: 'notifications/initialized' });
-      const info = outcome.result['serverInfo'];
-      return isJsonObject(info) ? info : {};
+      return outcome.result;
     } catch (error) {
       this.#ended = true;
       void this.stop(); // never rejects; whoever waits for `ready` need not wait for the end too

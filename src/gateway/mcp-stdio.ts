@@ -1,6 +1,6 @@
 // An MCP server that the gateway spawns: started with the first call, and again with the next call after it died; what was in flight
 // fails. attacker-controlled
-import type { JsonObject } from '../domain/json.ts';
+import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { McpProcess, type McpProcessOptions } from './mcp-process.ts';
 import { allTools } from './mcp-tools.ts';
@@ -9,20 +9,22 @@ import { orAborted } from './waiting.ts';
 
 export function createMcpStdio(options: McpProcessOptions): McpUpstream {
   let running: McpProcess | undefined;
-  let info: JsonObject = {};
+  let said: JsonObject = {};
+  const saidOf = (member: string): JsonObject => (isJsonObject(said[member]) ? said[member] : {});
   let closed = false;
 
   const server = async (signal: AbortSignal): Promise<McpProcess> => {
     if (closed) throw new Refusal('CORDON-9010', `the MCP server \`${options.name}\` is closed`);
     if (running === undefined || running.ended) running = new McpProcess(options);
     const current = running;
-    info = await orAborted(current.ready, signal);
+    said = await orAborted(current.ready, signal);
     return current;
   };
 
   return {
     takesTxnToken: false,
-    serverInfo: () => info,
+    serverInfo: () => saidOf('serverInfo'),
+    offers: () => new Set(Object.keys(saidOf('capabilities'))),
     async listTools(signal): Promise<readonly JsonObject[]> {
       const to = await server(signal);
       return allTools((params) => to.request({ method: 'tools/list', params, signal }));
@@ -31,6 +33,9 @@ export function createMcpStdio(options: McpProcessOptions): McpUpstream {
       const to = await server(signal);
       const params = { name: tool, arguments: args };
       return to.request({ method: 'tools/call', params, signal, ...(progress ? { onNotification } : {}) });
+    },
+    async ask({ method, params }, signal) {
+      return (await server(signal)).request({ method, params, signal });
     },
     async close(): Promise<void> {
       closed = true;

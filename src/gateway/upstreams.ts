@@ -19,15 +19,27 @@ export type OnNotification = (message: JsonObject) => Promise<void>;
 
 export const ignoreNotifications: OnNotification = () => Promise.resolve();
 
+/** A request that goes to the server as it is. */
+export interface Asked {
+  readonly method: string;
+  readonly params: JsonObject;
+  /** Sent along in `Txn-Token`. */
+  readonly txnToken?: string;
+}
+
 export interface McpUpstream {
   /** Is it a workload of this trust domain, which may be told for whom it is called? */
   readonly takesTxnToken: boolean;
   /** What the server says of itself; never a policy input. */
   readonly serverInfo: () => JsonObject;
+  /** What the server says that it offers, by name of the capability; empty before it has answered. */
+  readonly offers: () => ReadonlySet<string>;
   /** All tools, all pages. @throws Refusal CORDON-9010 */
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]>;
   /** Calls one tool; progress and log notifications go to `onNotification` in order. @throws Refusal CORDON-9010 */
   call(call: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome>;
+  /** Asks what is no tool call. @throws Refusal CORDON-9010 */
+  ask(asked: Asked, signal: AbortSignal): Promise<RpcOutcome>;
   close(): Promise<void>;
 }
 

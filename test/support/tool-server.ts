@@ -3,7 +3,7 @@
 import { appendFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { McpServer, createMcpHandler } from '@modelcontextprotocol/server';
+import { McpServer, ResourceTemplate, createMcpHandler } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { connect } from '../../src/sdk/index.ts';
 
@@ -35,6 +35,23 @@ const mcp = createMcpHandler(() => {
     appendFileSync(effects, 'aborted\n');
     return text('ended');
   });
+  const resource = (name: string, uri: string): void => {
+    server.registerResource(name, uri, { mimeType: 'text/plain' }, (at) => ({ contents: [{ uri: at.href, text: `what ${name} says` }] }));
+  };
+  resource('notice', 'bench://public/notice');
+  resource('ledger', 'bench://private/ledger');
+  const template = (name: string, uri: string): void => {
+    const read = (at: URL): { contents: { uri: string; text: string }[] } => ({ contents: [{ uri: at.href, text: `of ${name}` }] });
+    const complete = { day: (value: string): string[] => ['monday', 'tuesday'].filter((day) => day.startsWith(value)) };
+    server.registerResource(name, new ResourceTemplate(uri, { list: undefined, complete }), {}, read);
+  };
+  template('news', 'bench://public/news/{day}');
+  template('books', 'bench://private/books/{day}');
+  for (const name of ['greet', 'order']) {
+    server.registerPrompt(name, { argsSchema: z.object({ whom: z.string() }) }, ({ whom }) => ({
+      messages: [{ role: 'user', content: { type: 'text', text: `${name} ${whom}` } }],
+    }));
+  }
   return server;
 });
 

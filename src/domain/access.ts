@@ -151,6 +151,10 @@ export type DecisionRecord = {
   readonly args?: { readonly digest: string };
   readonly gate?: string;
   readonly gates?: Gates;
+  /** The data plane that carries the call out, when that is not Cordon's own: its name in cordon.yaml. Then no outcome is on record. */
+  readonly enforced_by?: string;
+  /** Whether that data plane showed the body of the request. */
+  readonly body?: 'seen' | 'unseen';
   readonly policy: { readonly version: number; readonly bundle_hash?: string; readonly determining: readonly string[] };
   readonly errors?: readonly { readonly policy: string; readonly message: string }[];
   readonly level?: Level;

@@ -19,11 +19,17 @@ import type { Pep } from './pep.ts';
 export function readPeer(pep: Pep, socket: TLSSocket): Peer {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined || !socket.authorized) throw new Refusal('CORDON-1001', 'no client certificate');
-  const { domains, agents } = pep.snapshot()?.federated ?? NOT_FEDERATED;
+  const { domains } = pep.snapshot()?.federated ?? NOT_FEDERATED;
   if (domains.size === 0) return ownPeer(readSvid(certificate, pep.trustDomain));
-  const { id, ...svid } = readLeaf(certificate.raw, pep.now());
+  const leaf = readLeaf(certificate.raw, pep.now());
+  return domains.has(trustDomainOf(leaf.id)) ? federatedPeer(pep, leaf) : ownPeer(readSvid(certificate, pep.trustDomain));
+}
+
+/** The agent that an SVID of another domain stands for. @throws Refusal CORDON-1004, -1007, -1012 */
+export function federatedPeer(pep: Pep, { id, ...svid }: ReturnType<typeof readLeaf>): Peer {
+  const { domains, agents } = pep.snapshot()?.federated ?? NOT_FEDERATED;
   const domain = domains.get(trustDomainOf(id));
-  if (domain === undefined) return ownPeer(readSvid(certificate, pep.trustDomain));
+  if (domain === undefined) throw new Refusal('CORDON-1004', 'SVID of another trust domain', { observed: trustDomainOf(id) });
   if (pep.now() >= domain.until) {
     throw new Refusal('CORDON-1007', 'the bundle of the trust domain is too old', {
       observed: trustDomainOf(id),
@@ -35,7 +41,8 @@ export function readPeer(pep: Pep, socket: TLSSocket): Peer {
   return { svid: { ...svid, workload: { id, kind: 'agent', name: agent, run: id } }, agent, run: id };
 }
 
-function ownPeer(svid: SvidFacts): Peer {
+/** The run of an agent of this domain. @throws Refusal CORDON-1014 */
+export function ownPeer(svid: SvidFacts): Peer {
   const { kind, name, run } = svid.workload;
   if (kind !== 'agent' || run === undefined) {
     throw new Refusal('CORDON-1014', 'only a run of an agent may call the gateway', { observed: svid.workload.id });

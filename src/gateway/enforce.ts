@@ -1,9 +1,7 @@
 // The story of one call. Each line takes what the line above proved; a refusal at any line is recorded and answered in the caller's
 // protocol. The session (step 5) joins here when there is one.
-import type { Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
-import { decide } from '../pdp/decide.ts';
 import { authenticate } from './authenticate.ts';
 import { checkHeaders } from './body.ts';
 import type { Call, No } from './call.ts';
@@ -12,9 +10,10 @@ import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import type { OpenExchange } from './exchanges.ts';
 import { forward } from './forward.ts';
-import type { Pep, RemotePdp } from './pep.ts';
+import { askRemote, judge } from './judge.ts';
+import type { Pep } from './pep.ts';
 import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
-import { recordDecision, recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
+import { recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
 import { watchEnds } from './reconsider.ts';
 import { withTask } from './task-token.ts';
 import { abortReason } from './waiting.ts';
@@ -34,20 +33,17 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
   }
 }
 
-/** INVARIANT I6: nothing is awaited between `decide` and `register`, so no change of level or policy falls between the two unseen. */
+/** INVARIANT I6: nothing is awaited between `judge` and `register`, so no change of level or policy falls between the two unseen. */
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
-  const remote = pep.remote && (await askRemote(pep, pep.remote, asked));
-  const call = { ...asked, request: pep.budgets.counted(asked.request) };
-  const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings, remote); // 6 may it
-  const recorded = recordDecision(pep, call.request, decision); // 7 before any effect
+  const remote = await askRemote(pep, asked);
+  const { call, decision, authorized, recorded } = judge(pep, asked, remote); // 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
     sendReply(exchange, exchange.wire(noOf(pep, exchange, decision.code ?? 'CORDON-9001', recorded.id, decision.reason)));
     return;
   }
-  pep.budgets.spend(call.request, pep.now());
   const end = register(pep, exchange, peer, call, recorded);
   try {
     const { upstreamStatus } = await forward(pep, exchange, authorized, recorded.receipt); // 8, 9, 10
@@ -67,12 +63,6 @@ const noOf = (pep: Pep, exchange: Exchange, code: Code, decisionId: string | und
   reason,
   challenge: challengeOf(pep, exchange, code),
 });
-
-/** What Cordon itself denies is nobody else's business. */
-async function askRemote(pep: Pep, remote: RemotePdp, call: Call): Promise<Decision | undefined> {
-  const { authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings);
-  return authorized && (await remote.evaluate(call.request)).decision;
-}
 
 const isOff = (pep: Pep, { agent }: Peer): boolean => pep.snapshot()?.world.levels.get(agent) === 'off';
 

@@ -1,5 +1,7 @@
 // One HTTP exchange on its way through the gateway: what is known of it so far, and how to answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { readCertificate } from '../crypto/certificate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Reply, TokenScheme, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
@@ -21,6 +23,10 @@ export interface Exchange {
   scheme: TokenScheme;
   /** Bytes of body that were sent to the caller. */
   bytesOut: number;
+  /** The certificate whose key the caller has shown. */
+  readonly leaf: () => Parameters<typeof readCertificate>[0] | undefined;
+  /** `https://host:port` that the caller called; undefined: ours. */
+  readonly origin?: string;
 }
 
 export function openExchange(req: IncomingMessage, res: ServerResponse, startedAt: number): Exchange {
@@ -39,6 +45,7 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
     wire: problem,
     scheme: 'Bearer',
     bytesOut: 0,
+    leaf: () => (req.socket instanceof TLSSocket ? req.socket.getPeerX509Certificate() : undefined),
   };
 }
 

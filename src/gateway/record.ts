@@ -13,10 +13,14 @@ export interface RecordedDecision {
   readonly receipt: Receipt;
 }
 
+/** Who carries the call out when that is another data plane, and whether it showed the body. */
+export type Enforcer = Required<Pick<DecisionRecord, 'enforced_by' | 'body'>>;
+
 /** Records a decision. @throws Refusal CORDON-9004: then nothing may be forwarded */
-export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision): RecordedDecision {
+export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision, enforcer?: Enforcer): RecordedDecision {
   const { id, version } = pep;
-  return append(pep, request, decisionRecord(pep.snapshot(), request, decision, { id: newId(), now: pep.now(), pep: { id, version } }));
+  const record = decisionRecord(pep.snapshot(), request, decision, { id: newId(), now: pep.now(), pep: { id, version } });
+  return append(pep, request, { ...record, ...enforcer });
 }
 
 const newId = (): string => `dec_${randomId(10)}`;
@@ -28,10 +32,11 @@ export interface Seen {
   readonly claimed?: string | undefined;
   readonly action: string;
   readonly resource: string;
+  readonly enforcer?: Enforcer | undefined;
 }
 
 /** Records a message that was refused before there was a request to decide on: bad form, no identity, over a limit. */
-export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, action, resource }: Seen): RecordedDecision {
+export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, action, resource, enforcer }: Seen): RecordedDecision {
   const { code, row, message, observed } = refusal;
   return append(pep, undefined, {
     ...head(pep, row.kind === 'system' && code !== 'CORDON-9011' ? 'error' : 'deny', action, resource),
@@ -40,6 +45,7 @@ export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, actio
     reason: observed === undefined ? message : `${message}: ${observed}`,
     ...(peer === undefined ? {} : { principal: peer.svid.workload.id, run: peer.run }),
     ...(claimed === undefined ? {} : { claimed }),
+    ...enforcer,
     policy: { version: enforcedVersion(pep.snapshot()), determining: [] },
   });
 }

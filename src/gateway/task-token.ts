@@ -2,7 +2,6 @@
 // this connection is its actor, and where it is bound to a key, that key was shown. INVARIANT I5
 // Standards: RFC 6750 §2.1, RFC 9449 §7.1, RFC 8705 §3, RFC 8707.
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import { readCertificate } from '../crypto/certificate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { reaches } from '../pdp/segments.ts';
@@ -80,21 +79,29 @@ function checkAudience(pep: Pep, { action, resource }: Exchange, { audience }: T
 const PROOF = { life: 60, skew: 5 };
 
 /** The keys that the sender has shown. @throws Refusal CORDON-1009, CORDON-1013, CORDON-1016 */
-function provenBy(pep: Pep, { req }: Exchange, { scheme, token: accessToken }: Shown, { confirmation }: TaskToken): Proven {
+function provenBy(pep: Pep, exchange: Exchange, { scheme, token: accessToken }: Shown, { confirmation }: TaskToken): Proven {
+  const { req } = exchange;
   const isOfProof = confirmation !== undefined && 'jkt' in confirmation;
   if (scheme === 'DPoP' && !isOfProof) throw new Refusal('CORDON-1009', 'the task token is bound to no key of a DPoP proof');
   if (confirmation === undefined) return {};
-  if (!isOfProof) return certificateOf(req);
+  if (!isOfProof) return certificateOf(exchange);
   const proof = req.headers['dpop'];
   if (scheme !== 'DPoP' || typeof proof !== 'string') throw new Refusal('CORDON-1013', 'the task token needs a DPoP proof');
   const { method = '', url = '' } = req;
-  const expected = { method, url: `${pep.publicUrl}${url}`, now: pep.now(), ...PROOF, replays: pep.replays, accessToken };
+  const expected = {
+    method,
+    url: `${exchange.origin ?? pep.publicUrl}${url}`,
+    now: pep.now(),
+    ...PROOF,
+    replays: pep.replays,
+    accessToken,
+  };
   return { jkt: verifyProof(proof, expected) };
 }
 
-/** `x5t#S256` of the connection's certificate. */
-function certificateOf({ socket }: IncomingMessage): Proven {
-  const leaf = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+/** `x5t#S256` of the caller's certificate. */
+function certificateOf(exchange: Exchange): Proven {
+  const leaf = exchange.leaf();
   if (leaf === undefined) throw new Refusal('CORDON-1001', 'no client certificate');
   return { certificate: Buffer.from(readCertificate(leaf).fingerprint, 'hex').toString('base64url') };
 }

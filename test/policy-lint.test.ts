@@ -46,6 +46,7 @@ describe('each rule finds what it is for, where it is', () => {
     ['an id of a guardrail', permit(PAY, '', 'cordon.mine'), 'invalid-id', '@id("cordon.mine")', /guardrails/],
     ['a taken id', `${permit(PAY)}${permit('principal == Agent::"reader", action, resource')}`, 'duplicate-id', '@id("a")', /p\.cedar:1/],
     ['a mode of another product', `@id("a") @mode("audit") ${permit(PAY).slice(9)}`, 'unsupported-mode', '@id("a") @mode("audit") ', /shadow/],
+    ['an approval by anybody', `@id("a") @approval("viewer") ${permit(PAY).slice(9)}`, 'unsupported-approval', '@id("a") @approval("viewer") ', /analyst/],
     ['101 clauses', permit(PAY, ' when { true }'.repeat(99)), 'too-many-clauses', '@id("a")', /more than 100 clauses/],
     ['an agent', permit('principal == Agent::"clark", action, resource'), 'unknown-entity', 'Agent::"clark"', /did you mean `Agent::"clerk"`/],
     ['an agent in a condition', when('principal == Agent::"clark"'), 'unknown-entity', 'Agent::"clark"', /one of clerk, auditor/],

@@ -37,6 +37,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   U18: proved('`cordon doctor` with negative checks: it tries what must fail'),
   U12: proved('Text supplied by an agent is hostile in terminal and logs'),
   U13: proved('How far an agent reaches, directly and through others, before and after a change'),
+  U17: proved('Approvals by a digest of action and arguments; the same request is one entry'),
   U15: proved('Least privilege from recorded decisions: no wider than what is enforced, and never applied'),
 
   'SPIFFE-ID': proved('SPIFFE ID: trust domain, path, 2,048 bytes, canonical'),

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import type { Level } from '../src/domain/access.ts';
 import type { Json } from '../src/domain/json.ts';
+import type { GrantRow } from '../src/store/grant-port.ts';
 import type {
   AgentRow,
   CertificateRow,
@@ -426,6 +427,49 @@ function durability(promise: Promises): void {
     await assert.rejects(store.putDecisions([decision(1)]), { code: 'CORDON-9004' });
     const again = await reopen();
     assert.equal((await again.listDecisions({ limit: 1000 })).length, 250);
+    await again.close();
+  });
+
+  promise('grants are replaced whole, listed newest first, and closed together', async ({ store, reopen }) => {
+    const row = (at: number, over: Partial<GrantRow> = {}): GrantRow => ({
+      id: `gr_${at}`,
+      digest: 'd',
+      agent: 'clerk',
+      action: 'tools/call',
+      resource: 'ledger/pay',
+      request: new Uint8Array([0, 255]),
+      decision: 'dec_1',
+      approver: 'operator',
+      policies: ['a', 'b.c/d'],
+      reason: '',
+      askedAt: at,
+      times: 1,
+      state: 'asked',
+      until: 10,
+      uses: 0,
+      used: 0,
+      ...over,
+    });
+    await store.putGrant(row(1));
+    await store.putGrant(row(2));
+    await store.putGrant(row(3, { state: 'refused', answeredBy: 'o', answeredAt: 4, comment: 'no' }));
+    await store.putGrant(row(2, { state: 'approved', uses: 3, times: 7 }));
+    assert.deepEqual(await store.grants(2), [
+      row(3, { state: 'refused', answeredBy: 'o', answeredAt: 4, comment: 'no' }),
+      row(2, { state: 'approved', uses: 3, times: 7 }),
+    ]);
+    assert.equal(await store.grant('gr_9'), undefined);
+    assert.equal(await store.closeGrants(5), 2);
+    await store.close();
+    const again = await reopen();
+    assert.deepEqual(
+      (await again.grants(9)).map((one) => [one.state, one.until]),
+      [
+        ['refused', 10],
+        ['expired', 5],
+        ['expired', 5],
+      ],
+    );
     await again.close();
   });
 

@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { isIssuedBy, readCertificate } from '../crypto/certificate.ts';
 import { dersOf } from '../crypto/der.ts';
-import type { Level } from '../domain/access.ts';
+import type { Level, Verdict } from '../domain/access.ts';
 import { isCode } from '../domain/codes.ts';
 import { isJsonObject, parseJson, writeJson, type Json, type JsonObject } from '../domain/json.ts';
 import { errorCodeOf, Refusal, type RefusalDetail } from '../domain/refusal.ts';
@@ -22,7 +22,7 @@ export type Reply<N extends ReplyName> = Answer<ReplyOf<N>>;
 
 export interface DecisionsFilter {
   readonly agent?: string | undefined;
-  readonly verdict?: 'allow' | 'deny' | 'error';
+  readonly verdict?: Verdict;
   readonly limit: number;
 }
 
@@ -85,6 +85,9 @@ export interface Client {
   /** `role`: makes a new operator, or changes the role of one. */
   inviteOperator(name: string, role?: string): Promise<Reply<'invite'>>;
   /** Those that wait for a second person, and those that did. */
+  grants(): Promise<Reply<'grants'>>;
+  grant(id: string): Promise<Reply<'grantRequest'>>;
+  answerGrant(id: string, how: 'approve' | 'refuse' | 'revoke', answer: JsonObject): Promise<Reply<'grant'>>;
   orders(): Promise<Reply<'orders'>>;
   decideOrder(id: string, how: 'approve' | 'refuse'): Promise<Reply<'order'>>;
   breakGlass(reason: string, minutes: number): Promise<Reply<'glass'>>;
@@ -167,6 +170,9 @@ export async function openClient(place: CredentialsPlace): Promise<Client> {
     putOperator: (name, role) => ask(REPLIES.operator, 'POST', '/v1/operators', { name, role }),
     removeOperator: (name) => ask(REPLIES.operator, 'DELETE', `/v1/operators/${at(name)}`),
     inviteOperator: (name, role) => ask(REPLIES.invite, 'POST', '/v1/operators/invite', { name, ...(role === undefined ? {} : { role }) }),
+    grants: () => ask(REPLIES.grants, 'GET', '/v1/grants'),
+    grant: (id) => ask(REPLIES.grantRequest, 'GET', `/v1/grants/${at(id)}`),
+    answerGrant: (id, how, answer) => ask(REPLIES.grant, 'POST', `/v1/grants/${at(id)}/${how}`, answer),
     orders: () => ask(REPLIES.orders, 'GET', '/v1/orders'),
     decideOrder: (id, how) => ask(REPLIES.order, 'POST', `/v1/orders/${at(id)}/${how}`, {}, LONG_TIMEOUT_MS),
     breakGlass: (reason, minutes) => ask(REPLIES.glass, 'POST', '/v1/break-glass', { reason, minutes }),

@@ -44,6 +44,7 @@ export function renderWhy(paint: Paint, { record, seq, explanation, explained_wi
   const lines = [headline(paint, record, [id, ts, mode, pep.id]), `  ${who(record)}`];
   lines.push(...labelled(paint, 'wanted', [wanted(record)]));
   lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation), ...gateLines(paint, record.gates));
+  lines.push(...labelled(paint, 'grant', record.grants_used ?? []));
   if (shadow !== undefined) lines.push(...shadowLines(paint, { ...shadow, ...shadow.policy }));
   if (since !== undefined)
     lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
@@ -121,12 +122,13 @@ export function becauseLines(paint: Paint, outcome: Outcome, explanation: Explai
 
 const at = (source: string | undefined): string => (source === undefined ? '' : ` (${plain(source)})`);
 
+const BY: Readonly<Record<string, string>> = { error: 'failed to evaluate', approval_required: 'a person is asked by' };
+
 function because({ verdict, code, reason, gate }: Outcome, explanation: Explained | undefined): string {
   const by = explanation?.determining.map(({ policy }) => `\`${plain(policy)}\``).join(', ') ?? '';
   if (verdict === 'allow') return by === '' ? 'permitted' : `permitted by ${by}`;
   const gated = gate === undefined ? '' : `; gate ${plain(gate)}`;
-  if (by !== '')
-    return `${verdict === 'error' ? 'failed to evaluate' : 'forbidden by'} ${by}${reason === undefined ? '' : `: ${plain(reason)}`}${gated}`;
+  if (by !== '') return `${BY[verdict] ?? 'forbidden by'} ${by}${reason === undefined ? '' : `: ${plain(reason)}`}${gated}`;
   if (reason !== undefined) return `${plain(reason)}${gated}`;
   return `${code !== undefined && isCode(code) ? (UNEXPLAINED[code] ?? CODES[code].title) : 'no reason was recorded'}${gated}`;
 }

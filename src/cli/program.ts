@@ -11,6 +11,7 @@ import { canCommand } from './commands/can.ts';
 import { delegationCommand } from './commands/delegation.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { federationCommand } from './commands/federation.ts';
+import { grantCommand } from './commands/grant.ts';
 import { initCommand } from './commands/init.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { mcpCommand } from './commands/mcp.ts';
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   whyCommand,
   offCommand,
   releaseCommand,
+  grantCommand,
   delegationCommand,
   policyCommand,
   resourceCommand,

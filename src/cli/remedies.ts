@@ -74,6 +74,10 @@ function release({ principal, resource, determining }: Denied): readonly Remedy[
   return [{ type: 'alternative', text: 'lift it, when it is safe', cmd: `cordon release ${agent} --reason TEXT` }];
 }
 
+const approve = (): readonly Remedy[] => [
+  { type: 'grant', text: 'a person looks at exactly this call, and answers', cmd: 'cordon grant list' },
+];
+
 const mend: readonly Remedy[] = [
   { type: 'policy', text: 'mend the policies, then put them in force', cmd: 'cordon policy apply' },
   { type: 'policy', text: 'or go back to the version before', cmd: 'cordon policy rollback' },
@@ -102,6 +106,10 @@ const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
   'CORDON-3019': () => [{ type: 'alternative', text: CODES['CORDON-3019'].fix }],
   'CORDON-4002': release,
   'CORDON-4004': release,
+  'CORDON-5001': approve,
+  'CORDON-5003': approve,
+  'CORDON-5004': approve,
+  'CORDON-5006': approve,
   'CORDON-9006': () => mend,
   'CORDON-9007': () => mend,
   'CORDON-9008': () => mend,

@@ -6,6 +6,7 @@ import { AGENT_REPLIES } from './replies-agents.ts';
 import { ANALYSIS_REPLIES } from './replies-analysis.ts';
 import { DELEGATION_REPLIES } from './replies-delegation.ts';
 import { FEDERATION_REPLIES } from './replies-federation.ts';
+import { GRANT_REPLIES } from './replies-grants.ts';
 import { OPERATOR_REPLIES } from './replies-operators.ts';
 import { CONTAINED, OBSERVED } from './replies-observed.ts';
 
@@ -71,6 +72,7 @@ const record = z.object({
   policy: z.object({ version: z.number(), bundle_hash: z.string().optional(), determining: z.array(z.string()) }),
   errors: engineErrors.optional(),
   level: z.string().optional(),
+  grants_used: z.array(z.string()).optional(),
   shadow: z
     .object({
       verdict: z.string(),
@@ -278,6 +280,7 @@ export const REPLIES = {
   ...AGENT_REPLIES,
   ...ANALYSIS_REPLIES,
   ...OPERATOR_REPLIES,
+  ...GRANT_REPLIES,
   ...FEDERATION_REPLIES,
   ...DELEGATION_REPLIES,
 } as const;

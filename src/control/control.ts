@@ -9,6 +9,7 @@ import type { Attestation } from './attestation.ts';
 import type { Catalog, ResourceState } from './catalog.ts';
 import type { Config } from './config.ts';
 import type { DecisionIndex } from './decisions.ts';
+import type { GrantDesk } from './grants.ts';
 import type { Federation } from './federation/federation.ts';
 import type { Issuer } from './issuer.ts';
 import type { AuthorityKeeper } from './keys.ts';
@@ -93,6 +94,7 @@ export interface Control {
   readonly authzen: AuthzenService;
   readonly operators: OperatorService;
   readonly tokens: Tokens;
+  readonly grants: GrantDesk;
   readonly log: { append(record: LogRecord): Receipt };
   /** Unix milliseconds. */
   readonly now: () => number;

@@ -3,6 +3,7 @@ import type { Level } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Agent, Tool, World } from '../domain/registry.ts';
 import type { Revocable, Target } from '../domain/revocation.ts';
+import { type Grants, NO_GRANTS } from '../pdp/approval.ts';
 import type { Federated, LiveRun, Revoked, Snapshot, TokenIssuer } from '../pdp/snapshot.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { Config } from './config.ts';
@@ -41,6 +42,8 @@ export interface Publisher {
   setTokens(tokens: TokenIssuer): void;
   /** Which other trust domains are believed. */
   setFederated(federated: Federated): void;
+  /** What persons answered. */
+  setGrants(grants: Grants): void;
   /** What is enforced, or why nothing is; and what is looked at beside it. */
   setPolicies(policies: PolicySet | Refusal, candidate?: PolicySet): void;
   /** Hands the current state to every PEP. */
@@ -72,6 +75,7 @@ class StatePublisher implements Publisher {
   #candidate: PolicySet | undefined;
   #tokens: TokenIssuer | undefined;
   #federated: Federated | undefined;
+  #grants: Grants = NO_GRANTS;
   /** `#revoked` as it is published; made anew when it changes. */
   #revocations: Revoked | undefined;
   #version = 0;
@@ -131,6 +135,10 @@ class StatePublisher implements Publisher {
     this.#federated = federated;
   }
 
+  setGrants(grants: Grants): void {
+    this.#grants = grants;
+  }
+
   setPolicies(policies: PolicySet | Refusal, candidate?: PolicySet): void {
     this.#policies = policies;
     this.#candidate = candidate;
@@ -181,6 +189,7 @@ class StatePublisher implements Publisher {
       revoked: (this.#revocations ??= revokedOf(this.#revoked)),
       ...(this.#tokens === undefined ? {} : { tokens: this.#tokens }),
       ...(this.#federated === undefined ? {} : { federated: this.#federated }),
+      grants: this.#grants,
       changedTools: new Set([...this.#changed].flatMap(([resource, names]) => names.map((name) => `${resource}/${name}`))),
     };
   }

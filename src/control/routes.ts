@@ -1,5 +1,6 @@
 // The control API as one table; the rows for policies stand in routes-policy.ts, what policies mean in routes-analysis.ts.
 import * as z from 'zod';
+import { VERDICTS } from '../domain/access.ts';
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { parseWorkload } from '../domain/spiffe-id.ts';
@@ -11,6 +12,7 @@ import { AGENT_ROUTES } from './routes-agents.ts';
 import { ANALYSIS_ROUTES } from './routes-analysis.ts';
 import { CA_ROUTES } from './routes-ca.ts';
 import { FEDERATION_ROUTES } from './federation/routes.ts';
+import { GRANT_ROUTES } from './routes-grants.ts';
 import { OPERATOR_ROUTES } from './routes-operators.ts';
 import { orderRoutes } from './routes-orders.ts';
 import { DELEGATION_ROUTES } from './oauth/routes-delegation.ts';
@@ -24,7 +26,7 @@ const decisionId = z.strictObject({ id: z.string().regex(/^dec_[0-9A-Z]{4,20}$/,
 const bypass = z.strictObject({ peer: z.string().max(300).optional(), reason: z.enum(['not the gateway', 'no identity']) });
 const filter = z.strictObject({
   agent: name.exactOptional(),
-  verdict: z.enum(['allow', 'deny', 'error']).exactOptional(),
+  verdict: z.enum(VERDICTS).exactOptional(),
   before: z.coerce.number().int().exactOptional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
@@ -51,6 +53,7 @@ const ROWS: readonly RouteRow[] = [
   ...AGENT_ROUTES,
   ...WORKLOAD_ROUTES,
   ...REVOCATION_ROUTES,
+  ...GRANT_ROUTES,
   ...DELEGATION_ROUTES,
   route(['DELETE', '/v1/runs/:run', 'operator'], z.strictObject({ run: runId }), async ({ control, caller, input }) => ({
     schema: 'cordon.run/v1',

@@ -7,8 +7,12 @@ import { type Mandate, mandateJson, parseMandate } from './mandate.ts';
 import { Refusal } from './refusal.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
-export type Verdict = 'allow' | 'deny' | 'approval_required' | 'error';
+export const VERDICTS = ['allow', 'deny', 'approval_required', 'error'] as const;
+export type Verdict = (typeof VERDICTS)[number];
 export type Mode = 'enforce' | 'shadow';
+/** Who may approve what a policy says needs approval; whoever has more rights may too. */
+export const APPROVER_ROLES = ['analyst', 'operator', 'admin'] as const;
+export type ApproverRole = (typeof APPROVER_ROLES)[number];
 export type Level = 'normal' | 'watched' | 'restricted' | 'off';
 export const LEVELS: readonly Level[] = ['normal', 'watched', 'restricted', 'off'];
 
@@ -25,6 +29,8 @@ export type AccessRequest = {
   readonly context: { readonly input?: JsonObject } & JsonObject;
   /** Of a call made with a task token: for whom, through whom, within what. */
   readonly delegation?: Delegation;
+  /** The grant that this call has used up already; set by the gateway alone. */
+  readonly grant?: string;
 };
 
 /** What a task token says, verified. */
@@ -108,6 +114,10 @@ export type Decision = {
   readonly reason?: string;
   /** Of the set that decided; 0 when none is in force. */
   readonly policyVersion: number;
+  /** Of `approval_required`: the least role that may approve. */
+  readonly approver?: ApproverRole;
+  /** Of an allow that a person approved: the grant, and when it ends (Unix milliseconds). */
+  readonly grant?: { readonly id: string; readonly until: number };
   /** What something that is not enforced would have decided; present when that is another verdict or code. Never acted on. */
   readonly shadow?: ShadowDecision;
 };
@@ -158,6 +168,10 @@ export type DecisionRecord = {
   readonly policy: { readonly version: number; readonly bundle_hash?: string; readonly determining: readonly string[] };
   readonly errors?: readonly { readonly policy: string; readonly message: string }[];
   readonly level?: Level;
+  /** Of `approval_required`: the least role that may approve. */
+  readonly approver?: ApproverRole;
+  /** The grants without which this would not be an allow. */
+  readonly grants_used?: readonly string[];
   /** What `ShadowDecision` says; never folded into `verdict`. */
   readonly shadow?: {
     readonly verdict: Verdict;

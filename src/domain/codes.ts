@@ -106,6 +106,17 @@ export const CODES = {
   'CORDON-4004': row('containment', 403, 'level `restricted`', 'only reads are left at this level; an operator may lift it'),
   'CORDON-4005': row('containment', 403, 'identity revoked', 'start a new run of the agent'),
   'CORDON-4008': row('containment', 403, 'cut while in flight', 'see `cordon why` of the decision for what changed'),
+  'CORDON-5001': row('access', 403, 'approval required', 'a person may approve exactly this call: `cordon grant list`', true),
+  'CORDON-5003': row('access', 403, 'approval expired', 'a person may approve it again: `cordon grant list`', true),
+  'CORDON-5004': row('access', 403, 'approval used up', 'a person may approve it again: `cordon grant list`', true),
+  'CORDON-5005': row('access', 403, 'refused by an approver', 'go on without it; the reason is in `cordon grant get`'),
+  'CORDON-5006': row(
+    'access',
+    403,
+    'arguments differ from what was approved',
+    'call with the arguments that were approved, or have these approved: `cordon grant list`',
+    true,
+  ),
   'CORDON-5008': row('access', 403, 'approver not eligible', 'ask another operator: nobody approves or reviews what is their own'),
   'CORDON-9001': row(
     'system',

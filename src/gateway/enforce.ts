@@ -1,5 +1,6 @@
 // The story of one call. Each line takes what the line above proved; a refusal at any line is recorded and answered in the caller's
 // protocol. The session (step 5) joins here when there is one.
+import type { Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import { authenticate } from './authenticate.ts';
@@ -44,7 +45,7 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
     sendReply(exchange, exchange.wire(noOf(pep, exchange, decision.code ?? 'CORDON-9001', recorded.id, decision.reason)));
     return;
   }
-  const end = register(pep, exchange, peer, call, recorded);
+  const end = register(pep, exchange, peer, call, decision, recorded);
   try {
     const { upstreamStatus } = await forward(pep, exchange, authorized, recorded.receipt); // 8, 9, 10
     finish(pep, exchange, recorded, { status: 'completed', upstream_status: upstreamStatus }, pdp); // 11
@@ -93,7 +94,7 @@ function finish(
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 
 /** Keeps the call where a change of policy, level or identity finds it. @returns says that it has ended */
-function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, recorded: RecordedDecision): () => void {
+function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, { grant }: Decision, recorded: RecordedDecision): () => void {
   const { plan, request } = call;
   const open: OpenExchange = {
     decisionId: recorded.id,
@@ -101,7 +102,8 @@ function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, recorded
     run: peer.run,
     callee: 'server' in plan ? plan.server : plan.agent,
     rpcId: 'id' in plan ? plan.id : undefined,
-    request,
+    request: grant === undefined ? request : { ...request, grant: grant.id },
+    ...(grant === undefined ? {} : { until: grant.until }),
     cut(decision) {
       exchange.abort.abort(new Refusal('CORDON-4008', decision.reason ?? 'no longer allowed', { observed: decision.code ?? '' }));
       exchange.res.destroy();

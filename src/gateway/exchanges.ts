@@ -10,6 +10,8 @@ export interface OpenExchange {
   /** The agent or resource that is called. */
   readonly callee: string;
   readonly request: AccessRequest;
+  /** When what a person approved ends, Unix milliseconds; of a call that needed it. */
+  readonly until?: number;
   readonly run: string;
   /** JSON-RPC id of the caller's request, so that the caller can cancel it. */
   readonly rpcId: RpcId | undefined;

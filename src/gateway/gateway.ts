@@ -9,8 +9,9 @@ import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type LimitSettings } from './limits.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
-import type { Pep } from './pep.ts';
+import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
+import { createSpentGrants } from './spent.ts';
 import { createVerifiedTokens } from './verified-tokens.ts';
 
 /** What was seen at one PEP after an agent's level changed or something was revoked; never what was asked for. */
@@ -38,15 +39,17 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export type PepParts = Omit<Pep, 'snapshot' | 'connections' | 'exchanges' | 'limiter' | 'tokens' | 'budgets'> & {
+export type PepParts = Omit<Pep, 'snapshot' | 'connections' | 'exchanges' | 'limiter' | 'tokens' | 'budgets' | 'spent' | 'settings'> & {
+  readonly settings: Omit<PepSettings, 'spent'>;
   readonly limits: LimitSettings;
 };
 
 /** How long an end is waited for before it counts as not seen. Milliseconds. */
 const OBSERVE_MS = 2_000;
 
-export function createGateway({ limits, ...parts }: PepParts, credentials: Credentials): Gateway {
+export function createGateway({ limits, settings, ...parts }: PepParts, credentials: Credentials): Gateway {
   let current: Snapshot | undefined;
+  const spent = createSpentGrants();
   const pep: Pep = {
     ...parts,
     snapshot: () => current,
@@ -55,6 +58,8 @@ export function createGateway({ limits, ...parts }: PepParts, credentials: Crede
     limiter: createLimiter(limits),
     tokens: createVerifiedTokens(),
     budgets: createBudgets(),
+    spent,
+    settings: { ...settings, spent: spent.of },
   };
   const listener = createListener(pep, credentials);
 

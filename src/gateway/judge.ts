@@ -28,5 +28,6 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enfor
   const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
   const recorded = recordDecision(pep, call.request, decision, enforcer);
   if (authorized !== undefined) pep.budgets.spend(call.request, pep.now());
+  if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
   return { call, decision, authorized, recorded };
 }

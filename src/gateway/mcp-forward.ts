@@ -95,7 +95,8 @@ export async function browse(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/bro
   const visible = listed.items.filter((item) => {
     const { action, input } = use(item);
     const request = { ...call.request, action: { name: action }, context: { input } };
-    return decide(snapshot, { request }, pep.now(), pep.settings).decision.verdict === 'allow';
+    const { verdict } = decide(snapshot, { request }, pep.now(), pep.settings).decision;
+    return verdict === 'allow' || verdict === 'approval_required'; // what a person may approve is no secret
   });
   const caching = era === 'modern' ? { ttlMs: 0, cacheScope: 'private' } : {};
   return reply(exchange, rpcResult(id, era, { [member]: visible, ...caching }));

@@ -1,6 +1,6 @@
 // How MCP hears a no. Standards: MCP 2026-07-28 (-32020, -32602), MCP 2025-11-25. A denied `tools/call` is a result with `isError`
 // (clients hand it to the model), any other denied request is a JSON-RPC error, and a broken PDP is never `isError`.
-import { CODES, type Code } from '../domain/codes.ts';
+import { CODES, type Code, type CodeRow } from '../domain/codes.ts';
 import { writeJson, type Json, type JsonObject } from '../domain/json.ts';
 import { HIDDEN, type McpEra, type No, type Reply, type RpcId, type Wire } from './call.ts';
 import { problem } from './problem.ts';
@@ -82,11 +82,17 @@ export const mcpCallWire =
 function deniedResult(no: No): JsonObject {
   const row = CODES[no.code];
   const reason = no.reason ?? row.title;
-  const retry = row.retryable ? 'You may retry later.' : 'Do not retry.';
   const ref = no.decisionId === undefined ? '' : ` Ref ${no.decisionId}.`;
   return {
     isError: true,
-    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${retry}${ref}` }],
-    structuredContent: { ...dataOf(no), remedy: { type: row.retryable ? 'none' : 'policy' } },
+    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${hintOf(row)}${ref}` }],
+    structuredContent: { ...dataOf(no), remedy: { type: remedyOf(row) } },
   };
 }
+
+function hintOf({ kind, retryable }: CodeRow): string {
+  if (!retryable) return 'Do not retry.';
+  return kind === 'access' ? 'Go on with the rest; this very call will pass once a person has approved it.' : 'You may retry later.';
+}
+
+const remedyOf = ({ kind, retryable }: CodeRow): string => (!retryable ? 'policy' : kind === 'access' ? 'grant' : 'none');

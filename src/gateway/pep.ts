@@ -1,6 +1,7 @@
 // What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
 import type { AccessRequest, Decision, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
 import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
+import type { Spent } from '../pdp/approval.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { Replays } from '../sts/dpop.ts';
 import type { TaskToken } from '../sts/task-token.ts';
@@ -8,6 +9,7 @@ import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
+import type { SpentGrants } from './spent.ts';
 import type { Upstreams } from './upstreams.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
 
@@ -55,6 +57,7 @@ export interface PepSettings {
   readonly maxBodyBytes: number;
   readonly maxReplyBytes: number;
   readonly maxDepth: number;
+  readonly spent: Spent;
 }
 
 export interface Pep {
@@ -74,6 +77,7 @@ export interface Pep {
   readonly limiter: Limiter;
   readonly tokens: VerifiedTokens;
   readonly budgets: Budgets;
+  readonly spent: SpentGrants;
   /** DPoP proofs that were used. */
   readonly replays: Replays;
   readonly minter: TxnMinter;

@@ -13,11 +13,10 @@ export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange
     only,
   );
 
-/** Decides the call again whenever its task token, or an entry of its mandate, has ended. @returns stops */
+/** Decides the call again whenever its grant, its task token, or an entry of its mandate has ended. @returns stops */
 export function watchEnds(pep: Pep, exchange: OpenExchange): () => void {
-  const { delegation } = exchange.request;
-  if (delegation === undefined) return () => undefined;
-  const ends = [delegation.expiresAt, ...delegation.mandate.flatMap(({ exp }) => (exp === undefined ? [] : [exp * 1000]))];
+  const ends = endsOf(exchange);
+  if (ends.length === 0) return () => undefined;
   let stop = (): void => undefined;
   const wait = (): void => {
     const now = pep.now();
@@ -29,4 +28,11 @@ export function watchEnds(pep: Pep, exchange: OpenExchange): () => void {
   };
   wait();
   return () => stop();
+}
+
+/** Unix milliseconds. */
+function endsOf({ until, request: { delegation } }: OpenExchange): readonly number[] {
+  const approved = until === undefined ? [] : [until];
+  if (delegation === undefined) return approved;
+  return [...approved, delegation.expiresAt, ...delegation.mandate.flatMap(({ exp }) => (exp === undefined ? [] : [exp * 1000]))];
 }

@@ -5,6 +5,7 @@ import { CODES, type Code } from '../domain/codes.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { decideGates } from '../policy/gates.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
+import { approved, NO_GRANTS, type Spent } from './approval.ts';
 import { deathOf } from './liveness.ts';
 import { reaches } from './segments.ts';
 import { enforcedVersion, type Snapshot } from './snapshot.ts';
@@ -18,6 +19,8 @@ export type Decided<C> = { readonly decision: Decision; readonly authorized: Aut
 export interface DecideLimits {
   /** A snapshot older than this is not decided with. Milliseconds. */
   readonly maxStaleness: number;
+  /** How often a grant was used here; absent where nothing is carried out, so that grants count for nothing. */
+  readonly spent?: Spent;
 }
 
 /**
@@ -49,7 +52,8 @@ function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: numb
   if (snapshot.changedTools.has(request.resource.id) && reaches(snapshot.world, request)) {
     return refused('CORDON-3004', version, 'the definition is not the one that was pinned');
   }
-  return withCandidate(policyGates(policies, request, snapshot, now), request, snapshot, now);
+  const decision = withCandidate(policyGates(policies, request, snapshot, now), request, snapshot, now);
+  return limits.spent === undefined ? decision : approved(decision, request, snapshot.grants ?? NO_GRANTS, limits.spent, now);
 }
 
 /** Both must allow; what Cordon itself denies is said first. */

@@ -24,7 +24,7 @@ export function decisionRecord(
   decision: Decision,
   { id, now, pep }: RecordHead,
 ): DecisionRecord {
-  const { verdict, code, reason, gate, gates, shadow, policyVersion, determining, errors } = decision;
+  const { verdict, code, reason, gate, gates, approver, grant, shadow, policyVersion, determining, errors } = decision;
   const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
   return {
     schema: 'cordon.decision/v1',
@@ -46,6 +46,8 @@ export function decisionRecord(
     ...argsOf(request),
     policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
     ...(errors.length === 0 ? {} : { errors }),
+    ...(approver === undefined ? {} : { approver }),
+    ...(grant === undefined ? {} : { grants_used: [grant.id] }),
     level: snapshot?.world.levels.get(request.subject.id) ?? 'normal',
     ...(shadow === undefined ? {} : { shadow: shadowOf(shadow) }),
   };

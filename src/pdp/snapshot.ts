@@ -4,6 +4,7 @@ import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
+import type { Grants } from './approval.ts';
 
 export interface LiveRun {
   readonly agent: string;
@@ -64,6 +65,8 @@ export interface Snapshot {
   readonly tokens?: TokenIssuer;
   /** Absent: no other trust domain is believed. Another value when it changes. */
   readonly federated?: Federated;
+  /** What persons answered to what needs approval. */
+  readonly grants?: Grants;
   /** Tools whose definition is no longer the pinned one, `server/tool`. */
   readonly changedTools: ReadonlySet<string>;
 }

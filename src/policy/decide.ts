@@ -1,11 +1,11 @@
 // The decision on one request: registry, then arguments, then policy. Every way out but one denies (INVARIANT I1).
-import type { AccessRequest, Decision } from '../domain/access.ts';
+import { type AccessRequest, APPROVER_ROLES, type ApproverRole, type Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Facts, factsOf, type Parties, partiesFor } from './facts.ts';
-import { enforced, failedForbids, type Held, heldFor, type Loaded, type Policy } from './loaded.ts';
+import { enforced, failedForbids, type Held, heldFor, isFinal, type Loaded, type Policy } from './loaded.ts';
 import { outlineIn } from './outline.ts';
 import type { Principal } from './principals.ts';
 
@@ -37,13 +37,38 @@ export function readArguments(parties: Parties, { context }: AccessRequest): Fac
 }
 
 const judged = (set: Loaded, held: Held, parties: Parties): Decision =>
-  forbidden(set, held) ?? unsure(set, held) ?? (held.permits.length > 0 ? allowed(set, held) : unmatched(set, held, parties));
+  forbidden(set, held) ??
+  unsure(set, held) ??
+  waiting(set, held) ??
+  (held.permits.length > 0 ? allowed(set, held) : unmatched(set, held, parties));
 
 /** The forbids that hold; the first names code and reason. */
 function forbidden(set: Loaded, held: Held): Decision | undefined {
-  const [first] = held.forbids;
-  return first && { ...deny(set, first.code, held), determining: idsOf(held.forbids), ...reason(first.annotations['reason']) };
+  const forbids = held.forbids.filter(isFinal);
+  const [first] = forbids;
+  return first && { ...deny(set, first.code, held), determining: idsOf(forbids), ...reason(first.annotations['reason']) };
 }
+
+/**
+ * It would be allowed if a person approved it: a forbid that holds can be lifted so (`@approval`), or only such permits hold. What no permit
+ * holds for, nobody is asked about.
+ */
+function waiting(set: Loaded, { permits, forbids, errors }: Held): Decision | undefined {
+  const asking = forbids.length > 0 ? forbids : permits.some(isFinal) ? [] : permits;
+  const [first] = asking;
+  if (first === undefined || permits.length === 0) return undefined;
+  return {
+    ...deny(set, 'CORDON-5001', { permits, forbids, errors }),
+    verdict: 'approval_required',
+    determining: idsOf(asking),
+    approver: highest(asking),
+    ...reason(first.annotations['reason']),
+  };
+}
+
+/** Whoever may approve for the one that asks for most may for all. */
+const highest = (policies: readonly Policy[]): ApproverRole =>
+  APPROVER_ROLES.findLast((role) => policies.some(({ approval }) => approval === role)) ?? 'admin';
 
 /** A forbid that failed to evaluate. Cedar skips it, which fails open (cedar-policy/cedar#2428): here it denies. */
 function unsure(set: Loaded, held: Held): Decision | undefined {
@@ -62,7 +87,7 @@ const allowed = (set: Loaded, held: Held): Decision => ({
 /** Default deny; what the outline still allows would be allowed with other arguments. */
 function unmatched(set: Loaded, held: Held, parties: Parties): Decision {
   const outline = outlineIn(set, parties);
-  return deny(set, outline.permits.length > 0 && outline.forbids.length === 0 ? 'CORDON-3005' : 'CORDON-3001', held);
+  return deny(set, outline.permits.length > 0 && !outline.forbids.some(isFinal) ? 'CORDON-3005' : 'CORDON-3001', held);
 }
 
 /** What would be decided if the policies in shadow were enforced, where that is something else. */

@@ -2,7 +2,16 @@
 // theirs, and the mandate of the task. All three are asked, so that the record shows what each said; the first that does not permit names
 // the denial. An agent that acts for itself has no user to ask; a call without a task
 // token has one gate, the agent's.
-import { type AccessRequest, type Decision, type Delegation, type Explanation, GATES, type GateVerdict } from '../domain/access.ts';
+import {
+  type AccessRequest,
+  type Decision,
+  type Delegation,
+  type Explanation,
+  type Gate,
+  GATES,
+  type GateVerdict,
+  type Verdict,
+} from '../domain/access.ts';
 import { allows } from '../domain/mandate.ts';
 import type { World } from '../domain/registry.ts';
 import { mandateCall, nearestEntries } from './mandate-entries.ts';
@@ -71,7 +80,8 @@ function through(asked: Asked): Decision {
   const gates = { agent: verdictOf(agent), ...(user === undefined ? {} : { user: verdictOf(user) }), mandate: verdictOf(mandate) };
   const all = GATES.flatMap((gate) => asked[gate] ?? []);
   const errors = all.flatMap((decision) => decision.errors);
-  const gate = GATES.find((one) => (asked[one]?.verdict ?? 'allow') !== 'allow');
+  // who is denied anyway asks nobody
+  const gate = gateThat(asked, (verdict) => verdict === 'deny' || verdict === 'error') ?? gateThat(asked, (verdict) => verdict !== 'allow');
   const refused = gate && asked[gate];
   if (gate !== undefined && refused !== undefined) return { ...refused, errors, gate, gates };
   return {
@@ -82,6 +92,9 @@ function through(asked: Asked): Decision {
     gates,
   };
 }
+
+const gateThat = (asked: Asked, says: (verdict: Verdict) => boolean): Gate | undefined =>
+  GATES.find((gate) => says(asked[gate]?.verdict ?? 'allow'));
 
 /** With what would be decided if the policies in shadow were enforced, where that is something else. */
 function withShadow(asked: Asked): Decision {

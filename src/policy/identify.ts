@@ -1,5 +1,5 @@
 // Every policy gets a name of its own and a form that can be followed; what its annotations promise is held to or refused.
-import type { Mode } from '../domain/access.ts';
+import { APPROVER_ROLES, type ApproverRole, type Mode } from '../domain/access.ts';
 import { CODES, type Code, isCode, type Kind } from '../domain/codes.ts';
 import { MAX_CLAUSES } from './bounds.ts';
 import type { EstPolicy } from './cedar/est.ts';
@@ -103,12 +103,16 @@ export function identifiedOf({ statement, est }: Parsed, order: number): Identif
     code: codeOf(code),
     mode: modeOf(annotations['mode']) ?? 'enforce',
     principal,
+    approval: annotations['approval'] === undefined ? undefined : (approverOf(annotations['approval']) ?? 'admin'),
   };
   return { policy, est: withClauses(est, clauses, statement), statement, namesActions: namesActions(est) };
 }
 
 const MODES: readonly Mode[] = ['enforce', 'shadow'];
 const modeOf = (text: string | undefined): Mode | undefined => MODES.find((mode) => mode === text);
+
+/** `@approval` alone asks for an operator. */
+const approverOf = (text: string): ApproverRole | undefined => APPROVER_ROLES.find((role) => role === (text === '' ? 'operator' : text));
 
 /** `@flag` without a value is null in the engine's JSON. */
 const annotationsOf = ({ annotations = {} }: EstPolicy): Record<string, string> =>
@@ -136,6 +140,13 @@ function problemOf({ policy: { id, annotations, clauses }, statement }: Named): 
       rule: 'unsupported-mode',
       message: 'the `@mode` is not known',
       help: 'write `enforce`, `shadow`, or leave it out: then it enforces',
+    };
+  const { approval } = annotations;
+  if (approval !== undefined && approverOf(approval) === undefined)
+    return {
+      rule: 'unsupported-approval',
+      message: 'the `@approval` is not known',
+      help: 'write `@approval`, or the least role that may approve: `analyst`, `operator` or `admin`',
     };
   return undefined;
 }

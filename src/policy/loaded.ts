@@ -1,5 +1,5 @@
 // A policy set after admission, as the questions of this folder share it.
-import type { Mode } from '../domain/access.ts';
+import type { ApproverRole, Mode } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { Catalog } from './schema/catalog.ts';
 import type { CompiledPolicy } from './cedar/compiled-policy.ts';
@@ -19,6 +19,8 @@ export interface Policy extends PolicyRow {
   readonly code: Code;
   readonly mode: Mode;
   readonly principal: Principal;
+  /** `@approval`: what it permits or forbids waits for a person with this role. */
+  readonly approval: ApproverRole | undefined;
 }
 
 export interface Loaded {
@@ -101,3 +103,6 @@ export function enforced({ permits, forbids, errors }: Held): Held {
 /** A forbid that fails to evaluate denies, where Cedar would skip it. */
 export const failedForbids = ({ errors }: Held): readonly Policy[] =>
   errors.map(({ policy }) => policy).filter(({ effect }) => effect === 'forbid');
+
+/** It decides by itself: no approval changes what it says. */
+export const isFinal = ({ approval }: Policy): boolean => approval === undefined;

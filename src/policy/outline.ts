@@ -3,6 +3,8 @@
 //   forbid   is in it exactly as written if no clause reads `context`, and not at all otherwise
 //   permit   is in it without the clauses that read `context`
 //
+// What a person may approve (`@approval`) keeps nothing out of sight.
+//
 // Why what the outline denies is denied for all arguments. The value of an expression without `context` does not depend on the
 // arguments. (1) A forbid of the outline that holds, holds whatever they are; one that errors, errors whatever they are, and `decide`
 // then denies too. (2) If a permit holds for some arguments, all its clauses are true, so the kept ones are: it holds in the outline.
@@ -12,7 +14,7 @@ import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
 import { asUser, type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
-import { enforced, failedForbids, type Held, heldInOutline, type Loaded } from './loaded.ts';
+import { enforced, failedForbids, type Held, heldInOutline, isFinal, type Loaded } from './loaded.ts';
 import { TOOL_CALL } from './methods.ts';
 
 /** Of the policies that are enforced. */
@@ -44,5 +46,5 @@ function isVisible(set: Loaded, wanted: Wanted, world: World, delegation: Delega
 
 function isOpen(set: Loaded, parties: Parties): boolean {
   const held = outlineIn(set, parties);
-  return held.permits.length > 0 && held.forbids.length === 0 && failedForbids(held).length === 0;
+  return held.permits.length > 0 && !held.forbids.some(isFinal) && failedForbids(held).length === 0;
 }

@@ -2,12 +2,12 @@
 //
 //   never    a forbid that reads no context holds, or no permit can hold
 //   always   a permit that reads no context holds, and no forbid can
-//   may      it depends on the arguments
+//   may      it depends on the arguments, or a person is asked
 import { Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Facts, partiesOf, type Wanted, withoutArguments } from './facts.ts';
-import { compiledFor, failedForbids, heldInOutline, type Loaded, type Policy } from './loaded.ts';
+import { compiledFor, failedForbids, heldInOutline, isFinal, type Loaded, type Policy } from './loaded.ts';
 import type { Reach } from './policy-set.ts';
 
 const NEVER: Reach = { access: 'never', permits: [], forbids: [] };
@@ -18,10 +18,11 @@ export function reach(set: Loaded, wanted: Wanted, world: World): Reach {
   if (facts === undefined) return NEVER;
   const certain = heldInOutline(set, facts);
   const permits = certain.permits.filter(isEnforced);
-  const forbids = [...certain.forbids, ...failedForbids(certain)].filter(isEnforced);
+  const forbids = [...certain.forbids.filter(isFinal), ...failedForbids(certain)].filter(isEnforced);
   if (forbids.length > 0 || permits.length === 0) return { access: 'never', permits: idsOf(permits), forbids: idsOf(forbids) };
-  const possible = possibleForbids(set, facts);
-  const always = possible.length === 0 && permits.some(({ id }) => set.compiled.agent.get(id)?.shape.readsContext === false);
+  const possible = [...certain.forbids.filter((policy) => isEnforced(policy) && !isFinal(policy)), ...possibleForbids(set, facts)];
+  const always =
+    possible.length === 0 && permits.some((policy) => isFinal(policy) && set.compiled.agent.get(policy.id)?.shape.readsContext === false);
   return { access: always ? 'always' : 'may', permits: idsOf(permits), forbids: idsOf(possible) };
 }
 

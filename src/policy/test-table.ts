@@ -1,6 +1,14 @@
 // Table tests of policies: requests, each with the decision that is expected. Nothing is called and nothing recorded; the decision is the
 // one that a gateway would take with the same policies, tools and levels.
-import type { AccessRequest, Decision, Explanation, Level, ResourceType } from '../domain/access.ts';
+import {
+  type AccessRequest,
+  type Decision,
+  type Explanation,
+  type Level,
+  type ResourceType,
+  type Verdict,
+  VERDICTS,
+} from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { World } from '../domain/registry.ts';
@@ -12,7 +20,7 @@ import { type OnBehalf, onBehalfOf } from './on-behalf.ts';
 import type { PolicySet, PolicyTrace } from './policy-set.ts';
 
 /** `deny`: a policy says no, or none says yes. A request that no policy was asked about is expected by its code alone. */
-export type Expected = 'allow' | 'deny' | 'error' | Code;
+export type Expected = Verdict | Code;
 
 export interface TableTest {
   readonly name: string;
@@ -104,7 +112,7 @@ function isExpected({ expect, policy }: TableTest, decision: Decision): boolean 
   const { verdict, code, determining } = decision;
   if (policy !== undefined && !determining.includes(policy)) return false;
   if (expect === 'deny') return verdict === 'deny' && reachedPolicy(decision);
-  return expect === 'allow' || expect === 'error' ? verdict === expect : code === expect;
+  return VERDICTS.some((known) => known === expect) ? verdict === expect : code === expect;
 }
 
 /** A misspelt tool is denied too; a test that asks for `deny` does not mean that. */

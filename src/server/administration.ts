@@ -8,6 +8,7 @@ import { createPolicyAnalysis } from '../control/policy-analysis.ts';
 import { createPolicyLedger } from '../control/policy-ledger.ts';
 import { createPolicyRollout } from '../control/policy-rollout.ts';
 import { historyView, policiesView } from '../control/policy-views.ts';
+import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { createRefusalRecorder } from '../control/refusals.ts';
 import { Draws } from '../crypto/random.ts';
@@ -32,6 +33,7 @@ export interface AdministrationParts {
   readonly publisher: Publisher;
   readonly identities: Identities;
   readonly decisions: DecisionIndex;
+  readonly grants: GrantDesk;
   readonly gateway: Gateway;
 }
 
@@ -93,6 +95,7 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     authzen: await openAuthzen(config.authzen),
     operators: await openOperators(parts),
     tokens,
+    grants: parts.grants,
     attestation,
     federation,
     workload: await openWorkload(

@@ -1,6 +1,7 @@
 // The data plane of a running Cordon: the gateway with its ways to every callee.
 import type { DecisionIndex } from '../control/decisions.ts';
 import { createReplays } from '../control/oauth/replays.ts';
+import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { authzenClient } from '../gateway/authzen-client.ts';
 import { createChannel } from '../gateway/channel.ts';
@@ -27,6 +28,7 @@ export interface EnforcementParts {
   readonly publisher: Publisher;
   readonly identities: Identities;
   readonly decisions: DecisionIndex;
+  readonly grants: GrantDesk;
 }
 
 /** The PDP elsewhere, if there is one. @throws Refusal CORDON-9006 when its key is missing */
@@ -54,7 +56,7 @@ async function remotePdpOf(
 
 /** Builds the gateway and attaches it to the publisher; it does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
 export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisposableStack): Promise<Gateway> {
-  const { setting, state, publisher, identities, decisions } = parts;
+  const { setting, state, publisher, identities, decisions, grants } = parts;
   const { config, pep, now } = setting;
   const upstreams = await buildUpstreams({
     config,
@@ -94,7 +96,10 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
         now,
         ttl: config.tokens.ttl,
       }),
-      onRecorded: (recorded) => decisions.add(recorded),
+      onRecorded: (recorded) => {
+        decisions.add(recorded);
+        grants.note(recorded);
+      },
     },
     identities.gateway.current(),
   );

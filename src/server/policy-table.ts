@@ -9,7 +9,7 @@
 //     - { name: the clerk asks the reader, action: a2a/SendMessage, resource: reader, input: { text: hi }, expect: deny }
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
-import { LEVELS } from '../domain/access.ts';
+import { LEVELS, VERDICTS } from '../domain/access.ts';
 import { CODES, isCode } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { parseMandate } from '../domain/mandate.ts';
@@ -22,13 +22,12 @@ const MAX_BYTES = 1_048_576;
 /** Enough to share a call between tests; a small file cannot become a huge value. */
 const MAX_ALIASES = 100;
 
-const VERDICTS = ['allow', 'deny', 'error'] as const;
 const isExpected = (value: string): value is Expected => VERDICTS.some((verdict) => verdict === value) || isCode(value);
 
 const expected = z.custom<Expected>((value) => typeof value === 'string' && isExpected(value), {
   error: ({ input }) => {
     const [meant] = typeof input === 'string' ? similar(input, [...VERDICTS, ...Object.keys(CODES)]) : [];
-    return `\`allow\`, \`deny\`, \`error\` or a code such as CORDON-3005${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`;
+    return `${VERDICTS.map((verdict) => `\`${verdict}\``).join(', ')} or a code such as CORDON-3005${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`;
   },
 });
 const text = z.string().min(1).max(300);

@@ -9,6 +9,7 @@ import { buildAdministration } from './administration.ts';
 import type { DataDir } from './data-dir.ts';
 import { openDoors } from './doors.ts';
 import { buildEnforcement } from './enforcement.ts';
+import { startGrants } from './grants.ts';
 import { startIdentities } from './identities.ts';
 import type { Setting } from './setting.ts';
 import { openState, type State } from './state.ts';
@@ -49,7 +50,8 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const publisher = createPublisher(setting.config, setting.now);
   const decisions = openDecisions(setting, state, publisher, stack);
   const identities = await startIdentities(setting, state, publisher, stack);
-  const built = { setting, state, publisher, identities, decisions };
+  const grants = await startGrants(setting, state, publisher, stack);
+  const built = { setting, state, publisher, identities, decisions, grants };
   const gateway = await buildEnforcement(built, stack);
   const control = await buildAdministration({ ...built, gateway }, stack);
   await openDoors({ setting, state, identities, control, gateway }, stack);

@@ -210,6 +210,31 @@ const STEPS: Readonly<Record<string, Step>> = {
       .addColumn('reviewed_at', integer)
       .execute();
   },
+
+  '0010_grants': async (db, { text, integer, bytes, table }) => {
+    await table(db.schema.createTable('grant_request'))
+      .addColumn('id', text, (c) => c.primaryKey())
+      .addColumn('digest', text, (c) => c.notNull())
+      .addColumn('agent', text, (c) => c.notNull())
+      .addColumn('action', text, (c) => c.notNull())
+      .addColumn('resource', text, (c) => c.notNull())
+      .addColumn('request', bytes, (c) => c.notNull())
+      .addColumn('decision', text, (c) => c.notNull())
+      .addColumn('approver', text, (c) => c.notNull())
+      .addColumn('policies', text, (c) => c.notNull())
+      .addColumn('reason', text, (c) => c.notNull())
+      .addColumn('asked_at', integer, (c) => c.notNull())
+      .addColumn('times', integer, (c) => c.notNull())
+      .addColumn('state', text, (c) => c.notNull())
+      .addColumn('until', integer, (c) => c.notNull())
+      .addColumn('uses', integer, (c) => c.notNull())
+      .addColumn('used', integer, (c) => c.notNull())
+      .addColumn('answered_by', text)
+      .addColumn('answered_at', integer)
+      .addColumn('comment', text)
+      .execute();
+    await db.schema.createIndex('grant_asked').on('grant_request').columns(['asked_at', 'id']).execute();
+  },
 };
 
 const TABLE = 'migration';

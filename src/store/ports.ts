@@ -7,6 +7,7 @@ import type { Json } from '../domain/json.ts';
 import type { OperatorRole, TwoPersonRule } from '../domain/operators.ts';
 import type { Revocable } from '../domain/revocation.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
+import type { GrantRows } from './grant-port.ts';
 
 /** One start of a workload; the unit that containment and audit can name. */
 export interface Run {
@@ -375,6 +376,7 @@ export interface Store
     Orders,
     Entries,
     Revocations,
-    FederatedBundles {
+    FederatedBundles,
+    GrantRows {
   close(): Promise<void>;
 }

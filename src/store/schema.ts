@@ -1,12 +1,13 @@
 // The tables of every SQL store, as TypeScript sees them, and the few things in which databases differ: column types here, locks and
 // connections in the dialects. Names are snake_case in the database and nowhere else: `sql-*.ts` maps them to the values of `ports.ts`.
 import { sql, type ColumnDefinitionBuilder, type CreateTableBuilder, type Generated } from 'kysely';
-import type { Level } from '../domain/access.ts';
+import type { ApproverRole, Level } from '../domain/access.ts';
 import { writeJson, type Json } from '../domain/json.ts';
 import type { OperatorRole, TwoPersonRule } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Revocable } from '../domain/revocation.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
+import type { GrantState } from './grant-port.ts';
 import type { OrderState } from './ports.ts';
 
 interface MigrationTable {
@@ -183,6 +184,29 @@ interface RevocationTable {
   readonly reason: string;
 }
 
+interface GrantTable {
+  readonly id: string;
+  readonly digest: string;
+  readonly agent: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly request: Uint8Array;
+  readonly decision: string;
+  readonly approver: ApproverRole;
+  /** With spaces between. */
+  readonly policies: string;
+  readonly reason: string;
+  readonly asked_at: number;
+  readonly times: number;
+  readonly state: GrantState;
+  readonly until: number;
+  readonly uses: number;
+  readonly used: number;
+  readonly answered_by: string | null;
+  readonly answered_at: number | null;
+  readonly comment: string | null;
+}
+
 interface FederatedBundleTable {
   readonly trust_domain: string;
   readonly sealed: Uint8Array;
@@ -212,6 +236,7 @@ export interface Tables {
   readonly break_glass: BreakGlassTable;
   readonly revocation: RevocationTable;
   readonly federated_bundle: FederatedBundleTable;
+  readonly grant_request: GrantTable;
 }
 
 type AnyTable = CreateTableBuilder<string, string>;

@@ -6,6 +6,7 @@ import { decisions } from './sql-decisions.ts';
 import { certificates, joinTokens, runs } from './sql-identity.ts';
 import { entries } from './sql-entries.ts';
 import { federatedBundles } from './sql-federation.ts';
+import { grants } from './sql-grants.ts';
 import { operators } from './sql-operators.ts';
 import { orders } from './sql-orders.ts';
 import { policyVersions } from './sql-policies.ts';
@@ -27,5 +28,6 @@ export const sqlStore = (db: Kysely<Tables>, close: () => Promise<void>): Store 
   ...orders(db),
   ...revocations(db),
   ...federatedBundles(db),
+  ...grants(db),
   close,
 });

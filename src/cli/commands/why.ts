@@ -76,7 +76,9 @@ const LOOK_BACK = 100;
 async function lastDenials(context: Context, client: Client, { last, agent }: WhyOptions): Promise<void> {
   const one = last === true || last === undefined;
   const limit = one ? LOOK_BACK : last;
-  const found = await Promise.all((['deny', 'error'] as const).map((verdict) => client.decisions({ verdict, limit, agent })));
+  const found = await Promise.all(
+    (['deny', 'approval_required', 'error'] as const).map((verdict) => client.decisions({ verdict, limit, agent })),
+  );
   const items = found
     .flatMap(({ value }) => value.items)
     .toSorted((a, b) => b.seq - a.seq)

@@ -5,7 +5,7 @@ import { atHead } from './draft.ts';
 import type { Flaw } from './rules.ts';
 
 /** Annotations that Cordon reads. */
-const KNOWN = ['id', 'mode', 'reason', 'fix', 'owner', 'code'];
+const KNOWN = ['id', 'mode', 'reason', 'fix', 'owner', 'code', 'approval'];
 
 export function annotationFlaws(one: Identified): readonly Flaw[] {
   const { annotations, effect, code } = one.policy;

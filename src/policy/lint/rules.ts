@@ -10,6 +10,7 @@ export const RULES = {
   'invalid-id': 'error',
   'duplicate-id': 'error',
   'unsupported-mode': 'error',
+  'unsupported-approval': 'error',
   'too-many-clauses': 'error',
   'unknown-entity': 'error',
   types: 'error',

@@ -1,9 +1,9 @@
 // What would be decided: the PDP is asked as the gateway would ask it, without a call, a record or an effect.
-import type { AccessRequest, Decision, Explanation, ResourceType } from '../domain/access.ts';
+import type { AccessRequest, Decision, Explanation } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { Control } from './control.ts';
 import { type OnBehalf, onBehalfOf } from '../policy/on-behalf.ts';
-import { METHODS } from '../policy/methods.ts';
+import { METHODS, targetType } from '../policy/methods.ts';
 import type { WhichPolicies } from './policy-sets.ts';
 
 export interface CanQuestion {
@@ -34,7 +34,7 @@ export async function can(control: Control, question: CanQuestion): Promise<CanA
 }
 
 function requestOf(control: Control, { agent, action, resource, input, onBehalf }: CanQuestion): AccessRequest {
-  const type = typeOf(action, resource);
+  const type = targetType(action, resource);
   const spiffeId = control.agentId(agent);
   return {
     subject: { type: 'agent', id: agent, spiffeId },
@@ -43,9 +43,4 @@ function requestOf(control: Control, { agent, action, resource, input, onBehalf 
     context: METHODS.has(action) && METHODS.get(action)?.input === undefined ? {} : { input },
     ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, spiffeId) }),
   };
-}
-
-function typeOf(action: string, resource: string): ResourceType {
-  if (action.startsWith('a2a/')) return 'agent';
-  return resource.includes('/') ? 'tool' : 'mcp_server';
 }

@@ -1,4 +1,5 @@
 // What `cordon.yaml` says once it was read and checked: the registry and the settings of one Cordon.
+import type { HttpRoute } from '../domain/http-route.ts';
 import type { Agent, Resource, Segment } from '../domain/registry.ts';
 import type { TwoPersonRule } from '../domain/operators.ts';
 import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
@@ -21,7 +22,7 @@ export interface CredentialConfig {
   readonly secret: SecretSource;
 }
 
-export type UpstreamConfig = HttpUpstreamConfig | StdioUpstreamConfig;
+export type UpstreamConfig = HttpUpstreamConfig | StdioUpstreamConfig | ApiUpstreamConfig;
 
 export interface HttpUpstreamConfig {
   readonly kind: 'http';
@@ -37,7 +38,29 @@ export interface StdioUpstreamConfig {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** An HTTP API. */
+export interface ApiUpstreamConfig {
+  readonly kind: 'api';
+  /** Its origin, and what stands before each path. */
+  readonly url: URL;
+  /** Who must answer: the workload of this name by its SVID, or whoever has a certificate for the host; plain http on loopback. */
+  readonly server: 'spiffe' | 'web' | 'plaintext';
+  /** A PEM file: the private authority behind the certificate of a `web` server. */
+  readonly ca?: string;
+  readonly credential?: CredentialConfig;
+  readonly headers: readonly string[];
+  readonly routes: readonly HttpRoute[];
+  /** An OpenAPI document with more of them. */
+  readonly openapi?: string;
+  /** Operations of that document that are left out, and why. */
+  readonly unusable: readonly { readonly operation: string; readonly why: string }[];
+  /** Of one answer that is no event stream. */
+  readonly replyBytes: number;
+}
+
 export interface ResourceConfig extends Resource {
+  /** Does the operator say what only reads? Otherwise the methods of its routes do. */
+  readonly readsGiven: boolean;
   readonly upstream: UpstreamConfig;
 }
 

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { LEVELS } from '../domain/access.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
-import type { Tool, World } from '../domain/registry.ts';
+import { RESOURCE_KINDS, type Tool, type World } from '../domain/registry.ts';
 import type { Control } from './control.ts';
 import { readTools } from './tools.ts';
 
@@ -15,7 +15,9 @@ export const WORLD = z.object({
   schema: z.literal('cordon.world/v1'),
   segments: z.array(z.object({ name, links: names })),
   agents: z.array(z.object({ name, segment: name, owner: z.string(), purpose: z.string() })),
-  resources: z.array(z.object({ name, segment: name, reads: names, tags: z.record(z.string(), z.string()) })),
+  resources: z.array(
+    z.object({ name, segment: name, reads: names, tags: z.record(z.string(), z.string()), kind: z.enum(RESOURCE_KINDS).exactOptional() }),
+  ),
   /** Names and input schemas as pinned, by resource. */
   tools: z.record(z.string(), z.array(definition)),
   /** Other than `normal`, by agent. */
@@ -31,7 +33,13 @@ export const worldJson = ({ segments, agents, resources, tools, levels }: World)
   schema: 'cordon.world/v1',
   segments: segments.map((segment) => ({ name: segment.name, links: [...segment.links] })),
   agents: agents.map(({ name: agent, segment, owner, purpose }) => ({ name: agent, segment, owner, purpose })),
-  resources: resources.map((one) => ({ name: one.name, segment: one.segment, reads: [...one.reads], tags: { ...one.tags } })),
+  resources: resources.map(({ name: resource, segment, reads, tags, kind }) => ({
+    name: resource,
+    segment,
+    reads: [...reads],
+    tags: { ...tags },
+    ...(kind === undefined || kind === 'mcp' ? {} : { kind }),
+  })),
   tools: Object.fromEntries([...tools].map(([resource, listing]) => [resource, listing.map(toolJson)])),
   levels: Object.fromEntries(levels),
 });
@@ -40,12 +48,23 @@ export const worldOf = ({ segments, agents, resources, tools, levels }: WorldJso
   segments,
   agents,
   resources,
-  tools: new Map(Object.entries(tools).map(([resource, listing]) => [resource, readTools(listing)])),
+  tools: new Map(Object.entries(tools).map(([resource, listing]) => [resource, readTools(listing).map(withRoute)])),
   levels: new Map(Object.entries(levels)),
 });
 
+/** Of a route of an HTTP API. */
+function withRoute(tool: Tool): Tool {
+  const { route } = tool.definition;
+  if (!isJsonObject(route) || typeof route['method'] !== 'string' || typeof route['path'] !== 'string') return tool;
+  return { ...tool, route: { method: route['method'], path: route['path'] } };
+}
+
 /** What policy sees of a tool. What its server says to models (attacker-controlled) is not handed on. */
-const toolJson = ({ name: tool, inputSchema }: Tool): JsonObject => ({ name: tool, inputSchema: withoutProse(inputSchema) });
+const toolJson = ({ name: tool, inputSchema, route }: Tool): JsonObject => ({
+  name: tool,
+  inputSchema: withoutProse(inputSchema),
+  ...(route === undefined ? {} : { route }),
+});
 
 /** Keywords of JSON Schema that say nothing about values. */
 const PROSE = new Set(['title', 'description', 'examples', '$comment']);

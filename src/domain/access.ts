@@ -16,13 +16,16 @@ export type ApproverRole = (typeof APPROVER_ROLES)[number];
 export type Level = 'normal' | 'watched' | 'restricted' | 'off';
 export const LEVELS: readonly Level[] = ['normal', 'watched', 'restricted', 'off'];
 
-export const RESOURCE_TYPES = ['tool', 'mcp_server', 'agent'] as const;
+export const RESOURCE_TYPES = ['tool', 'mcp_server', 'agent', 'route', 'egress'] as const;
 export type ResourceType = (typeof RESOURCE_TYPES)[number];
 
-/** `resource.id`: `ledger/pay_invoice` for a tool, `ledger` for a server, `clerk` for an agent. */
+/**
+ * `resource.id`: `ledger/pay_invoice` for a tool, `billing/getInvoice` for a route of an HTTP API, `ledger` for a server, `clerk` for an agent,
+ * `github` for registered hosts outside.
+ */
 export type AccessRequest = {
   readonly subject: { readonly type: 'agent'; readonly id: string; readonly spiffeId: SpiffeId; readonly run?: string };
-  /** `tools/call`, `tools/list`, `initialize`, `a2a/SendMessage`, … */
+  /** `tools/call`, `tools/list`, `initialize`, `a2a/SendMessage`, `http/call`, `egress/connect`, … */
   readonly action: { readonly name: string };
   readonly resource: { readonly type: ResourceType; readonly id: string };
   /** `input`: the arguments as the callee will receive them. */

@@ -12,7 +12,7 @@ export type MandateEntry = {
   readonly type: typeof MANDATE_TYPE;
   /** `tools/call`, `a2a/SendMessage`, … or `*`. */
   readonly actions: readonly string[];
-  /** `tool:ledger/pay_invoice`, `tool:ledger/*`, `tool:*`, `mcp_server:ledger`, `agent:clerk`, `*`. */
+  /** `tool:ledger/pay_invoice`, `tool:ledger/*`, `tool:*`, `mcp_server:ledger`, `agent:clerk`, `route:billing/*`, `egress:github`, `*`. */
   readonly locations: readonly string[];
   /** Of arguments, which must then be there. */
   readonly arguments?: Limits;
@@ -39,7 +39,7 @@ export interface MandateCall {
 const MOST = { entries: 32, actions: 32, locations: 64, purpose: 200, calls: 1_000_000_000 };
 const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'budget', 'purpose', 'exp']);
 const ACTION = /^(?:\*|[\w.-]{1,64}(?:\/[\w.-]{1,64}){0,3})$/;
-const LOCATION = /^(?:\*|(?:tool|mcp_server|agent):(?:\*|[\w.-]{1,128}|[\w.-]{1,128}\/(?:\*|[^*\s]{1,200})))$/;
+const LOCATION = /^(?:\*|(?:tool|mcp_server|agent|route|egress):(?:\*|[\w.-]{1,128}|[\w.-]{1,128}\/(?:\*|[^*\s]{1,200})))$/;
 /** What opens and keeps a session with a server: allowed wherever something on that server is. */
 const SESSION = new Set([
   'initialize',

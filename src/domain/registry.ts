@@ -26,7 +26,13 @@ export interface Tool {
   readonly name: string;
   readonly definition: JsonObject;
   readonly inputSchema: JsonObject;
+  /** Of a route of an HTTP API: its method and its path with `{parameters}`, as the operator says. */
+  readonly route?: { readonly method: string; readonly path: string };
 }
+
+/** An MCP server with tools, an HTTP API with routes, hosts outside that a tunnel may lead to. */
+export const RESOURCE_KINDS = ['mcp', 'http', 'egress'] as const;
+export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 
 export interface Resource {
   readonly name: string;
@@ -36,14 +42,18 @@ export interface Resource {
   /** Facts about the resource for policy: `resource.server.getTag("Acme")`. */
   readonly tags: Readonly<Record<string, string>>;
   readonly token?: TokenRule;
+  /** Absent: an MCP server. */
+  readonly kind?: ResourceKind;
 }
+
+export const kindOf = ({ kind = 'mcp' }: Resource): ResourceKind => kind;
 
 /** Everything a decision depends on besides policy; immutable, replaced as a whole. */
 export interface World {
   readonly segments: readonly Segment[];
   readonly agents: readonly Agent[];
   readonly resources: readonly Resource[];
-  /** Tools by resource name, as pinned. */
+  /** Tools, or routes, by resource name; tools as pinned. */
   readonly tools: ReadonlyMap<string, readonly Tool[]>;
   /** Levels other than `normal`, by agent name. */
   readonly levels: ReadonlyMap<string, Level>;

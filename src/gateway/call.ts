@@ -1,6 +1,7 @@
 // A decoded call: what is asked (for the decision), how to carry it out (the plan) and how to answer in its protocol (the wire).
 import type { AccessRequest } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
+import type { HttpRoute } from '../domain/http-route.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { TaskToken } from '../sts/task-token.ts';
 
@@ -54,6 +55,16 @@ interface A2aSend {
   readonly params: JsonObject;
 }
 
+/** A request to a route of an HTTP API, made of what was read and of nothing else. INVARIANT I2 */
+interface HttpCall {
+  readonly server: string;
+  readonly route: HttpRoute;
+  /** Path and query, below the base of the API. */
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
 /** What each kind of plan carries; the forwarder of a kind takes exactly this. */
 interface Plans {
   readonly 'mcp/session': McpSession;
@@ -64,6 +75,7 @@ interface Plans {
   readonly 'mcp/call': McpCall;
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/card': { readonly agent: string };
+  readonly 'http/call': HttpCall;
 }
 
 export type PlanKind = keyof Plans;

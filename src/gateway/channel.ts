@@ -2,6 +2,7 @@
 // A pool of connections keeps the certificate it was made with, so a rotated SVID gets a new pool and the old one drains.
 import type { PeerCertificate } from 'node:tls';
 import { Pool, type Dispatcher } from 'undici';
+import type { HttpMethod } from '../domain/http-route.ts';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import type { TrustDomain, WorkloadKind } from '../domain/spiffe-id.ts';
 import { checkLifetime, readSvid } from '../identity/svid.ts';
@@ -18,10 +19,23 @@ export interface Credentials {
   readonly bundle: string;
 }
 
+/** A workload of the trust domain. */
+interface Expected {
+  readonly kind: WorkloadKind;
+  readonly name: string;
+}
+
+/** A server that is known by its host name, and is shown nothing. `ca`: PEM; absent: the authorities of the system. */
+interface WebServer {
+  readonly kind: 'web';
+  readonly name: string;
+  readonly ca?: string;
+}
+
 export interface ChannelOptions {
   readonly origin: URL;
   /** Who must answer; undefined only for a registered plaintext loopback address. */
-  readonly expect: { readonly kind: WorkloadKind; readonly name: string } | undefined;
+  readonly expect: Expected | WebServer | undefined;
   readonly trustDomain: TrustDomain;
   readonly credentials: () => Credentials;
   /** Of a run: what it still holds proves nothing any more. */
@@ -42,10 +56,10 @@ export interface Channel {
 }
 
 export interface ChannelRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: HttpMethod;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly signal: AbortSignal;
 }
 
@@ -116,6 +130,10 @@ const unreachable = (options: ChannelOptions, cause: unknown): Refusal =>
 
 function connectOptions(options: ChannelOptions, credentials: Credentials): NonNullable<Pool.Options['connect']> {
   if (options.expect === undefined) return { timeout: options.connectMs };
+  if (options.expect.kind === 'web') {
+    const { ca } = options.expect;
+    return { timeout: options.connectMs, minVersion: 'TLSv1.2', maxCachedSessions: 0, ...(ca === undefined ? {} : { ca }) };
+  }
   return {
     timeout: options.connectMs,
     cert: credentials.chain,

@@ -6,6 +6,7 @@ import { readBody } from './body.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
 import type { Exchange } from './exchange.ts';
+import { decodeHttp } from './http-decode.ts';
 import { decodeMcp } from './mcp-decode.ts';
 import type { Pep } from './pep.ts';
 import { knows, routeOf, type Route } from './route.ts';
@@ -20,6 +21,7 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
     if (req.method !== 'GET') throw notAllowed('GET');
     return decodeCard(peer, route.name);
   }
+  if (route.protocol === 'api') return decodeHttp(pep, exchange, peer, route);
   if (req.method !== 'POST') throw notAllowed('POST');
   if ((req.headers['content-type'] ?? '').split(';', 1)[0]?.trim() !== 'application/json') {
     throw new Refusal('CORDON-9011', 'content type not accepted', { expected: 'application/json' });
@@ -33,7 +35,7 @@ const notAllowed = (expected: string): Refusal => new Refusal('CORDON-3008', 'HT
 
 interface Body {
   readonly peer: Peer;
-  readonly route: Route;
+  readonly route: Exclude<Route, { readonly protocol: 'api' }>;
   readonly bytes: Uint8Array;
   readonly bounds: JsonBounds;
 }

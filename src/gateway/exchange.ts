@@ -76,7 +76,7 @@ export async function sendEvent(exchange: Exchange, data: string): Promise<void>
   if (!res.write(event)) await drained(res, exchange.abort.signal);
 }
 
-const drained = (res: ServerResponse, signal: AbortSignal): Promise<void> =>
+export const drained = (res: ServerResponse, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
     const onAbort = (): void => {
       res.off('drain', onDrain);

@@ -5,6 +5,7 @@ import type { Authorized } from '../pdp/decide.ts';
 import { sendCard, sendMessage } from './a2a-forward.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
+import { callRoute } from './http-forward.ts';
 import { askServer, browse, callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
 import type { Pep } from './pep.ts';
 
@@ -19,6 +20,7 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'mcp/call': callTool,
   'a2a/send': sendMessage,
   'a2a/card': sendCard,
+  'http/call': callRoute,
 };
 
 /** @throws Refusal CORDON-9010 and whatever reason the exchange was aborted for */

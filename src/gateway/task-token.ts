@@ -88,9 +88,10 @@ function provenBy(pep: Pep, exchange: Exchange, { scheme, token: accessToken }: 
   const proof = req.headers['dpop'];
   if (scheme !== 'DPoP' || typeof proof !== 'string') throw new Refusal('CORDON-1013', 'the task token needs a DPoP proof');
   const { method = '', url = '' } = req;
+  const [path = ''] = url.split('?', 1); // RFC 9449 §4.2: `htu` is without the query
   const expected = {
     method,
-    url: `${exchange.origin ?? pep.publicUrl}${url}`,
+    url: `${exchange.origin ?? pep.publicUrl}${path}`,
     now: pep.now(),
     ...PROOF,
     replays: pep.replays,

@@ -1,6 +1,7 @@
 // The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
 import type { JsonObject } from '../domain/json.ts';
 import type { Channel } from './channel.ts';
+import type { RouteTable } from './http-routes.ts';
 
 export interface ToolCall {
   readonly tool: string;
@@ -55,17 +56,42 @@ export interface A2aUpstream {
   readonly path: string;
 }
 
+/** An HTTP API. */
+export interface HttpUpstream {
+  readonly channel: Channel;
+  readonly routes: RouteTable;
+  readonly origin: URL;
+  /** Before the path of each route; empty, or begins with a slash and does not end with one. */
+  readonly base: string;
+  /** The credential of the API, as headers. */
+  readonly credential: () => Readonly<Record<string, string>>;
+  /** Request headers that are handed on besides those that always are. */
+  readonly headers: readonly string[];
+  /** Is it a workload of this trust domain, which may be told for whom it is called? */
+  readonly takesTxnToken: boolean;
+  /** Of an answer that is no event stream. */
+  readonly maxReplyBytes: number;
+}
+
 export interface Upstreams {
   mcp(server: string): McpUpstream | undefined;
+  http(api: string): HttpUpstream | undefined;
   a2a(agent: string): A2aUpstream | undefined;
   close(): Promise<void>;
 }
 
-export const createUpstreams = (mcp: ReadonlyMap<string, McpUpstream>, a2a: ReadonlyMap<string, A2aUpstream>): Upstreams => ({
+export interface UpstreamsByName {
+  readonly mcp: ReadonlyMap<string, McpUpstream>;
+  readonly a2a: ReadonlyMap<string, A2aUpstream>;
+  readonly http: ReadonlyMap<string, HttpUpstream>;
+}
+
+export const createUpstreams = ({ mcp, a2a, http }: UpstreamsByName): Upstreams => ({
   mcp: (server) => mcp.get(server),
+  http: (api) => http.get(api),
   a2a: (agent) => a2a.get(agent),
   async close(): Promise<void> {
     await Promise.all([...mcp.values()].map((upstream) => upstream.close()));
-    await Promise.all([...a2a.values()].map((upstream) => upstream.channel.destroy()));
+    await Promise.all([...a2a.values(), ...http.values()].map(({ channel }) => channel.destroy()));
   },
 });

@@ -11,7 +11,7 @@ export function segmentsOf(world: World, request: AccessRequest): { src?: string
 
 function segmentOfTarget(world: World, { type, id }: AccessRequest['resource']): string | undefined {
   if (type === 'agent') return world.agents.find((agent) => agent.name === id)?.segment;
-  const server = type === 'tool' ? id.slice(0, id.indexOf('/')) : id;
+  const server = type === 'tool' || type === 'route' ? id.slice(0, id.indexOf('/')) : id;
   return world.resources.find((resource) => resource.name === server)?.segment;
 }
 

@@ -3,16 +3,17 @@
 import type { AccessRequest, Delegation, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { Agent, World } from '../domain/registry.ts';
+import { type Agent, kindOf, type ResourceKind, type World } from '../domain/registry.ts';
 import { argumentsOf } from './schema/arguments.ts';
 import type { Catalog } from './schema/catalog.ts';
 import { type EntityView, Overlay } from './cedar/entities.ts';
 import { type CedarRecord, EMPTY_RECORD, type EntityUid, uid, type Value } from './cedar/value.ts';
-import { METHODS, TOOL_CALL } from './methods.ts';
+import { CALLS, isCallable, METHODS } from './methods.ts';
 import { byName } from './names.ts';
 import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from './principals.ts';
-import { residentsOf } from './residents.ts';
+import { residentsOf, resourceUid } from './residents.ts';
 import type { RecordShape } from './schema/shape.ts';
+import { TARGET_TYPES } from './targets.ts';
 
 /** A request by names. */
 export interface Wanted {
@@ -47,7 +48,8 @@ export interface Facts extends Parties {
 export function partiesOf(wanted: Wanted, world: World, catalog: Catalog): Parties {
   const agent = byName(world.agents, wanted.agent);
   if (agent === undefined) throw new Refusal('CORDON-1014', 'the agent is not registered');
-  const target = wanted.action === TOOL_CALL && wanted.type === 'tool' ? toolCall(wanted.id, world, catalog) : methodCall(wanted, world);
+  const isCall = isCallable(wanted.type) && wanted.action === CALLS[wanted.type];
+  const target = isCall ? listedCall(wanted, world, catalog) : methodCall(wanted, world);
   checkSegments([agent.segment, target.segment], world);
   const { action, resource, input } = target;
   return { principal: agentUid(agent), action: uid('Action', action), resource, input, entities: residentsOf(world, catalog) };
@@ -108,11 +110,12 @@ interface Target {
   readonly input: Parties['input'];
 }
 
-function toolCall(id: string, world: World, catalog: Catalog): Target {
+/** Of a tool or route that the catalog lists. */
+function listedCall({ id, type }: Wanted, world: World, catalog: Catalog): Target {
   const tool = catalog.get(id);
-  const server = tool === undefined ? undefined : byName(world.resources, tool.server);
-  if (tool === undefined || server === undefined) throw new Refusal('CORDON-3003', 'the tool is not registered');
-  return { action: id, resource: uid('Tool', id), segment: server.segment, input: tool.input };
+  const server = tool?.type === type ? byName(world.resources, tool.server) : undefined;
+  if (tool === undefined || server === undefined) throw new Refusal('CORDON-3003', `the ${type} is not registered`);
+  return { action: id, resource: uid(TARGET_TYPES[tool.type], id), segment: server.segment, input: tool.input };
 }
 
 function methodCall({ action, type, id }: Wanted, world: World): Target {
@@ -123,10 +126,15 @@ function methodCall({ action, type, id }: Wanted, world: World): Target {
   }
   const callee = type === 'agent' ? byName(world.agents, id) : undefined;
   if (callee !== undefined) return { action, resource: agentUid(callee), segment: callee.segment, input: method.input };
-  const server = type === 'mcp_server' ? byName(world.resources, id) : undefined;
-  if (server !== undefined) return { action, resource: uid('Server', id), segment: server.segment, input: method.input };
+  const resource = byName(world.resources, id);
+  if (resource !== undefined && SERVES[kindOf(resource)] === type) {
+    return { action, resource: resourceUid(resource), segment: resource.segment, input: method.input };
+  }
   throw new Refusal('CORDON-3003', 'the resource is not registered');
 }
+
+/** What is asked of a resource itself. */
+const SERVES: Readonly<Partial<Record<ResourceKind, ResourceType>>> = { mcp: 'mcp_server', egress: 'egress' };
 
 const agentUid = ({ name }: Agent): EntityUid => uid('Agent', name);
 

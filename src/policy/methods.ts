@@ -1,10 +1,11 @@
-// The actions that exist without any tool: MCP methods on a server and A2A operations on an agent, and the groups that policies name.
+// The actions that exist without any tool: MCP methods on a server, A2A operations on an agent and what is done with a host outside, and
+// the groups that policies name.
 // Names are the protocol's own (MCP 2025-11-25 and 2026-07-28, A2A 1.0 §9). A method that is not here is CORDON-3008.
 import type { ResourceType } from '../domain/access.ts';
 import type { Field, RecordShape } from './schema/shape.ts';
 
 /** Groups of actions: `action in Action::"read"`. */
-export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message'] as const;
+export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message', 'http/call', 'egress'] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Method {
@@ -23,6 +24,23 @@ const prompt = record({ name: string, arguments: { shape: { kind: 'opaque' }, re
 /** `of`: `prompt` or `resource`; `name`: which, the URI of a resource; `argument` and `value`: what is being typed. */
 const completion = record({ of: string, name: string, argument: string, value: string });
 
+const long: Field = { shape: { kind: 'long' }, required: true, nullIsAbsent: false };
+const optional = (field: Field): Field => ({ ...field, required: false });
+/** Where to, and through it nothing that could be read. */
+const tunnel = record({ host: string, port: long });
+/** `path` is decoded and has no dot segments; `query` is as it is sent on; of a body policy sees what it is, how long, and its digest. */
+const outside = record({
+  host: string,
+  port: long,
+  scheme: string,
+  method: string,
+  path: string,
+  query: optional(string),
+  content_type: optional(string),
+  body_bytes: optional(long),
+  body_sha256: optional(string),
+});
+
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['initialize', session],
   ['ping', session],
@@ -36,14 +54,33 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['completion/complete', { on: 'mcp_server', groups: ['read'], input: completion }],
   ['a2a/SendMessage', { on: 'agent', groups: ['a2a/message'], input: text }],
   ['a2a/SendStreamingMessage', { on: 'agent', groups: ['a2a/message'], input: text }],
+  // neither is a read: a request that changes nothing there may still carry anything out of here
+  ['egress/connect', { on: 'egress', groups: ['egress'], input: tunnel }],
+  ['egress/request', { on: 'egress', groups: ['egress'], input: outside }],
   ['a2a/GetAgentCard', { on: 'agent', groups: ['read'], input: text }],
 ]);
 
 /** `AccessRequest.action.name` of a tool call; which action it is in Cedar follows from the resource. */
 export const TOOL_CALL = 'tools/call';
 
-/** The groups that a tool's action is in. */
-export const toolGroups = (reads: boolean): readonly Group[] => (reads ? ['tools/call', 'read'] : ['tools/call']);
+/** Of the call of a route of an HTTP API. */
+export const ROUTE_CALL = 'http/call';
+/** What a catalog lists: the action of calling it. */
+export const CALLS = { tool: TOOL_CALL, route: ROUTE_CALL } as const satisfies Partial<Record<ResourceType, Group>>;
+/** A tool of an MCP server, or a route of an HTTP API. */
+export type Callable = keyof typeof CALLS;
+export const isCallable = (type: ResourceType): type is Callable => Object.hasOwn(CALLS, type);
+
+/** The groups that the action of a tool or route is in. */
+export const callGroups = (type: Callable, reads: boolean): readonly Group[] => (reads ? [CALLS[type], 'read'] : [CALLS[type]]);
+
+/** What kind of resource somebody means who names it beside an action. */
+export function targetType(action: string, resource: string): ResourceType {
+  if (action.startsWith('a2a/')) return 'agent';
+  if (action === ROUTE_CALL) return 'route';
+  if (action.startsWith('egress/')) return 'egress';
+  return resource.includes('/') ? 'tool' : 'mcp_server';
+}
 
 /** Ids that a tool cannot have: its action would be one of Cordon's own. */
 export const isReserved = (actionId: string): boolean => METHODS.has(actionId) || GROUPS.some((group) => group === actionId);

@@ -15,7 +15,8 @@ import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
 import { asUser, type Parties, partiesOf, type Wanted, withoutArguments } from './facts.ts';
 import { enforced, failedForbids, type Held, heldInOutline, isFinal, type Loaded } from './loaded.ts';
-import { TOOL_CALL } from './methods.ts';
+import { CALLS } from './methods.ts';
+import { byName } from './names.ts';
 
 /** Of the policies that are enforced. */
 export const outlineIn = (set: Loaded, parties: Parties): Held => enforced(heldInOutline(set, withoutArguments(parties)));
@@ -30,7 +31,9 @@ export function visibleTools(
 ): readonly string[] {
   try {
     const tools = (world.tools.get(resource) ?? []).map(({ name }) => name);
-    return tools.filter((name) => isVisible(set, { agent, action: TOOL_CALL, type: 'tool', id: `${resource}/${name}` }, world, delegation));
+    const type = byName(world.resources, resource)?.kind === 'http' ? 'route' : 'tool';
+    const of = { agent, action: CALLS[type], type } as const;
+    return tools.filter((name) => isVisible(set, { ...of, id: `${resource}/${name}` }, world, delegation));
   } catch {
     return []; // INVARIANT I1: an unknown agent or resource, or an engine that failed, shows nothing
   }

@@ -1,10 +1,11 @@
 // The entities of a world, resident: what exists is made an entity once, and a world that differs in a level or a tool shares the rest.
-import type { World, Agent, Resource, Segment } from '../domain/registry.ts';
+import { type Agent, kindOf, type Resource, type Segment, type World } from '../domain/registry.ts';
 import type { Catalog, CatalogTool } from './schema/catalog.ts';
 import { Entities } from './cedar/entities.ts';
 import type { EntityRecord } from './cedar/entity.ts';
 import { CedarSet, type CedarRecord, EMPTY_RECORD, type EntityUid, uid, type Value } from './cedar/value.ts';
-import { type Group, GROUPS, METHODS, toolGroups } from './methods.ts';
+import { callGroups, type Group, GROUPS, METHODS } from './methods.ts';
+import { KIND_TYPES, TARGET_TYPES } from './targets.ts';
 
 const residents = new WeakMap<World, Entities>();
 /** The last one of a registry: the next differs from it in little. */
@@ -85,25 +86,29 @@ const agentRecords = memo((agent: Agent, level: string) => [
   ),
 ]);
 
+export const resourceUid = (resource: Resource): EntityUid => uid(KIND_TYPES[kindOf(resource)], resource.name);
+
 const serverRecords = memo((server: Resource) => [
-  record(
-    uid('Server', server.name),
-    [segmentUid(server)],
-    new Map([['segment', segmentUid(server)]]),
-    new Map(Object.entries(server.tags)),
-  ),
+  record(resourceUid(server), [segmentUid(server)], new Map([['segment', segmentUid(server)]]), new Map(Object.entries(server.tags))),
 ]);
 
-/** The tool, and the action of calling it. */
+/** The tool or route, and the action of calling it. */
 const toolRecords = memo((tool: CatalogTool, server: Resource) => [
-  record(
-    uid('Tool', tool.id),
-    [uid('Server', server.name)],
-    new Map<string, Value>([
-      ['server', uid('Server', server.name)],
-      ['segment', segmentUid(server)],
-      ['reads', tool.reads],
-    ]),
-  ),
-  action(tool.id, toolGroups(tool.reads)),
+  record(uid(TARGET_TYPES[tool.type], tool.id), [resourceUid(server)], new Map(attributesOf(tool, server))),
+  action(tool.id, callGroups(tool.type, tool.reads)),
 ]);
+
+function attributesOf({ type, reads, route }: CatalogTool, server: Resource): readonly (readonly [string, Value])[] {
+  const { method = '', path = '' } = route ?? {};
+  return [
+    [type === 'tool' ? 'server' : 'api', resourceUid(server)],
+    ['segment', segmentUid(server)],
+    ['reads', reads],
+    ...(type === 'tool'
+      ? []
+      : ([
+          ['method', method],
+          ['path', path],
+        ] as const)),
+  ];
+}

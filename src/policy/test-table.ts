@@ -1,21 +1,13 @@
 // Table tests of policies: requests, each with the decision that is expected. Nothing is called and nothing recorded; the decision is the
 // one that a gateway would take with the same policies, tools and levels.
-import {
-  type AccessRequest,
-  type Decision,
-  type Explanation,
-  type Level,
-  type ResourceType,
-  type Verdict,
-  VERDICTS,
-} from '../domain/access.ts';
+import { type AccessRequest, type Decision, type Explanation, type Level, type Verdict, VERDICTS } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { World } from '../domain/registry.ts';
 import { similar } from '../domain/similar.ts';
 import { parseTrustDomain, workloadId } from '../domain/spiffe-id.ts';
 import { decideGates, explainGates, traceGates } from './gates.ts';
-import { METHODS, TOOL_CALL } from './methods.ts';
+import { CALLS, METHODS, targetType } from './methods.ts';
 import { type OnBehalf, onBehalfOf } from './on-behalf.ts';
 import type { PolicySet, PolicyTrace } from './policy-set.ts';
 
@@ -131,7 +123,7 @@ function misspeltIn(
   const tools = [...world.tools].flatMap(([server, listing]) => listing.map((tool) => `${server}/${tool.name}`));
   const suspects: readonly (readonly [name: string | undefined, known: readonly string[], isMisspelt: boolean])[] = [
     [agent, world.agents.map(({ name }) => name), code === 'CORDON-1014'],
-    [action, [...METHODS.keys(), TOOL_CALL], code === 'CORDON-3008'],
+    [action, [...METHODS.keys(), ...Object.values(CALLS)], code === 'CORDON-3008'],
     [resource, [...tools, ...world.resources.map(({ name }) => name), ...world.agents.map(({ name }) => name)], code === 'CORDON-3003'],
     [policy, ids, policy !== undefined && !ids.includes(policy)],
   ];
@@ -160,12 +152,7 @@ const NOW = 0;
 const requestOf = ({ agent, action, resource, input, onBehalf }: TableTest): AccessRequest => ({
   subject: { type: 'agent', id: agent, spiffeId: CALLER },
   action: { name: action },
-  resource: { type: typeOf(action, resource), id: resource },
+  resource: { type: targetType(action, resource), id: resource },
   context: input === undefined ? {} : { input },
   ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, CALLER) }),
 });
-
-function typeOf(action: string, resource: string): ResourceType {
-  if (action.startsWith('a2a/')) return 'agent';
-  return resource.includes('/') ? 'tool' : 'mcp_server';
-}

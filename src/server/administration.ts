@@ -14,6 +14,7 @@ import { createRefusalRecorder } from '../control/refusals.ts';
 import { Draws } from '../crypto/random.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { kindOf } from '../domain/registry.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { openAuthzen } from './authzen.ts';
 import { startFederation } from './federation.ts';
@@ -123,7 +124,7 @@ function watchDecisions({ setting, state, publisher }: AdministrationParts): Dec
 
 const catalogOf = ({ setting, state, publisher, gateway }: AdministrationParts, onChange: () => Promise<void>): Catalog =>
   createCatalog({
-    resources: setting.config.resources.map((resource) => resource.name),
+    resources: setting.config.resources.filter((resource) => kindOf(resource) === 'mcp').map(({ name }) => name),
     source: { listTools: (resource, signal) => listTools(gateway, resource, signal) },
     pins: state.store,
     publisher,

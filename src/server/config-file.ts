@@ -6,22 +6,12 @@ import { AUTHZEN_SECTION } from './config-authzen.ts';
 import { FEDERATION_SECTION } from './config-federation.ts';
 import { OPERATORS_SECTION } from './config-operators.ts';
 import { TOKENS_SECTION } from './config-tokens.ts';
-import { duration } from './config-values.ts';
+import { HTTP_SECTION } from './config-http.ts';
+import { credential, duration, secret } from './config-values.ts';
 import { name } from '../control/input.ts';
 import { WORKLOAD_SECTION } from './config-workload.ts';
 
 const address = z.string().regex(/^(\[[0-9a-f:]+\]|[0-9a-z.-]+):\d{1,5}$/, '`host:port`');
-
-const secret = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]);
-
-const credential = z.strictObject({
-  header: z
-    .string()
-    .regex(/^[a-z-]+$/)
-    .default('authorization'),
-  scheme: z.string().default('Bearer'),
-  secret,
-});
 
 const upstream = z.union([
   z.strictObject({
@@ -55,8 +45,10 @@ const agent = z.strictObject({
 
 const resource = z.strictObject({
   segment: name,
-  mcp: upstream,
-  reads: z.array(z.string()).default([]),
+  /** An MCP server, or an HTTP API: one of them. */
+  mcp: upstream.exactOptional(),
+  http: HTTP_SECTION.exactOptional(),
+  reads: z.array(z.string()).exactOptional(),
   tags: z.record(z.string(), z.string()).default({}),
   token,
   attest: ATTEST_LIST,

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Address, Config, RemotePdpConfig, ResourceConfig, UpstreamConfig } from '../control/config.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { RESOURCE_KINDS } from '../domain/registry.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
 import { attestationOf } from './config-attestation.ts';
 import { authzenOf } from './config-authzen.ts';
@@ -12,7 +13,9 @@ import { operatorsOf } from './config-operators.ts';
 import { CONFIG_FILE, type ConfigFile, type ResourceFile } from './config-file.ts';
 import { deepest, misfit, placeOf, type Issue, type Source } from './config-place.ts';
 import { tokensOf } from './config-tokens.ts';
-import { milliseconds } from './config-values.ts';
+import { httpOf } from './config-http.ts';
+import { isLoopback, milliseconds, PLAINTEXT } from './config-values.ts';
+import { isReading, withDocuments } from './openapi-file.ts';
 import { workloadOf } from './config-workload.ts';
 
 const MAX_BYTES = 1_048_576;
@@ -25,7 +28,7 @@ export async function readConfig(path: string): Promise<Config> {
   } catch (cause) {
     throw new Refusal('CORDON-9006', `cannot read \`${path}\``, { cause, fix: 'make one: `cordon init`' });
   }
-  return parseConfig(text, path);
+  return withDocuments(parseConfig(text, path));
 }
 
 /** `path` names the file in messages, and relative paths in it start there. @throws Refusal CORDON-9006 */
@@ -114,11 +117,18 @@ function checkSegments(from: ConfigFile, misfitAt: Misfit): void {
   for (const [name, { segment }] of Object.entries(from.resources)) check(segment, ['resources', name, 'segment']);
 }
 
-function resourceOf(name: string, { segment, reads, tags, token, mcp }: ResourceFile, misfitAt: Misfit): ResourceConfig {
-  return { name, segment, reads, tags, token, upstream: upstreamOf(name, mcp, misfitAt) };
+function resourceOf(name: string, { segment, reads, tags, token, ...row }: ResourceFile, misfitAt: Misfit): ResourceConfig {
+  const kinds = RESOURCE_KINDS.filter((one) => one in row);
+  const [kind = 'mcp'] = kinds;
+  if (kinds.length !== 1) throw misfitAt({ path: ['resources', name], message: `one of ${RESOURCE_KINDS.join(', ')}` });
+  const upstream = upstreamOf(name, row, misfitAt);
+  const reading = upstream.kind === 'api' ? upstream.routes.flatMap((route) => (isReading(route) ? [route.name] : [])) : [];
+  return { name, segment, kind, reads: reads ?? reading, readsGiven: reads !== undefined, tags, token, upstream };
 }
 
-function upstreamOf(name: string, mcp: ResourceFile['mcp'], misfitAt: Misfit): UpstreamConfig {
+function upstreamOf(name: string, { mcp, http }: Pick<ResourceFile, 'mcp' | 'http'>, misfitAt: Misfit): UpstreamConfig {
+  if (http !== undefined) return httpOf(name, http, misfitAt);
+  if (mcp === undefined) throw misfitAt({ path: ['resources', name], message: 'nothing says what it is' });
   if ('stdio' in mcp) return { kind: 'stdio', command: mcp.stdio, env: mcp.env };
   const url = new URL(mcp.url);
   const plaintext = url.protocol === 'http:';
@@ -143,9 +153,6 @@ function remotePdpOf(
   }
   return { url, resource: plaintext ? undefined : resource, ...(key === undefined ? {} : { key }), timeoutMs: milliseconds(rest.timeout) };
 }
-
-const PLAINTEXT = 'plain http needs `allowPlaintextLoopback: true` and a loopback address';
-const isLoopback = ({ hostname }: URL): boolean => ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
 
 function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');

@@ -3,6 +3,8 @@ import type { DecisionIndex } from '../control/decisions.ts';
 import { createReplays } from '../control/oauth/replays.ts';
 import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
+import type { HttpRoute } from '../domain/http-route.ts';
+import type { Tool } from '../domain/registry.ts';
 import { authzenClient } from '../gateway/authzen-client.ts';
 import { createChannel } from '../gateway/channel.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
@@ -104,6 +106,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     identities.gateway.current(),
   );
   stack.defer(() => gateway.close());
+  publishRoutes(parts);
   trustTokens(parts, issuer, stack);
   identities.gateway.onRotate((keys) => gateway.rotate(keys));
   publisher.attach({
@@ -113,6 +116,20 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
   });
   return gateway;
 }
+
+/** The routes of HTTP APIs, which the operator has said: nothing has to be asked of them. */
+function publishRoutes({ setting: { config, onNotice }, publisher }: EnforcementParts): void {
+  for (const { name: api, upstream } of config.resources) {
+    if (upstream.kind !== 'api') continue;
+    publisher.setTools(api, upstream.routes.map(routeTool), []);
+    for (const { operation, why } of upstream.unusable) onNotice(`! ${api}: ${operation} is left out: ${why}`);
+  }
+}
+
+const routeTool = ({ name, inputSchema, method, path }: HttpRoute): Tool => {
+  const route = { method, path };
+  return { name, definition: { name, inputSchema, route }, inputSchema, route };
+};
 
 /** The gateway verifies with the keys of the token service, and hears of each change of them. */
 function trustTokens({ state: { authority }, publisher }: EnforcementParts, issuer: string, stack: AsyncDisposableStack): void {

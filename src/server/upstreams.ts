@@ -1,11 +1,21 @@
 // Builds the gateway's way to every callee of the configuration.
-import type { Config, HttpUpstreamConfig, ResourceConfig, StdioUpstreamConfig } from '../control/config.ts';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { ApiUpstreamConfig, Config, CredentialConfig, HttpUpstreamConfig, StdioUpstreamConfig } from '../control/config.ts';
 import type { Sealer } from '../crypto/seal.ts';
 import type { JsonBounds } from '../domain/json.ts';
 import { createChannel, type ChannelOptions } from '../gateway/channel.ts';
 import { createMcpHttp } from '../gateway/mcp-http.ts';
 import { createMcpStdio } from '../gateway/mcp-stdio.ts';
-import { createUpstreams, type A2aUpstream, type ClientInfo, type McpUpstream, type Upstreams } from '../gateway/upstreams.ts';
+import { createRouteTable } from '../gateway/http-routes.ts';
+import {
+  createUpstreams,
+  type A2aUpstream,
+  type ClientInfo,
+  type HttpUpstream,
+  type McpUpstream,
+  type Upstreams,
+} from '../gateway/upstreams.ts';
 import type { Sealed } from '../store/ports.ts';
 import { secretOf } from './secrets.ts';
 
@@ -24,7 +34,11 @@ export interface UpstreamParts {
 /** @throws Refusal CORDON-9006 when a credential is missing */
 export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
   const mcp = new Map<string, McpUpstream>();
-  for (const resource of parts.config.resources) mcp.set(resource.name, await mcpOf(parts, resource));
+  const http = new Map<string, HttpUpstream>();
+  for (const { name, upstream } of parts.config.resources) {
+    if (upstream.kind === 'api') http.set(name, await apiOf(parts, name, upstream));
+    else mcp.set(name, upstream.kind === 'stdio' ? spawned(parts, name, upstream) : await reached(parts, name, upstream));
+  }
   const a2a = new Map<string, A2aUpstream>();
   for (const { name, a2a: url } of parts.config.agents) {
     if (url === undefined) continue;
@@ -32,11 +46,7 @@ export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
     const channel = createChannel({ ...parts.channel, origin: new URL(origin), expect: { kind: 'agent', name } });
     a2a.set(name, { channel, path: pathname });
   }
-  return createUpstreams(mcp, a2a);
-}
-
-async function mcpOf(parts: UpstreamParts, { name, upstream }: ResourceConfig): Promise<McpUpstream> {
-  return upstream.kind === 'stdio' ? spawned(parts, name, upstream) : reached(parts, name, upstream);
+  return createUpstreams({ mcp, a2a, http });
 }
 
 /** Of our environment a spawned server gets the search path alone. */
@@ -54,11 +64,39 @@ function spawned({ config, client, bounds, onStderr }: UpstreamParts, name: stri
 }
 
 async function reached(parts: UpstreamParts, name: string, upstream: HttpUpstreamConfig): Promise<McpUpstream> {
-  const { config, store, sealer, client, bounds } = parts;
+  const { client, bounds } = parts;
   const { url, plaintext, credential } = upstream;
   const expect = plaintext ? undefined : ({ kind: 'resource', name } as const);
   const channel = createChannel({ ...parts.channel, origin: new URL(url.origin), expect });
-  const secret = credential === undefined ? '' : await secretOf({ base: config.base, store, sealer }, name, credential.secret);
-  const headers = credential === undefined ? {} : { [credential.header]: `${credential.scheme} ${secret}`.trim() };
+  const headers = await credentialOf(parts, name, credential);
   return createMcpHttp({ channel, path: url.pathname, credential: () => headers, bounds, client, takesTxnToken: !plaintext });
+}
+
+/** The credential of a callee as headers; it is shown to nobody else. INVARIANT I8 */
+async function credentialOf(
+  { config, store, sealer }: UpstreamParts,
+  name: string,
+  credential: CredentialConfig | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  if (credential === undefined) return {};
+  const secret = await secretOf({ base: config.base, store, sealer }, name, credential.secret);
+  return { [credential.header]: `${credential.scheme} ${secret}`.trim() };
+}
+
+async function apiOf(parts: UpstreamParts, name: string, upstream: ApiUpstreamConfig): Promise<HttpUpstream> {
+  const { url, server, ca, credential, headers, routes, replyBytes } = upstream;
+  const origin = new URL(url.origin);
+  const pem = ca === undefined ? {} : { ca: await readFile(resolve(parts.config.base, ca), 'utf8') };
+  const expect = { plaintext: undefined, spiffe: { kind: 'resource', name }, web: { kind: 'web', name, ...pem } } as const;
+  const shown = await credentialOf(parts, name, credential);
+  return {
+    channel: createChannel({ ...parts.channel, origin, expect: expect[server] }),
+    routes: createRouteTable(routes),
+    origin,
+    base: url.pathname.replace(/\/+$/, ''),
+    credential: () => shown,
+    headers,
+    takesTxnToken: server === 'spiffe',
+    maxReplyBytes: replyBytes,
+  };
 }

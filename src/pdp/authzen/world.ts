@@ -5,9 +5,9 @@ import { CODES, type Code } from '../../domain/codes.ts';
 import { sha256Hex } from '../../crypto/hash.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import { Refusal } from '../../domain/refusal.ts';
-import type { World } from '../../domain/registry.ts';
+import { kindOf, type ResourceKind, type World } from '../../domain/registry.ts';
 import { workloadId } from '../../domain/spiffe-id.ts';
-import { METHODS, TOOL_CALL } from '../../policy/methods.ts';
+import { CALLS, isCallable, METHODS } from '../../policy/methods.ts';
 import { decide, type DecideLimits } from '../decide.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { AuthzenEntity, AuthzenPdp, Evaluation, EvaluationRequest, Purpose } from './port.ts';
@@ -71,13 +71,22 @@ class WorldPdp implements AuthzenPdp {
 
   actions({ resource: { type } }: { readonly resource: AuthzenEntity }): readonly string[] {
     const methods = [...METHODS].filter(([, { on }]) => on === type).map(([name]) => name);
-    return (type === 'tool' ? [TOOL_CALL, ...methods] : methods).toSorted();
+    const known = resourceTypeOf(type);
+    return (known !== undefined && isCallable(known) ? [CALLS[known], ...methods] : methods).toSorted();
   }
 }
 
+const namesIn = ({ resources }: World, kind: ResourceKind): readonly string[] =>
+  resources.filter((resource) => kindOf(resource) === kind).map(({ name }) => name);
+
+const callablesIn = (world: World, kind: ResourceKind): readonly string[] =>
+  namesIn(world, kind).flatMap((of) => (world.tools.get(of) ?? []).map(({ name }) => `${of}/${name}`));
+
 const RESOURCES: Readonly<Record<ResourceType, (world: World) => readonly string[]>> = {
-  tool: ({ tools }) => [...tools].flatMap(([server, listing]) => listing.map(({ name }) => `${server}/${name}`)),
-  mcp_server: ({ resources }) => resources.map(({ name }) => name),
+  tool: (world) => callablesIn(world, 'mcp'),
+  route: (world) => callablesIn(world, 'http'),
+  mcp_server: (world) => namesIn(world, 'mcp'),
+  egress: (world) => namesIn(world, 'egress'),
   agent: ({ agents }) => agents.map(({ name }) => name),
 };
 

@@ -7,6 +7,8 @@ import { type Catalog, catalogOf } from '../schema/catalog.ts';
 import { type EntityUid, keyOf, uid } from '../cedar/value.ts';
 import type { PolicySet } from '../policy-set.ts';
 import { residentsOf } from '../residents.ts';
+import { isCallable } from '../methods.ts';
+import { TARGET_TYPES } from '../targets.ts';
 import { Turns } from '../turns.ts';
 import { unquoted } from './literals.ts';
 import { tokensOf } from './policy-text.ts';
@@ -61,10 +63,10 @@ class Kinds {
   }
 
   #kindOfTarget({ action, type, id }: Target): string {
-    if (type === 'mcp_server') return `${action} on ${this.#kindOf(uid('Server', id))}`;
-    if (type === 'agent') return `${action} on ${this.#kindOf(uid('Agent', id))}`;
+    const resource = this.#kindOf(uid(TARGET_TYPES[type], id));
+    if (!isCallable(type)) return `${action} on ${resource}`;
     const untyped = this.#catalog.get(id)?.input instanceof Refusal ? 'untyped ' : '';
-    return `${untyped}${this.#kindOf(uid('Action', id))} on ${this.#kindOf(uid('Tool', id))}`;
+    return `${untyped}${this.#kindOf(uid('Action', id))} on ${resource}`;
   }
 
   #kindOf(one: EntityUid): string {

@@ -1,7 +1,7 @@
 // Which calls a policy can be about at all, as far as the names in its scope tell: a policy that came or went changes no other answer.
 // Never too few. `in`, `is` and groups are left open: they are for the engine to follow.
 import { splitAt, type Token } from '../lexer.ts';
-import { GROUPS } from '../methods.ts';
+import { GROUPS, isCallable } from '../methods.ts';
 import type { PolicyRow } from '../policy-set.ts';
 import { unquoted } from './literals.ts';
 import { partsOf } from './policy-text.ts';
@@ -52,7 +52,7 @@ export class Touched {
   constructor(policies: Iterable<PolicyRow>, targets: readonly Target[]) {
     this.#targets = targets;
     for (const target of targets) {
-      const name = target.type === 'tool' ? target.id : target.action;
+      const name = isCallable(target.type) ? target.id : target.action;
       const known = this.#byAction.get(name);
       if (known === undefined) this.#byAction.set(name, [target]);
       else known.push(target);

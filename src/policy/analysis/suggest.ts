@@ -6,7 +6,7 @@ import type { Code } from '../../domain/codes.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import type { World } from '../../domain/registry.ts';
 import { catalogOf } from '../schema/catalog.ts';
-import { TOOL_CALL } from '../methods.ts';
+import { isCallable } from '../methods.ts';
 import type { PolicyRow, PolicySet } from '../policy-set.ts';
 import { SeenArguments, type SeenCondition } from './arguments-seen.ts';
 import { targetsOf, within } from './targets.ts';
@@ -92,7 +92,7 @@ export class Suggester {
   #allow({ action, resource: { type, id: resource }, context }: AccessRequest, narrows: string, at: number): void {
     const key = JSON.stringify([type, resource, narrows]);
     const known = this.#groups.get(key);
-    const seen = known?.arguments ?? (action.name === TOOL_CALL ? this.#argumentsOf(resource) : undefined);
+    const seen = known?.arguments ?? (isCallable(type) ? this.#argumentsOf(resource) : undefined);
     seen?.add(context.input ?? {});
     const { actions = [], calls = 0, last = at } = known ?? {};
     const counted = { actions: new Set([...actions, action.name]), calls: calls + 1, last: Math.max(last, at) };

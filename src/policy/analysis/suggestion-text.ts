@@ -1,8 +1,8 @@
 // A suggestion as a policy file: to be read, corrected and then put in place of the permits that it narrows.
 // Names of tools are their servers' own and stand in comments too: attacker-controlled, so always quoted.
-import type { ResourceType } from '../../domain/access.ts';
-import { TOOL_CALL } from '../methods.ts';
+import { isCallable } from '../methods.ts';
 import type { PolicyRow, PolicySet } from '../policy-set.ts';
+import { TARGET_TYPES } from '../targets.ts';
 import { partsOf } from './policy-text.ts';
 import { quoted } from './literals.ts';
 import type { DeniedCalls, ProposedPermit, Suggestion } from './suggest.ts';
@@ -30,11 +30,9 @@ export function suggestionText(suggestion: Suggestion, set: PolicySet, since: nu
     .join('\n');
 }
 
-const TYPES: Readonly<Record<ResourceType, string>> = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' };
-
 function permitText(agent: string, permit: ProposedPermit, narrowed: PolicyRow | undefined): string {
   const { id, actions, type, resource, calls, last, narrows, conditions } = permit;
-  const names = actions.map((action) => `Action::${quoted(action === TOOL_CALL ? resource : action)}`);
+  const names = actions.map((action) => `Action::${quoted(isCallable(type) ? resource : action)}`);
   const owner = narrowed?.annotations['owner'];
   const kept = narrowed === undefined ? '' : partsOf(narrowed).conditions;
   const from = narrowed === undefined ? '' : ` (${narrowed.source})`;
@@ -44,7 +42,7 @@ function permitText(agent: string, permit: ProposedPermit, narrowed: PolicyRow |
     'permit (',
     `  principal == Agent::${quoted(agent)},`,
     `  action ${names.length === 1 ? `== ${names.join('')}` : `in [${names.join(', ')}]`},`,
-    `  resource == ${TYPES[type]}::${quoted(resource)}`,
+    `  resource == ${TARGET_TYPES[type]}::${quoted(resource)}`,
     ')',
     ...(kept === '' ? [] : [kept]),
     ...conditions.flatMap(({ clause, seen }) => [`// seen: ${seen}`, `when { ${clause} }`]),

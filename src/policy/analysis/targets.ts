@@ -1,8 +1,8 @@
 // What can be asked of a world: every action on every resource. With the agents that ask, this is the finite world of all analyses.
 import type { ResourceType } from '../../domain/access.ts';
-import type { Agent, World } from '../../domain/registry.ts';
+import { type Agent, kindOf, type World } from '../../domain/registry.ts';
 import { catalogOf } from '../schema/catalog.ts';
-import { METHODS, TOOL_CALL } from '../methods.ts';
+import { CALLS, METHODS } from '../methods.ts';
 import { byName } from '../names.ts';
 
 export interface Target {
@@ -17,14 +17,18 @@ export interface Target {
   readonly reads: boolean;
 }
 
-/** Servers with their tools, in the order of the world, then agents. */
+/** Servers with their tools, APIs with their routes and hosts outside, in the order of the world, then agents. */
 export function targetsOf(world: World): readonly Target[] {
   const tools = Map.groupBy(catalogOf(world).values(), ({ server }) => server);
   return [
-    ...world.resources.flatMap(({ name, segment }) => [
-      ...methodsOn('mcp_server', name, segment),
-      ...(tools.get(name) ?? []).map(({ id, reads }): Target => ({ action: TOOL_CALL, type: 'tool', id, segment, reads })),
-    ]),
+    ...world.resources.flatMap((resource) => {
+      const { name, segment } = resource;
+      const kind = kindOf(resource);
+      return [
+        ...(kind === 'http' ? [] : methodsOn(kind === 'mcp' ? 'mcp_server' : kind, name, segment)),
+        ...(tools.get(name) ?? []).map(({ id, type, reads }): Target => ({ action: CALLS[type], type, id, segment, reads })),
+      ];
+    }),
     ...world.agents.flatMap(({ name, segment }) => methodsOn('agent', name, segment)),
   ];
 }

@@ -1,12 +1,13 @@
 // `unknown-entity`: Cedar takes any name of an entity, so a misspelt agent makes a policy that waits for ever for somebody else.
 import { similar } from '../../domain/similar.ts';
 import { Refusal } from '../../domain/refusal.ts';
-import type { World } from '../../domain/registry.ts';
+import { kindOf, RESOURCE_KINDS, type World } from '../../domain/registry.ts';
 import type { Catalog } from '../schema/catalog.ts';
 import type { Identified } from '../identify.ts';
 import { endOf, type Token } from '../lexer.ts';
 import type { Flaw } from './rules.ts';
-import { GROUPS, METHODS } from '../methods.ts';
+import { type Callable, GROUPS, METHODS } from '../methods.ts';
+import { KIND_TYPES } from '../targets.ts';
 
 /** What policies can name. */
 export interface Names {
@@ -19,11 +20,14 @@ export interface Names {
 export function namesOf(world: World, catalog: Catalog): Names {
   const names = (list: readonly { readonly name: string }[]): ReadonlySet<string> => new Set(list.map(({ name }) => name));
   const typed = [...catalog.values()].flatMap(({ id, input }) => (input instanceof Refusal ? [] : [id]));
-  const known = new Map([
+  const idsOf = (type: Callable): ReadonlySet<string> =>
+    new Set([...catalog.values()].flatMap((one) => (one.type === type ? [one.id] : [])));
+  const known = new Map<string, ReadonlySet<string>>([
     ['Agent', names(world.agents)],
     ['Segment', names(world.segments)],
-    ['Server', names(world.resources)],
-    ['Tool', new Set(catalog.keys())],
+    ...RESOURCE_KINDS.map((kind) => [KIND_TYPES[kind], names(world.resources.filter((resource) => kindOf(resource) === kind))] as const),
+    ['Tool', idsOf('tool')],
+    ['Route', idsOf('route')],
     ['Action', new Set<string>([...GROUPS, ...METHODS.keys(), ...typed])],
   ]);
   return { world, catalog, known };
@@ -67,10 +71,19 @@ const unescaped = (literal: string): string =>
 
 type Said = Pick<Flaw, 'message' | 'expected' | 'help'>;
 
-const KINDS: Readonly<Record<string, string>> = { Agent: 'agent', Segment: 'segment', Server: 'resource', Tool: 'tool', Action: 'action' };
+const KINDS: Readonly<Record<string, string>> = {
+  Agent: 'agent',
+  Segment: 'segment',
+  Server: 'resource',
+  Api: 'HTTP API',
+  Egress: 'egress resource',
+  Tool: 'tool',
+  Route: 'route',
+  Action: 'action',
+};
 
 function unknown({ type, id }: Mention, names: Names, known: readonly string[]): Said {
-  const isTool = type === 'Tool' || type === 'Action';
+  const isTool = type === 'Tool' || type === 'Route' || type === 'Action';
   const [server = ''] = id.split('/', 1);
   const input = names.catalog.get(id)?.input;
   if (isTool && input instanceof Refusal) {
@@ -88,7 +101,7 @@ function unknown({ type, id }: Mention, names: Names, known: readonly string[]):
   const [meant] = similar(id, known);
   return {
     message: `no ${KINDS[type] ?? 'entity'} is called \`${id}\``,
-    ...(known.length === 0 ? {} : { expected: listed(type === 'Tool' || type === 'Action' ? sameServer(server, known) : known) }),
+    ...(known.length === 0 ? {} : { expected: listed(isTool ? sameServer(server, known) : known) }),
     help: meant === undefined ? 'register it in cordon.yaml, or mend the name' : `did you mean \`${type}::${JSON.stringify(meant)}\`?`,
   };
 }

@@ -100,7 +100,7 @@ function allowedAt(shape: Shape, path: readonly string[]): readonly Value[] | un
 
 const asLong = (value: bigint): Long => (Number.isSafeInteger(Number(value)) ? Number(value) : value);
 
-const TOOL_CALLS = `^${uid('Action', 'tools/call').key}`;
+const CALLS_OF_ALL = ['tools/call', 'http/call', 'egress'].map((group) => `^${uid('Action', group).key}`);
 
 /** Permits that leave nothing to be decided, and conditions that ask nothing. */
 function broad(draft: Draft): readonly Flaw[] {
@@ -111,7 +111,9 @@ function broad(draft: Draft): readonly Flaw[] {
     return { rule: 'too-broad', ...atCondition(draft, condition), message: '`like "*"` is true of every string', help };
   });
   const open =
-    policy.principal === 'agent' && place.principal.keys.includes('*') && ['*', TOOL_CALLS].some((key) => place.action.keys.includes(key));
+    policy.principal === 'agent' &&
+    place.principal.keys.includes('*') &&
+    ['*', ...CALLS_OF_ALL].some((key) => place.action.keys.includes(key));
   if (policy.effect !== 'permit' || !open || atoms.some((atom) => !empty.includes(atom))) return flaws;
   const what = place.resource.keys.includes('*') ? 'every call' : 'every call of this resource';
   const help = 'name the agent, or the action: what is not permitted is denied';

@@ -1,15 +1,16 @@
 // Scopes as sets. Two questions: which kinds of call of the registered world can a scope meet, and does one scope lie inside another? The
 // second is asked of constraints and hierarchy alone: that a world is small, and two scopes happen to meet the same calls, says nothing.
-import type { World } from '../../domain/registry.ts';
+import { kindOf, type World } from '../../domain/registry.ts';
 import type { Catalog } from '../schema/catalog.ts';
 import { type Entities, scopeKeysOf } from '../cedar/entities.ts';
 import type { EstPolicy } from '../cedar/est.ts';
 import type { Place } from '../cedar/scope-index.ts';
 import { type Constraint, constraintOf, meets, NO_SLOTS, OPEN } from '../cedar/scope.ts';
 import { type EntityUid, uid } from '../cedar/value.ts';
-import { GROUPS, METHODS, toolGroups } from '../methods.ts';
+import { callGroups, GROUPS, type Group, METHODS } from '../methods.ts';
 import { PRINCIPAL_TYPES } from '../principals.ts';
 import { residentsOf } from '../residents.ts';
+import { KIND_TYPES, TARGET_TYPES } from '../targets.ts';
 
 /** Something that exists, and the scope keys that it meets (cedar/entities.ts). */
 export interface Known {
@@ -41,13 +42,16 @@ export function extentOf(world: World, catalog: Catalog): Extent {
     return { uid: of, keys: entities.get(of)?.scopeKeys ?? scopeKeysOf(of), segment };
   };
   const agents = world.agents.map(({ name, segment }) => known('Agent', name, segment));
-  const servers = world.resources.map(({ name, segment }) => known('Server', name, segment));
+  const servers = world.resources.map((resource) => known(KIND_TYPES[kindOf(resource)], resource.name, resource.segment));
   const segments = new Map(servers.map((server) => [server.uid.id, server.segment]));
   const calls = [
-    ...[...catalog.values()].map(({ id, server }) => ({ action: known('Action', id), resource: known('Tool', id, segments.get(server)) })),
+    ...[...catalog.values()].map(({ id, type, server }) => ({
+      action: known('Action', id),
+      resource: known(TARGET_TYPES[type], id, segments.get(server)),
+    })),
     ...[...METHODS].flatMap(([name, { on }]) => {
       const action = known('Action', name);
-      return (on === 'agent' ? agents : servers).map((resource) => ({ action, resource }));
+      return [...agents, ...servers].filter(({ uid: { type } }) => type === TARGET_TYPES[on]).map((resource) => ({ action, resource }));
     }),
   ];
   return { entities, agents, calls, callsIn: callsOf(calls) };
@@ -75,7 +79,7 @@ export function placeOf({ principal, action, resource }: EstPolicy): Place {
 }
 
 const EVERYONE = Object.values(PRINCIPAL_TYPES).map((type) => `:${type}`);
-const LEAVES = [...Object.values(PRINCIPAL_TYPES), 'Tool'].map((type) => `^${type}::"`);
+const LEAVES = [...Object.values(PRINCIPAL_TYPES), 'Tool', 'Route'].map((type) => `^${type}::"`);
 const isLeaf = (key: string): boolean => LEAVES.some((type) => key.startsWith(type));
 
 const leavesAsThemselves = (constraint: Constraint, leaf: (key: string) => boolean): Constraint => ({
@@ -83,9 +87,11 @@ const leavesAsThemselves = (constraint: Constraint, leaf: (key: string) => boole
   keys: constraint.keys.map((key) => (leaf(key) ? `=${key.slice(1)}` : key)),
 });
 
-/** Groups that no tool is ever in → their members. */
+const OF_CALLS: ReadonlySet<Group> = new Set([...callGroups('tool', true), ...callGroups('route', true)]);
+
+/** Groups that no tool or route is ever in → their members. */
 const CLOSED = new Map(
-  GROUPS.filter((group) => !toolGroups(true).includes(group)).map((group) => [
+  GROUPS.filter((group) => !OF_CALLS.has(group)).map((group) => [
     `^${uid('Action', group).key}`,
     [...METHODS].filter(([, { groups }]) => groups.includes(group)).map(([name]) => `=${uid('Action', name).key}`),
   ]),

@@ -11,7 +11,7 @@ import { uid } from '../cedar/value.ts';
 import { isScope } from '../clauses.ts';
 import type { Finding } from '../findings.ts';
 import type { Named } from '../identify.ts';
-import { toolGroups } from '../methods.ts';
+import { callGroups } from '../methods.ts';
 import { itemName, NAMES, type RecordShape, REST, type Shape } from './shape.ts';
 
 /** Asked for, undefined in `hasTag`, and in what. */
@@ -29,9 +29,9 @@ export interface BlindTool {
 
 /** The tools of a catalog in whose arguments there is anything that a policy could be blind to. */
 export function blindTools(catalog: Catalog): readonly BlindTool[] {
-  return [...catalog.values()].flatMap(({ id, reads, input }) => {
+  return [...catalog.values()].flatMap(({ id, type, reads, input }) => {
     if (input instanceof Refusal || !isBlind(input)) return [];
-    const groups = toolGroups(reads).map((group) => uid('Action', group).key);
+    const groups = callGroups(type, reads).map((group) => uid('Action', group).key);
     return [{ id, input, keys: scopeKeysOf(uid('Action', id), new Set(groups)) }];
   });
 }

@@ -1,10 +1,10 @@
-// The tools of a world as policy sees them: each either typed or refused with a reason, alone. What two catalogs say about a tool can
+// The tools and routes of a world as policy sees them: each either typed or refused with a reason, alone. What two catalogs say about a tool can
 // be compared, because policies validated against one definition must not judge calls to another.
 import { writeJson } from '../../domain/json.ts';
 import { asRefusal, Refusal } from '../../domain/refusal.ts';
-import type { Resource, Tool, World } from '../../domain/registry.ts';
+import { kindOf, type Resource, type Tool, type World } from '../../domain/registry.ts';
 import { argumentsShape, SUBSCHEMAS_PER_SERVER, type TypingBudget } from './input-schema.ts';
-import { isReserved } from '../methods.ts';
+import { type Callable, isReserved } from '../methods.ts';
 import type { RecordShape } from './shape.ts';
 
 export interface CatalogTool {
@@ -12,6 +12,8 @@ export interface CatalogTool {
   readonly id: string;
   readonly name: string;
   readonly server: string;
+  readonly type: Callable;
+  readonly route?: NonNullable<Tool['route']>;
   /** In `Action::"read"`, as the operator says. */
   readonly reads: boolean;
   /** The arguments, or why they cannot be typed (CORDON-3006): then the action does not exist and every call is denied. */
@@ -55,7 +57,15 @@ function listingOf(resource: Resource, listing: readonly Tool[]): readonly Catal
 function catalogTool(resource: Resource, tool: Tool, index: number, budget: TypingBudget): CatalogTool {
   const id = `${resource.name}/${tool.name}`;
   const reads = resource.reads.includes(tool.name);
-  const entry = { id, name: tool.name, server: resource.name, reads };
+  const type = kindOf(resource) === 'http' ? 'route' : 'tool';
+  const entry = {
+    id,
+    name: tool.name,
+    server: resource.name,
+    type,
+    reads,
+    ...(tool.route === undefined ? {} : { route: tool.route }),
+  } as const;
   try {
     if (index >= TOOLS_PER_SERVER) throw refusal(`the server has more than ${TOOLS_PER_SERVER} tools`);
     if (isReserved(id)) throw refusal(`\`${id}\` is an action of Cordon itself`);

@@ -47,8 +47,9 @@ import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { Refusal } from '../../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
-import { GROUPS, type Method, METHODS, toolGroups } from '../methods.ts';
+import { callGroups, GROUPS, type Method, METHODS } from '../methods.ts';
 import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from '../principals.ts';
+import { TARGET_TYPES } from '../targets.ts';
 import { itemName, NAMES, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
 import { FORMATS } from './string-formats.ts';
 import { Turns } from '../turns.ts';
@@ -68,6 +69,12 @@ const ENTITY_TYPES: Namespace['entityTypes'] = {
     memberOfTypes: ['Server'],
     shape: record({ server: entity('Server'), segment: entity('Segment'), reads: { type: 'Boolean' } }),
   },
+  Api: { memberOfTypes: ['Segment'], shape: record({ segment: entity('Segment') }), tags: STRING },
+  Route: {
+    memberOfTypes: ['Api'],
+    shape: record({ api: entity('Api'), segment: entity('Segment'), reads: { type: 'Boolean' }, method: STRING, path: STRING }),
+  },
+  Egress: { memberOfTypes: ['Segment'], shape: record({ segment: entity('Segment') }), tags: STRING },
   [UNTYPED]: {},
 };
 
@@ -76,8 +83,6 @@ const USER_TYPES: Namespace['entityTypes'] = {
   [GROUP_TYPE]: {},
   [PRINCIPAL_TYPES.user]: { memberOfTypes: [GROUP_TYPE], shape: record({ id: STRING, issuer: STRING }) },
 };
-
-const RESOURCE_TYPE = { tool: 'Tool', mcp_server: 'Server', agent: 'Agent' } as const satisfies Record<Method['on'], string>;
 
 /** What one tool or method adds to the schema, as members of JSON objects; made once, whatever else of the catalog changes. */
 interface Entry {
@@ -105,9 +110,9 @@ export function schemaText(catalog: Catalog, principal: Principal = 'agent'): st
 }
 
 function entryOf(tool: CatalogTool, principal: Principal): readonly Entry[] {
-  const { id, reads, input } = tool;
+  const { id, type, reads, input } = tool;
   if (input instanceof Refusal) return [];
-  const known = entries[principal].get(tool) ?? entry(id, { on: 'tool', groups: toolGroups(reads), input }, principal);
+  const known = entries[principal].get(tool) ?? entry(id, { on: type, groups: callGroups(type, reads), input }, principal);
   entries[principal].set(tool, known);
   return [known];
 }
@@ -118,7 +123,7 @@ function entry(id: string, { on, groups, input }: Method, principal: Principal):
     memberOf: groups.map((group) => ({ id: group })),
     appliesTo: {
       principalTypes: [PRINCIPAL_TYPES[principal]],
-      resourceTypes: [RESOURCE_TYPE[on]],
+      resourceTypes: [TARGET_TYPES[on]],
       context: record(input === undefined ? {} : { input: types.of(input) }),
     },
   };

@@ -1,0 +1,98 @@
+// HTTP APIs, steps 8 to 10: a request of our own to the registered origin, with the credential that the caller never had, and its answer
+// handed on as it comes, no faster than the caller reads. A redirect is handed on, never followed. attacker-controlled: the answer
+import type { Dispatcher } from 'undici';
+import { Refusal } from '../domain/refusal.ts';
+import type { Call, Forwarded, PlanOf } from './call.ts';
+import { drained, type Exchange } from './exchange.ts';
+import { replyHeaders, trailersOf } from './http-headers.ts';
+import type { Pep } from './pep.ts';
+import { mediaTypeOf } from './reply-body.ts';
+import { txnTokenFor } from './txn-token.ts';
+import type { HttpUpstream } from './upstreams.ts';
+
+/** @throws Refusal CORDON-9010 and whatever reason the exchange was aborted for */
+export async function callRoute(pep: Pep, exchange: Exchange, plan: PlanOf<'http/call'>, call: Call): Promise<Forwarded> {
+  const upstream = httpUpstreamOf(pep, plan.server);
+  const { route, target, body } = plan;
+  const reply = await upstream.channel.request({
+    method: route.method,
+    path: `${upstream.base}${target}`,
+    headers: headersFor(pep, upstream, plan, call),
+    ...(body === undefined ? {} : { body }),
+    signal: exchange.abort.signal,
+  });
+  await handOn(exchange, reply, { ...upstream, trailers: route.trailers, prefix: `/api/${plan.server}` });
+  return { upstreamStatus: reply.statusCode };
+}
+
+export function httpUpstreamOf(pep: Pep, api: string): HttpUpstream {
+  const upstream = pep.upstreams.http(api);
+  if (upstream === undefined) throw new Refusal('CORDON-9010', 'the API has no address');
+  return upstream;
+}
+
+/** What the gateway says comes last: no header of the caller stands in for it. */
+const headersFor = (pep: Pep, upstream: HttpUpstream, { headers }: PlanOf<'http/call'>, call: Call): Readonly<Record<string, string>> => ({
+  ...headers,
+  'accept-encoding': 'identity',
+  ...upstream.credential(),
+  ...(upstream.takesTxnToken ? { 'txn-token': txnTokenFor(pep, call) } : {}),
+});
+
+interface Handing {
+  readonly maxReplyBytes: number;
+  readonly trailers: readonly string[];
+  /** Before paths of the API, as the caller writes them. */
+  readonly prefix: string;
+  readonly base: string;
+  readonly origin: URL;
+}
+
+/** Hands an answer on. */
+async function handOn(exchange: Exchange, reply: Dispatcher.ResponseData, handing: Handing): Promise<void> {
+  const { statusCode, headers, body, trailers } = reply;
+  body.on('error', () => undefined); // told by whoever reads it; what is thrown away unread tells nobody
+  try {
+    begin(exchange, reply, handing);
+    await stream(exchange, body, mediaTypeOf(reply) === 'text/event-stream' ? Infinity : handing.maxReplyBytes);
+  } finally {
+    body.destroy();
+  }
+  const { res } = exchange;
+  if (!('content-length' in headers) && statusCode !== 204 && statusCode !== 304) {
+    res.addTrailers(trailersOf(trailers, handing.trailers));
+  }
+  res.end();
+}
+
+/** @throws Refusal CORDON-9010 when the credential of the API is refused, or the answer is none */
+function begin({ res }: Exchange, { statusCode, headers }: Dispatcher.ResponseData, handing: Handing): void {
+  // told on, it would read as a refusal of the caller's own credential
+  if (statusCode === 401 || statusCode === 407) throw new Refusal('CORDON-9010', 'the API refuses the credential of the gateway');
+  const kept = replyHeaders(headers);
+  const { location } = kept;
+  res.writeHead(statusCode, {
+    ...kept,
+    ...(typeof location === 'string' ? { location: locationOf(location, handing) } : {}),
+    ...(handing.trailers.length === 0 || 'content-length' in kept ? {} : { trailer: handing.trailers.join(', ') }),
+  });
+}
+
+/** Where the API sends the caller: within the API by the way through the gateway, elsewhere as it says. */
+function locationOf(location: string, { origin, base, prefix }: Handing): string {
+  const at = URL.canParse(location, origin.origin) ? new URL(location, origin.origin) : undefined;
+  const isWithin = at?.origin === origin.origin && (base === '' || at.pathname === base || at.pathname.startsWith(`${base}/`));
+  return at !== undefined && isWithin ? `${prefix}${at.pathname.slice(base.length)}${at.search}` : location;
+}
+
+async function stream(exchange: Exchange, body: AsyncIterable<Uint8Array>, most: number): Promise<void> {
+  const { res, abort } = exchange;
+  let size = 0;
+  res.flushHeaders();
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > most) throw new Refusal('CORDON-9010', 'the upstream answers more than is allowed', { expected: `at most ${most} bytes` });
+    exchange.bytesOut += chunk.byteLength;
+    if (!res.write(chunk)) await drained(res, abort.signal);
+  }
+}

@@ -190,7 +190,10 @@ export type OutcomeRecord = {
   readonly ts: string;
   readonly status: 'completed' | 'failed' | 'cut' | 'aborted';
   readonly upstream_status?: number;
+  /** Sent to the caller. */
   readonly bytes: number;
+  /** Of the caller, through a tunnel. */
+  readonly bytes_in?: number;
   readonly code?: Code;
   readonly latency_ms: { readonly pdp: number; readonly pep: number; readonly upstream: number };
 };

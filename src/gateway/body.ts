@@ -1,6 +1,7 @@
 // Reading a request before anything is decided about it: bounded, complete, with no header said twice. attacker-controlled
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../domain/refusal.ts';
+import type { Exchange } from './exchange.ts';
 
 const MAX_HEADERS = 100;
 
@@ -11,10 +12,11 @@ const LISTS = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-co
 const REFUSED = ['upgrade', 'trailer', 'te', 'content-encoding', 'expect'];
 
 /** @throws Refusal CORDON-3011 a repeated header, CORDON-9011 a framing that two readers could see differently */
-export function checkHeaders(req: IncomingMessage): void {
+export function checkHeaders({ req, door }: Exchange): void {
   const seen = headerNames(req.rawHeaders);
   if (req.httpVersion !== '1.1') throw new Refusal('CORDON-9011', 'HTTP/1.1 is required', { observed: req.httpVersion });
-  const refused = REFUSED.find((name) => seen.has(name));
+  const isWebSocket = door.kind === 'upgrade' && req.headers.upgrade?.toLowerCase() === 'websocket';
+  const refused = REFUSED.find((name) => seen.has(name) && !(isWebSocket && name === 'upgrade'));
   if (refused !== undefined) throw new Refusal('CORDON-9011', 'header not accepted', { observed: refused });
   // RFC 9112 §6.1: `gzip, chunked` is a compressed body that only some readers would notice
   if ((req.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked') {

@@ -65,6 +65,19 @@ interface HttpCall {
   readonly body?: string | Uint8Array;
 }
 
+/** What a caller asks for in the opening handshake of a WebSocket (RFC 6455 §4.1). */
+export interface WebSocketOffer {
+  readonly key: string;
+  readonly protocols: readonly string[];
+}
+
+interface HttpUpgrade {
+  readonly server: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly offer: WebSocketOffer;
+}
+
 /** What each kind of plan carries; the forwarder of a kind takes exactly this. */
 interface Plans {
   readonly 'mcp/session': McpSession;
@@ -76,6 +89,7 @@ interface Plans {
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/card': { readonly agent: string };
   readonly 'http/call': HttpCall;
+  readonly 'http/upgrade': HttpUpgrade;
 }
 
 export type PlanKind = keyof Plans;

@@ -51,8 +51,17 @@ export interface ChannelOptions {
 export interface Channel {
   /** @throws Refusal CORDON-9010 when the callee can't be reached or is not who it should be, or why the signal was aborted */
   request(options: ChannelRequest): Promise<Dispatcher.ResponseData>;
+  /** Asks for another protocol on a connection of its own. @throws Refusal as `request` */
+  upgrade(options: ChannelUpgrade): Promise<Dispatcher.UpgradeData>;
   /** Closes every connection at once. */
   destroy(): Promise<void>;
+}
+
+export interface ChannelUpgrade {
+  readonly path: string;
+  readonly protocol: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
 }
 
 export interface ChannelRequest {
@@ -68,15 +77,17 @@ const CONNECTIONS = null;
 
 export function createChannel(options: ChannelOptions): Channel {
   const pools = createPools(options);
+  const reached = async <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (cause) {
+      if (signal.aborted) throw abortReason(signal);
+      throw unreachable(options, cause);
+    }
+  };
   return {
-    async request(request): Promise<Dispatcher.ResponseData> {
-      try {
-        return await pools.current().request({ ...request, body: request.body ?? null });
-      } catch (cause) {
-        if (request.signal.aborted) throw abortReason(request.signal);
-        throw unreachable(options, cause);
-      }
-    },
+    request: (request) => reached(request.signal, () => pools.current().request({ ...request, body: request.body ?? null })),
+    upgrade: (request) => reached(request.signal, () => pools.current().upgrade({ method: 'GET', ...request })),
     destroy: () => pools.destroy(),
   };
 }

@@ -22,6 +22,7 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
     return decodeCard(peer, route.name);
   }
   if (route.protocol === 'api') return decodeHttp(pep, exchange, peer, route);
+  if (exchange.door.kind !== 'request') throw new Refusal('CORDON-9011', 'header not accepted', { observed: 'upgrade' });
   if (req.method !== 'POST') throw notAllowed('POST');
   if ((req.headers['content-type'] ?? '').split(';', 1)[0]?.trim() !== 'application/json') {
     throw new Refusal('CORDON-9011', 'content type not accepted', { expected: 'application/json' });

@@ -25,7 +25,7 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
     const peer = (exchange.peer = authenticate(pep, exchange.req)); // 1 who
     const leave = pep.limiter.enter(peer.run, pep.now()); // 2 how much
     exchange.res.once('close', leave);
-    checkHeaders(exchange.req);
+    checkHeaders(exchange);
     if (isMetadata(exchange.req)) return sendMetadata(pep, exchange, peer);
     const call = await decode(pep, exchange, peer); // 3 what
     await enforceCall(pep, exchange, peer, withTask(pep, exchange, peer, call)); // 4 for whom
@@ -88,7 +88,13 @@ function finish(
 ): void {
   const total = performance.now() - exchange.startedAt;
   const latency = { pdp: round(pdp), pep: round(total), upstream: round(Math.max(0, total - pdp)) };
-  recordOutcome(pep, { decision: recorded.id, ...outcome, bytes: exchange.bytesOut, latency_ms: latency });
+  recordOutcome(pep, {
+    decision: recorded.id,
+    ...outcome,
+    bytes: exchange.bytesOut,
+    ...(exchange.taken ? { bytes_in: exchange.bytesIn } : {}),
+    latency_ms: latency,
+  });
 }
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;

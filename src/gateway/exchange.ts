@@ -1,5 +1,6 @@
 // One HTTP exchange on its way through the gateway: what is known of it so far, and how to answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { readCertificate } from '../crypto/certificate.ts';
 import { Refusal } from '../domain/refusal.ts';
@@ -8,7 +9,11 @@ import type { Peer } from './connections.ts';
 import { problem } from './problem.ts';
 import { abortReason } from './waiting.ts';
 
+/** What came in: a request, or one that asks for the connection itself; `head` is what was read beyond it. */
+export type Door = { readonly kind: 'request' } | { readonly kind: 'upgrade' | 'connect'; readonly socket: Duplex; readonly head: Buffer };
+
 export interface Exchange {
+  readonly door: Door;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   /** `performance.now()` of the first byte. */
@@ -23,18 +28,23 @@ export interface Exchange {
   scheme: TokenScheme;
   /** Bytes of body that were sent to the caller. */
   bytesOut: number;
+  /** Bytes of the caller that went through a tunnel. */
+  bytesIn: number;
+  /** The connection carries no HTTP any more: nothing can be answered. */
+  taken: boolean;
   /** The certificate whose key the caller has shown. */
   readonly leaf: () => Parameters<typeof readCertificate>[0] | undefined;
   /** `https://host:port` that the caller called; undefined: ours. */
   readonly origin?: string;
 }
 
-export function openExchange(req: IncomingMessage, res: ServerResponse, startedAt: number): Exchange {
+export function openExchange(req: IncomingMessage, res: ServerResponse, startedAt: number, door: Door = { kind: 'request' }): Exchange {
   const abort = new AbortController();
   res.once('close', () => {
     if (!res.writableFinished) abort.abort(new Refusal('CORDON-9010', 'the caller went away'));
   });
   return {
+    door,
     req,
     res,
     startedAt,
@@ -45,6 +55,8 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
     wire: problem,
     scheme: 'Bearer',
     bytesOut: 0,
+    bytesIn: 0,
+    taken: false,
     leaf: () => (req.socket instanceof TLSSocket ? req.socket.getPeerX509Certificate() : undefined),
   };
 }
@@ -52,7 +64,7 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
 /** Sends an answer whole; one that comes too late, because another was begun or nobody is there, ends the connection. */
 export function sendReply(exchange: Exchange, reply: Reply): void {
   const { res } = exchange;
-  if (res.headersSent || res.destroyed) {
+  if (res.headersSent || res.destroyed || exchange.taken) {
     res.destroy();
     return;
   }

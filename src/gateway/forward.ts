@@ -6,6 +6,7 @@ import { sendCard, sendMessage } from './a2a-forward.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { callRoute } from './http-forward.ts';
+import { openWebSocket } from './http-websocket.ts';
 import { askServer, browse, callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
 import type { Pep } from './pep.ts';
 
@@ -21,6 +22,7 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'a2a/send': sendMessage,
   'a2a/card': sendCard,
   'http/call': callRoute,
+  'http/upgrade': openWebSocket,
 };
 
 /** @throws Refusal CORDON-9010 and whatever reason the exchange was aborted for */

@@ -12,6 +12,7 @@ import type { Exchange } from './exchange.ts';
 import { checkConnection, requestHeaders } from './http-headers.ts';
 import { inputOf, readParameters } from './http-input.ts';
 import { readTarget } from './http-target.ts';
+import { readOffer } from './http-websocket.ts';
 import type { Pep } from './pep.ts';
 import { knows, type Route } from './route.ts';
 
@@ -30,24 +31,34 @@ export async function decodeHttp(pep: Pep, exchange: Exchange, peer: Peer, api: 
 
 const noRoute = (cause?: unknown): Refusal => new Refusal('CORDON-3003', 'no such path', cause === undefined ? {} : { cause });
 
-async function decodeCall(pep: Pep, { req }: Exchange, peer: Peer, { name: api, target: text }: ApiRoute): Promise<Call> {
+async function decodeCall(pep: Pep, exchange: Exchange, peer: Peer, { name: api, target: text }: ApiRoute): Promise<Call> {
+  const { req } = exchange;
   checkConnection(req);
   const upstream = pep.upstreams.http(api);
   const { segments, query } = readTarget(text);
   const matched = upstream?.routes.match(req.method ?? '', segments);
   if (upstream === undefined || matched === undefined) throw noRoute();
   const { route } = matched;
-  if (route.websocket !== undefined) throw new Refusal('CORDON-9011', 'the route is a WebSocket', { expected: '`upgrade: websocket`' });
   const { values, target } = readParameters(matched, query);
+  const asked = (input: JsonObject): Call['request'] => ({
+    subject: { type: 'agent', id: peer.agent, spiffeId: peer.svid.workload.id, run: peer.run },
+    action: { name: ROUTE_CALL },
+    resource: { type: 'route', id: `${api}/${route.name}` },
+    context: { input },
+  });
+  const passed = requestHeaders(req, [...upstream.headers, ...route.headers]);
+  if (route.websocket !== undefined) {
+    const offer = readOffer(exchange, route.websocket.origins);
+    return {
+      request: asked(inputOf(route, values, undefined)),
+      plan: { kind: 'http/upgrade', server: api, target, headers: passed, offer },
+    };
+  }
+  if (exchange.door.kind !== 'request') throw new Refusal('CORDON-9011', 'the route is no WebSocket');
   const sent = await readSent(pep, req, route);
-  const headers = { ...requestHeaders(req, [...upstream.headers, ...route.headers]), ...sent.headers };
+  const headers = { ...passed, ...sent.headers };
   return {
-    request: {
-      subject: { type: 'agent', id: peer.agent, spiffeId: peer.svid.workload.id, run: peer.run },
-      action: { name: ROUTE_CALL },
-      resource: { type: 'route', id: `${api}/${route.name}` },
-      context: { input: { ...inputOf(route, values, sent.json), ...sent.facts } },
-    },
+    request: asked({ ...inputOf(route, values, sent.json), ...sent.facts }),
     plan: { kind: 'http/call', server: api, route, target, headers, ...(sent.body === undefined ? {} : { body: sent.body }) },
   };
 }

@@ -13,11 +13,11 @@ import type { HttpUpstream } from './upstreams.ts';
 /** @throws Refusal CORDON-9010 and whatever reason the exchange was aborted for */
 export async function callRoute(pep: Pep, exchange: Exchange, plan: PlanOf<'http/call'>, call: Call): Promise<Forwarded> {
   const upstream = httpUpstreamOf(pep, plan.server);
-  const { route, target, body } = plan;
+  const { route, target, headers, body } = plan;
   const reply = await upstream.channel.request({
     method: route.method,
     path: `${upstream.base}${target}`,
-    headers: headersFor(pep, upstream, plan, call),
+    headers: { ...headers, 'accept-encoding': 'identity', ...credentialsFor(pep, upstream, call) },
     ...(body === undefined ? {} : { body }),
     signal: exchange.abort.signal,
   });
@@ -31,10 +31,8 @@ export function httpUpstreamOf(pep: Pep, api: string): HttpUpstream {
   return upstream;
 }
 
-/** What the gateway says comes last: no header of the caller stands in for it. */
-const headersFor = (pep: Pep, upstream: HttpUpstream, { headers }: PlanOf<'http/call'>, call: Call): Readonly<Record<string, string>> => ({
-  ...headers,
-  'accept-encoding': 'identity',
+/** What the gateway says comes last in a request: no header of the caller stands in for it. */
+export const credentialsFor = (pep: Pep, upstream: HttpUpstream, call: Call): Readonly<Record<string, string>> => ({
   ...upstream.credential(),
   ...(upstream.takesTxnToken ? { 'txn-token': txnTokenFor(pep, call) } : {}),
 });

@@ -2,7 +2,7 @@
 // short timers. What fails before there is a request is recorded like any other refusal.
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import { NO_TICKETS } from '../crypto/tls.ts';
 import type { TrustDomain } from '../domain/spiffe-id.ts';
@@ -15,6 +15,7 @@ import { openExchange } from './exchange.ts';
 import { createFailureRecorder, handshakeRefusal, type FailureRecorder } from './failures.ts';
 import type { Pep } from './pep.ts';
 import { trustAnchors } from './trust-anchors.ts';
+import { openTunnelExchange } from './tunnel.ts';
 import { soonAfter } from './waiting.ts';
 
 export interface Listener {
@@ -62,6 +63,12 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
   server.on('secureConnection', (socket) => admit(pep, socket, failures));
   server.on('tlsClientError', (error, socket) => failures.handshake(handshakeRefusal(error, socket), socket));
   server.on('clientError', (error, socket) => endBroken(error, socket, failures));
+  const tunnels = new Set<Duplex>();
+  server.on('upgrade', (req, socket, head) => {
+    if (!(socket instanceof TLSSocket) || pep.connections.peerOf(socket) === undefined) return void socket.destroy();
+    keep(tunnels, socket);
+    enforce(pep, openTunnelExchange(req, socket, head, 'upgrade')).catch(() => socket.destroy());
+  });
   server.on('connect', (_req, socket) => {
     failures.http(new Refusal('CORDON-3008', 'HTTP method not accepted here', { observed: 'CONNECT' }), socket);
     socket.destroy();
@@ -76,7 +83,7 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
       believed = federated;
       server.setSecureContext(tlsOf(own, pep.trustDomain, believed));
     },
-    close: () => closeServer(server),
+    close: () => closeServer(server, tunnels),
   };
 }
 
@@ -118,8 +125,15 @@ function closeAtExpiry(pep: Pep, socket: TLSSocket, { run, svid }: Peer): void {
   socket.once('close', () => stop?.());
 }
 
-const closeServer = (server: Server): Promise<void> =>
+/** A connection that is no HTTP any more, which the server does not count as one. */
+function keep(tunnels: Set<Duplex>, socket: Duplex): void {
+  tunnels.add(socket);
+  socket.once('close', () => tunnels.delete(socket));
+}
+
+const closeServer = (server: Server, tunnels: ReadonlySet<Duplex>): Promise<void> =>
   new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();
+    for (const socket of tunnels) socket.destroy();
   });

@@ -1,0 +1,90 @@
+// Connections that stop being HTTP: a WebSocket, or what a CONNECT asked for. Until it was decided they are answered as any request is;
+// then bytes go both ways, each side no faster than the other reads, until either ends, time is over, or the call is cut. INVARIANT I6
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Refusal } from '../domain/refusal.ts';
+import { openExchange, type Exchange } from './exchange.ts';
+import { abortReason } from './waiting.ts';
+
+/** An exchange over a socket that Node's HTTP parser has let go. `head`: what it read beyond the request. */
+export function openTunnelExchange(req: IncomingMessage, socket: Socket, head: Buffer, kind: 'upgrade' | 'connect'): Exchange {
+  const res = new ServerResponse(req);
+  res.shouldKeepAlive = false;
+  res.assignSocket(socket);
+  res.once('finish', () => socket.end());
+  return openExchange(req, res, performance.now(), { kind, socket, head });
+}
+
+/** The socket, which from now on carries what is no HTTP. */
+export function takeOver(exchange: Exchange): Duplex {
+  const { door } = exchange;
+  if (door.kind === 'request') throw new Refusal('CORDON-9001', 'the connection still carries requests');
+  exchange.taken = true;
+  if (door.head.byteLength > 0) door.socket.unshift(door.head);
+  return door.socket;
+}
+
+/** Milliseconds. */
+export interface TunnelBounds {
+  /** Without a byte either way. */
+  readonly idle: number;
+  /** From the first byte to the last. */
+  readonly total: number;
+}
+
+/** Carries bytes both ways until both sides have closed. @throws Refusal why it ended early */
+export async function splice(exchange: Exchange, near: Duplex, far: Duplex, { idle, total }: TunnelBounds): Promise<void> {
+  const { signal } = exchange.abort;
+  const over = (why: string) => (): void => exchange.abort.abort(new Refusal('CORDON-9010', why));
+  const idling = setTimeout(over('the tunnel was idle for too long'), idle).unref();
+  const ending = setTimeout(over('the tunnel was open for too long'), total).unref();
+  let isCut = false;
+  const stop = (): void => {
+    // that the caller has closed what both had ended is no news
+    isCut ||= signal.aborted && (abortReason(signal).code !== 'CORDON-9010' || !(near.readableEnded || far.readableEnded));
+    for (const side of [near, far]) side.destroy();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    signal.throwIfAborted();
+    const ended = [carry(near, far), carry(far, near)];
+    near.on('data', (chunk: Buffer) => {
+      exchange.bytesIn += chunk.byteLength;
+      idling.refresh();
+    });
+    far.on('data', (chunk: Buffer) => {
+      exchange.bytesOut += chunk.byteLength;
+      idling.refresh();
+    });
+    await Promise.all(ended);
+  } catch (cause) {
+    if (!signal.aborted) throw new Refusal('CORDON-9010', 'the tunnel broke', { cause });
+    isCut = true;
+  } finally {
+    clearTimeout(idling);
+    clearTimeout(ending);
+    signal.removeEventListener('abort', stop);
+    for (const side of [near, far]) side.destroy();
+  }
+  if (isCut) throw abortReason(signal);
+}
+
+/** How long what was already taken may still be on its way to a side that is not reading. */
+const LINGER_MS = 10_000;
+
+/** One way: an end goes on as an end, and what one side has closed the other has no use for once it has taken the rest. */
+function carry(from: Duplex, to: Duplex): Promise<void> {
+  return new Promise((resolve, reject) => {
+    from.once('error', reject);
+    from.once('close', () => {
+      const lingering = setTimeout(() => to.destroy(), LINGER_MS).unref();
+      to.once('close', () => clearTimeout(lingering));
+      if (to.writableFinished) to.destroy();
+      else to.end(() => to.destroy());
+      resolve();
+    });
+    if (from.closed) resolve();
+    else from.pipe(to);
+  });
+}

@@ -11,13 +11,14 @@ type Seen = ReplyOf<'revocation'>['peps'][number];
 /** `did`: what the PEP is once nothing remains. `nothing`: said where it had nothing to end. */
 export function pepLines(paint: Paint, peps: readonly Seen[], did: string, nothing: string): readonly string[] {
   const rows = peps.map((pep) => {
-    const mark = pep.remaining === 0 ? 'v' : 'x';
+    const mark = pep.unobserved === true ? '!' : pep.remaining === 0 ? 'v' : 'x';
     return [[mark, () => paint.mark(mark)], pep.pep, seenBy(pep, did, nothing)] as const;
   });
   return table(rows);
 }
 
-function seenBy({ silentMs, connections, calls, remaining }: Seen, did: string, nothing: string): string {
+function seenBy({ silentMs, connections, calls, remaining, unobserved }: Seen, did: string, nothing: string): string {
+  if (unobserved === true) return 'NOT OBSERVED  refuses from now on; what it already forwards is not seen from here';
   if (remaining > 0) return `NOT SILENT  ${several(remaining, 'connection or call', 'connections or calls')} still open`;
   const seen = [connections > 0 ? several(connections, 'connection') : '', calls > 0 ? `${several(calls, 'call')} cut` : ''].filter(
     (text) => text !== '',

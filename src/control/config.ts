@@ -1,6 +1,7 @@
 // What `cordon.yaml` says once it was read and checked: the registry and the settings of one Cordon.
 import type { HttpRoute } from '../domain/http-route.ts';
 import type { Agent, Resource, Segment } from '../domain/registry.ts';
+import type { PlaneProtocol } from '../domain/data-plane.ts';
 import type { TwoPersonRule } from '../domain/operators.ts';
 import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
 import type { RegistrationEntry } from '../identity/registration.ts';
@@ -234,6 +235,29 @@ export interface WorkloadConfig {
   readonly runs?: string;
 }
 
+/** Who may ask: whoever the system lets connect to a unix socket, or a resource that shows its SVID. */
+export type PlaneDoorConfig =
+  | { readonly kind: 'socket'; readonly path: string; readonly mode: number; readonly uids?: readonly number[] }
+  | { readonly kind: 'mtls'; readonly address: Address; readonly workload: string };
+
+/** What a data plane that is not ours may ask about one callee, and is handed for it. */
+export interface PlaneRouteConfig {
+  readonly headersOnly: boolean;
+  readonly credential: boolean;
+  readonly txnToken: boolean;
+}
+
+/** A data plane that is not ours and asks before it forwards. */
+export interface DataPlaneConfig {
+  readonly name: string;
+  readonly protocol: PlaneProtocol;
+  /** `https://host:port` that agents call. */
+  readonly url: string;
+  readonly door: PlaneDoorConfig;
+  /** By `mcp/ledger`, `a2a/clerk`. */
+  readonly routes: ReadonlyMap<string, PlaneRouteConfig>;
+}
+
 export interface Config {
   /** Directory that relative paths in the file start from. */
   readonly base: string;
@@ -256,4 +280,5 @@ export interface Config {
   readonly tokens: TokensConfig;
   readonly workload: WorkloadConfig;
   readonly federation: FederationConfig;
+  readonly dataPlanes: readonly DataPlaneConfig[];
 }

@@ -72,7 +72,7 @@ async function write(parts: ContainmentParts, order: LevelOrder, act: Act): Prom
 
 /** Contained only when every PEP is silent. */
 export function statusOf(peps: readonly Observed[]): ContainmentStatus {
-  const silent = peps.filter((pep) => pep.remaining === 0).length;
+  const silent = peps.filter(({ remaining, unobserved }) => remaining === 0 && unobserved === undefined).length;
   if (silent === peps.length && peps.length > 0) return 'contained';
   return silent === 0 ? 'not_contained' : 'partial';
 }

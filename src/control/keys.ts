@@ -69,6 +69,8 @@ export interface AuthorityKeeper {
   readonly fresh: () => Promise<Authority>;
   /** PEM each: everything that a relying party of this domain trusts. */
   readonly roots: () => readonly string[];
+  /** PEM each: those that have issued what may still live. */
+  readonly intermediates: () => readonly string[];
   /** Keys of JWT-SVIDs. */
   readonly jwt: TokenKeys;
   /** Keys of the token service. */
@@ -147,6 +149,8 @@ class Keeper implements AuthorityKeeper {
   }
 
   readonly roots = (): readonly string[] => this.#rings.root.keys.map(({ publicPart }) => publicPart);
+
+  readonly intermediates = (): readonly string[] => this.#rings.intermediate.keys.map(({ publicPart }) => publicPart);
 
   readonly sequence = (): number => this.#rings.root.revision + this.#rings.jwt.revision;
 

@@ -24,6 +24,8 @@ export type Observed = {
   readonly remaining: number;
   /** Milliseconds from the order to the last close. */
   readonly silentMs: number;
+  /** It forwards by itself what it once was allowed: whether that has ended cannot be seen. */
+  readonly unobserved?: true;
 };
 
 export interface Publisher {

@@ -28,7 +28,7 @@ export type AccessRequest = {
   /** `tools/call`, `tools/list`, `initialize`, `a2a/SendMessage`, `http/call`, `egress/connect`, … */
   readonly action: { readonly name: string };
   readonly resource: { readonly type: ResourceType; readonly id: string };
-  /** `input`: the arguments as the callee will receive them. */
+  /** `input`: the arguments as the callee will receive them. `body: 'unseen'`: there may be some, and they are not known. */
   readonly context: { readonly input?: JsonObject } & JsonObject;
   /** Of a call made with a task token: for whom, through whom, within what. */
   readonly delegation?: Delegation;

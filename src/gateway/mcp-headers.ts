@@ -51,9 +51,11 @@ const NAMED: ReadonlyMap<string, string> = new Map([
   ['resources/read', 'uri'],
 ]);
 
+export const namedMember = (method: string): string | undefined => NAMED.get(method);
+
 /** What `Mcp-Name` of a message says, if it is one that has it. */
 export function namedIn(method: string, params: JsonObject): string | undefined {
-  const member = NAMED.get(method);
+  const member = namedMember(method);
   const name = member === undefined ? undefined : params[member];
   return typeof name === 'string' ? name : undefined;
 }
@@ -67,7 +69,7 @@ function mirror(req: IncomingMessage, name: string, expected: string | undefined
 }
 
 /** Values that do not fit a header travel as `=?base64?…?=`. @throws Refusal CORDON-3011 when two readers could decode it differently */
-function decodeHeader(value: string): string {
+export function decodeHeader(value: string): string {
   const match = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/.exec(value);
   if (match?.[1] === undefined) return value;
   const bytes = Buffer.from(match[1], 'base64');

@@ -4,8 +4,8 @@ import type { Code } from '../domain/codes.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
-import { type Facts, factsOf, type Parties, partiesFor } from './facts.ts';
-import { enforced, failedForbids, type Held, heldFor, isFinal, type Loaded, type Policy } from './loaded.ts';
+import { type Facts, factsOf, type Parties, partiesFor, withoutArguments } from './facts.ts';
+import { enforced, failedForbids, type Held, heldFor, heldUnseen, isFinal, type Loaded, type Policy } from './loaded.ts';
 import { outlineIn } from './outline.ts';
 import type { Principal } from './principals.ts';
 
@@ -19,22 +19,27 @@ export function decide(set: Loaded, request: AccessRequest, world: World, princi
     if (facts instanceof Refusal) return forbidden(set, outlineIn(set, parties)) ?? refused(set, facts);
     if (!isCovered(set.catalog, catalog, request.resource.id))
       throw new Error('the tool is not the one that the policies were validated against');
-    const found = heldFor(set, facts);
-    const decision = judged(set, set.shadows ? enforced(found) : found, parties);
-    return set.shadows ? withShadow(decision, judged(set, found, parties)) : decision;
+    const [found, judge] = isUnseen(request) ? [heldUnseen(set, facts), judgedBlind] : [heldFor(set, facts), judged];
+    const decision = judge(set, set.shadows ? enforced(found) : found, parties);
+    return set.shadows ? withShadow(decision, judge(set, found, parties)) : decision;
   } catch (error) {
     return error instanceof Refusal ? refused(set, error) : failed(set, error);
   }
 }
 
 /** The facts, or why the arguments do not make any. */
-export function readArguments(parties: Parties, { context }: AccessRequest): Facts | Refusal {
+export function readArguments(parties: Parties, request: AccessRequest): Facts | Refusal {
+  const { context } = request;
   try {
+    if (isUnseen(request)) return parties.input instanceof Refusal ? parties.input : withoutArguments(parties);
     return factsOf(parties, context.input);
   } catch (error) {
     return asRefusal(error, 'CORDON-3006', 'the arguments cannot be read');
   }
 }
+
+/** Nobody who decides or records has seen the arguments: it is allowed only if it is whatever they are. */
+const isUnseen = ({ context }: AccessRequest): boolean => context['body'] === 'unseen';
 
 const judged = (set: Loaded, held: Held, parties: Parties): Decision =>
   forbidden(set, held) ??
@@ -42,9 +47,15 @@ const judged = (set: Loaded, held: Held, parties: Parties): Decision =>
   waiting(set, held) ??
   (held.permits.length > 0 ? allowed(set, held) : unmatched(set, held, parties));
 
+/** Of arguments that nobody sees nobody can approve anything: a forbid that a person could lift denies like any other. */
+const judgedBlind = (set: Loaded, held: Held, parties: Parties): Decision =>
+  forbidden(set, held, () => true) ??
+  unsure(set, held) ??
+  (held.permits.some(isFinal) ? allowed(set, held) : unmatched(set, held, parties));
+
 /** The forbids that hold; the first names code and reason. */
-function forbidden(set: Loaded, held: Held): Decision | undefined {
-  const forbids = held.forbids.filter(isFinal);
+function forbidden(set: Loaded, held: Held, counts: (policy: Policy) => boolean = isFinal): Decision | undefined {
+  const forbids = held.forbids.filter(counts);
   const [first] = forbids;
   return first && { ...deny(set, first.code, held), determining: idsOf(forbids), ...reason(first.annotations['reason']) };
 }

@@ -58,6 +58,10 @@ export function heldFor(set: Loaded, facts: Facts): Held {
 export const heldInOutline = (set: Loaded, facts: Facts): Held =>
   heldOf(set, evaluate(compiledFor(set, facts), facts, facts.entities, 'outline'));
 
+/** While the arguments are not known: the permits that hold whatever they are, and the forbids that may. */
+export const heldUnseen = (set: Loaded, facts: Facts): Held =>
+  heldOf(set, evaluate(compiledFor(set, facts), facts, facts.entities, 'unseen'));
+
 /** Policies in shadow are not among what it was asked. */
 function officialHeld(set: Loaded, { allowed, reasons, errors }: ReturnType<Oversight['official']>): Held {
   const policies = reasons.map((id) => policyIn(set, id)).toSorted((a, b) => a.order - b.order);

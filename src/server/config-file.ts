@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { ATTEST_LIST, ATTESTATION_SECTION } from './config-attestation.ts';
 import { AUTHZEN_SECTION } from './config-authzen.ts';
+import { DATA_PLANES_SECTION } from './config-data-planes.ts';
 import { FEDERATION_SECTION } from './config-federation.ts';
 import { OPERATORS_SECTION } from './config-operators.ts';
 import { TOKENS_SECTION } from './config-tokens.ts';
@@ -89,6 +90,7 @@ export const CONFIG_FILE = z.strictObject({
   tokens: TOKENS_SECTION.prefault({}),
   workload: WORKLOAD_SECTION.prefault({}),
   federation: FEDERATION_SECTION.default({}),
+  dataPlanes: DATA_PLANES_SECTION.default({}),
 });
 
 export type ConfigFile = z.infer<typeof CONFIG_FILE>;

@@ -8,6 +8,7 @@ import { RESOURCE_KINDS } from '../domain/registry.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
 import { attestationOf } from './config-attestation.ts';
 import { authzenOf } from './config-authzen.ts';
+import { dataPlanesOf } from './config-data-planes.ts';
 import { federationOf } from './config-federation.ts';
 import { operatorsOf } from './config-operators.ts';
 import { CONFIG_FILE, type ConfigFile, type ResourceFile } from './config-file.ts';
@@ -91,6 +92,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     tokens: tokensOf(from.tokens, from, base, misfitAt),
     workload: workloadOf(from.workload, base),
     federation: federationOf(from, base, misfitAt),
+    dataPlanes: dataPlanesOf(from.dataPlanes, { registered: from, base, addressOf, refuse: misfitAt }),
   };
 }
 

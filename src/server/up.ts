@@ -7,6 +7,7 @@ import { errorTextOf } from '../domain/refusal.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { buildAdministration } from './administration.ts';
 import type { DataDir } from './data-dir.ts';
+import { openDataPlanes } from './data-planes.ts';
 import { openDoors } from './doors.ts';
 import { buildEnforcement } from './enforcement.ts';
 import { startGrants } from './grants.ts';
@@ -55,6 +56,7 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const gateway = await buildEnforcement(built, stack);
   const control = await buildAdministration({ ...built, gateway }, stack);
   await openDoors({ setting, state, identities, control, gateway }, stack);
+  await openDataPlanes({ ...built, gateway }, stack);
   stack.defer(() => control.catalog.stop());
   await control.catalog.start();
   keepFresh(setting, publisher, stack);

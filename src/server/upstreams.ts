@@ -72,9 +72,9 @@ async function reached(parts: UpstreamParts, name: string, upstream: HttpUpstrea
   return createMcpHttp({ channel, path: url.pathname, credential: () => headers, bounds, client, takesTxnToken: !plaintext });
 }
 
-/** The credential of a callee as headers; it is shown to nobody else. INVARIANT I8 */
-async function credentialOf(
-  { config, store, sealer }: UpstreamParts,
+/** The credential of a callee as headers; empty where it has none. INVARIANT I8 @throws Refusal CORDON-9006 when it is missing */
+export async function credentialOf(
+  { config, store, sealer }: Pick<UpstreamParts, 'config' | 'store' | 'sealer'>,
   name: string,
   credential: CredentialConfig | undefined,
 ): Promise<Readonly<Record<string, string>>> {

@@ -82,8 +82,8 @@ export interface Bed {
   start(): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<void>;
   control(method: string, path: string, body?: object): Promise<Answer>;
-  /** An SVID of a fresh run of an agent. */
-  svid(agent: string): Promise<Svid & { readonly run: string }>;
+  /** An SVID of a fresh run of an agent, or of a resource. */
+  svid(name: string, kind?: 'agent' | 'resource'): Promise<Svid & { readonly run: string }>;
   spawnWorkload(kind: 'agent' | 'resource', name: string, script: string, args: readonly string[]): Promise<ChildProcess>;
   /** Waits until the control plane says that it is ready. */
   ready(): Promise<void>;
@@ -141,8 +141,8 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
       const svid = { cert: own.chain, key: own.privateKey, ca: own.bundle };
       return send({ port: ports.control, path, method, svid, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
     },
-    async svid(agent): Promise<Svid & { run: string }> {
-      const started = (await bed.control('POST', '/v1/runs', { kind: 'agent', name: agent })).json as {
+    async svid(name, kind = 'agent'): Promise<Svid & { run: string }> {
+      const started = (await bed.control('POST', '/v1/runs', { kind, name })).json as {
         token: string;
         bundle: string;
         run: string;
@@ -249,10 +249,12 @@ export interface Sent {
   readonly body?: string | Buffer;
   readonly svid: Partial<Svid>;
   readonly agent?: HttpsAgent;
+  /** Sent as SNI and in `host`; else there is no SNI. */
+  readonly servername?: string;
 }
 
 /** One HTTPS request, byte for byte as given. */
-export function send({ port, path, method = 'POST', headers = {}, body, svid, agent }: Sent): Promise<Answer> {
+export function send({ port, path, method = 'POST', headers = {}, body, svid, agent, servername = '' }: Sent): Promise<Answer> {
   const length = body === undefined || 'transfer-encoding' in headers ? {} : { 'content-length': Buffer.byteLength(body) };
   const options: RequestOptions = {
     host: '127.0.0.1',
@@ -260,10 +262,15 @@ export function send({ port, path, method = 'POST', headers = {}, body, svid, ag
     path,
     method,
     ...svid,
-    servername: '',
+    servername,
     checkServerIdentity: () => undefined,
     agent: agent ?? false,
-    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...length, ...headers },
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...length,
+      ...(servername === '' ? {} : { host: `${servername}:${port}` }),
+      ...headers,
+    },
   };
   return new Promise((resolve, reject) => {
     const req = request(options, (res) => {

@@ -108,9 +108,10 @@ export interface Outcome {
 
 /**
  * `whole`: the policies as they are. `outline`: permits without the conditions that read `context`, and of the forbids only those that
- * never do: what can be said while the context is not known.
+ * never do: what can be said while the context is not known. `unseen`: permits that never read `context`, and forbids without the
+ * conditions that do: what holds whatever it is, and what may hold.
  */
-export type Part = 'whole' | 'outline';
+export type Part = 'whole' | 'outline' | 'unseen';
 
 /** The policies that hold, and those that fail to evaluate. */
 export function evaluate(set: CompiledSet, request: Request, entities: EntityView, part: Part = 'whole'): Outcome {
@@ -130,7 +131,8 @@ export function evaluate(set: CompiledSet, request: Request, entities: EntityVie
 
 function holds({ effect, shape, constants }: CompiledPolicy, env: Environment, part: Part): boolean {
   if (part === 'whole') return shape.holds(env, constants);
-  return (effect === 'permit' || !shape.readsContext) && shape.outline(env, constants);
+  const whole = part === 'outline' ? 'forbid' : 'permit';
+  return (effect !== whole || !shape.readsContext) && shape.outline(env, constants);
 }
 
 /** Cedar's answer: a forbid that holds denies, else a permit that holds allows, else it is denied. */

@@ -21,7 +21,7 @@ after(() => Promise.all(channels.map((channel) => channel.destroy())));
 
 function channelTo(origin: URL, credentials = NO_CREDENTIALS): Channel {
   const expect = credentials === NO_CREDENTIALS ? undefined : ({ kind: 'control', name: 'control-1' } as const);
-  const timing = { now: Date.now, connectMs: 2_000, answerMs: 10_000 };
+  const timing = { now: Date.now, connectMs: 2_000, answerMs: 10_000, idleMs: 10_000 };
   const channel = createChannel({ origin, expect, trustDomain: DOMAIN, credentials: () => credentials, isRevoked: () => false, ...timing });
   channels.push(channel);
   return channel;

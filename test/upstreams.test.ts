@@ -41,6 +41,8 @@ function stdio(t: TestContext, script: string): { upstream: McpUpstream; pids: n
     env: {},
     bounds,
     client,
+    answerMs: 10_000,
+    health: { answered: () => undefined, failed: () => undefined },
     onStderr: (line) => pids.push(Number(line)),
   });
   t.after(() => upstream.close());
@@ -121,6 +123,7 @@ async function reach(t: TestContext, server: Server): Promise<McpUpstream> {
     now: Date.now,
     connectMs: 200,
     answerMs: 5_000,
+    idleMs: 5_000,
   });
   const upstream = createMcpHttp({ channel, path: '/', credential: () => ({}), bounds, client, takesTxnToken: false });
   t.after(() => upstream.close().then(() => server.close()));

@@ -188,6 +188,9 @@ export const REPLIES = {
       error: z.object({ code: z.string(), message: z.string(), fix: z.string() }).optional(),
     }),
     agents: z.record(level, z.number()),
+    upstreams: z.array(
+      z.object({ name: z.string(), circuit: z.enum(['closed', 'open', 'half-open']), inFlight: z.number(), most: z.number() }),
+    ),
     resources: z.array(
       z.object({
         resource: z.string(),

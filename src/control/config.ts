@@ -65,6 +65,30 @@ export interface ResourceConfig extends Resource {
   readonly upstream: UpstreamConfig;
 }
 
+/** How one callee is dealt with when it is in trouble. Times in milliseconds. */
+export interface Resilience {
+  readonly connectMs: number;
+  /** From a request until its answer begins. */
+  readonly answerMs: number;
+  /** Between two parts of an answer that is no event stream. */
+  readonly idleMs: number;
+  /** Calls at once, whoever makes them. */
+  readonly inFlight: number;
+  /** Failures in a row that open its circuit. */
+  readonly failures: number;
+  /** Until the first try afterwards. */
+  readonly tryAgainMs: number;
+  /** Tools that the operator lets be called again when no answer came. */
+  readonly retry: readonly string[];
+}
+
+export interface ResilienceConfig {
+  /** Calls at once to the members of a segment together. */
+  readonly segments: ReadonlyMap<string, number>;
+  readonly agents: ReadonlyMap<string, Resilience>;
+  readonly resources: ReadonlyMap<string, Resilience>;
+}
+
 /** What one run may take of the gateway. */
 export interface Limits {
   /** Calls a second, averaged. */
@@ -273,6 +297,7 @@ export interface Config {
   /** A gateway does not decide with a snapshot older than this. Milliseconds. */
   readonly maxStaleness: number;
   readonly limits: Limits;
+  readonly resilience: ResilienceConfig;
   readonly authzen: AuthzenConfig;
   readonly attestation: AttestationConfig;
   readonly operators: OperatorsConfig;

@@ -49,6 +49,15 @@ export type Check = {
   readonly fix?: string;
 };
 
+/** What the gateway has in flight to a callee, and whether it lets calls through. */
+export type CalleeState = {
+  readonly kind: 'agent' | 'resource';
+  readonly name: string;
+  readonly circuit: 'closed' | 'open' | 'half-open';
+  readonly inFlight: number;
+  readonly most: number;
+};
+
 export type StatusView = {
   readonly schema: 'cordon.status/v1';
   readonly trustDomain: string;
@@ -66,6 +75,8 @@ export type StatusView = {
   };
   readonly agents: Readonly<Record<Level, number>>;
   readonly resources: readonly ResourceState[];
+  /** How callees are doing, as the gateway sees it. */
+  readonly upstreams: readonly CalleeState[];
   readonly log: { readonly origin: string; readonly size: number };
 };
 

@@ -145,6 +145,14 @@ export const CODES = {
   'CORDON-9010': row('system', 502, 'upstream unavailable', 'start the upstream, or mend its address in `cordon.yaml`', true),
   'CORDON-9011': row('system', 400, 'body truncated, malformed or too large', 'send it again: complete, well formed and within the limits'),
   'CORDON-9012': row('system', 503, 'snapshot or revocation data too old', 'reconnect the gateway to its control plane', true),
+  'CORDON-9013': row(
+    'system',
+    503,
+    'upstream at capacity',
+    'retry later; `resilience.inFlight` in `cordon.yaml` says how many calls it may hold',
+    true,
+  ),
+  'CORDON-9014': row('system', 503, 'upstream circuit open', 'bring the upstream back; it is tried again by itself: `cordon status`', true),
 } as const satisfies Record<`CORDON-${number}`, CodeRow>;
 
 export type Code = keyof typeof CODES;

@@ -66,6 +66,7 @@ export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/c
     path: '/.well-known/agent-card.json',
     headers: { accept: 'application/json', 'a2a-version': A2A_VERSION },
     signal: exchange.abort.signal,
+    retry: exchange.mayRepeat,
   });
   const card = await readJsonReply(response.body, { ...boundsOf(pep), maxBytes: CARD_MAX_BYTES });
   if (response.statusCode !== 200 || typeof card['name'] !== 'string') {

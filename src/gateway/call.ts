@@ -127,6 +127,8 @@ export interface No {
   readonly reason: string | undefined;
   /** `WWW-Authenticate` of a 401, where a task token would help. */
   readonly challenge?: string | undefined;
+  /** Seconds until it is worth another try; of a callee that is in trouble. */
+  readonly retryAfter?: number | undefined;
 }
 
 /** How one protocol says no. Set as soon as the route is known, replaced when more of the message is. */

@@ -6,6 +6,10 @@ import type { HttpMethod } from '../domain/http-route.ts';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
 import type { TrustDomain, WorkloadKind } from '../domain/spiffe-id.ts';
 import { checkLifetime, readSvid } from '../identity/svid.ts';
+import type { Breaker } from './breaker.ts';
+import { giveUpWhenIdle } from './idle.ts';
+import { mediaTypeOf } from './reply-body.ts';
+import { createRetryBudget, isLost } from './retry.ts';
 import { abortReason } from './waiting.ts';
 
 /** The gateway's own credentials; `generation` grows with each rotation. */
@@ -46,6 +50,10 @@ export interface ChannelOptions {
   readonly connectMs: number;
   /** From a request until its answer begins: a tool may think for a while, and its caller may end the call. Milliseconds. */
   readonly answerMs: number;
+  /** Between two parts of an answer that is no event stream. Milliseconds. */
+  readonly idleMs: number;
+  /** Told whether the callee answers. */
+  readonly health?: Pick<Breaker, 'answered' | 'failed'>;
 }
 
 export interface Channel {
@@ -70,6 +78,8 @@ export interface ChannelRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal: AbortSignal;
+  /** May it be sent again when the connection ended before an answer? */
+  readonly retry?: boolean;
 }
 
 /** As many as there are calls: each run is bounded by the limiter, and a bound for all would let the streams of one keep the others out. */
@@ -79,16 +89,44 @@ export function createChannel(options: ChannelOptions): Channel {
   const pools = createPools(options);
   const reached = async <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
     try {
-      return await work();
+      const answer = await work();
+      options.health?.answered();
+      return answer;
     } catch (cause) {
+      if (!signal.aborted || isTimeout(signal.reason)) options.health?.failed();
       if (signal.aborted) throw abortReason(signal);
       throw unreachable(options, cause);
     }
   };
+  const sendTwice = withRetry((request) => pools.current().request(request));
   return {
-    request: (request) => reached(request.signal, () => pools.current().request({ ...request, body: request.body ?? null })),
+    async request(request): Promise<Dispatcher.ResponseData> {
+      const reply = await reached(request.signal, () => sendTwice(request));
+      if (mediaTypeOf(reply) !== 'text/event-stream') giveUpWhenIdle(reply.body, options.idleMs);
+      return reply;
+    },
     upgrade: (request) => reached(request.signal, () => pools.current().upgrade({ method: 'GET', ...request })),
     destroy: () => pools.destroy(),
+  };
+}
+
+/** A time of the gateway's own that ran out; a caller that goes away says nothing of the callee. */
+const isTimeout = (reason: unknown): boolean => reason instanceof Error && reason.name === 'TimeoutError';
+
+type Send = (request: Omit<ChannelRequest, 'body'> & { readonly body: string | Uint8Array | null }) => Promise<Dispatcher.ResponseData>;
+
+/** Once more, over another connection, where that is allowed and does no harm. */
+function withRetry(send: Send): (request: ChannelRequest) => Promise<Dispatcher.ResponseData> {
+  const budget = createRetryBudget();
+  return async ({ retry = false, ...request }) => {
+    const sent = { ...request, body: request.body ?? null };
+    budget.called();
+    try {
+      return await send(sent);
+    } catch (cause) {
+      if (!retry || request.signal.aborted || !isLost(cause) || !budget.take()) throw cause;
+      return send(sent);
+    }
   };
 }
 

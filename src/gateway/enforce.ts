@@ -38,11 +38,13 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
   const remote = await askRemote(pep, asked);
-  const { call, decision, authorized, recorded } = judge(pep, asked, remote); // 6 may it, 7 before any effect
+  const { call, decision, authorized, recorded, leave } = judge(pep, asked, remote); // 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
-    sendReply(exchange, exchange.wire(noOf(pep, exchange, decision.code ?? 'CORDON-9001', recorded.id, decision.reason)));
+    const no = noOf(pep, exchange, decision.code ?? 'CORDON-9001', recorded.id, decision.reason);
+    const retryAfter = decision.code === 'CORDON-9014' ? pep.upstreams.guards.retryAfter(call.plan) : undefined;
+    sendReply(exchange, exchange.wire({ ...no, retryAfter }));
     return;
   }
   const end = register(pep, exchange, peer, call, decision, recorded);
@@ -54,6 +56,7 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
     finish(pep, exchange, recorded, { status: statusOf(exchange, refusal), code: refusal.code }, pdp);
     sendReply(exchange, exchange.wire({ code: refusal.code, decisionId: recorded.id, reason: refusal.message }));
   } finally {
+    leave();
     end();
   }
 }

@@ -26,6 +26,8 @@ export interface Exchange {
   wire: Wire;
   /** How the caller shows a task token. */
   scheme: TokenScheme;
+  /** May what is asked of the callee be asked again, when no answer came? */
+  mayRepeat: boolean;
   /** Bytes of body that were sent to the caller. */
   bytesOut: number;
   /** Bytes of the caller that went through a tunnel. */
@@ -54,6 +56,7 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
     resource: 'gateway',
     wire: problem,
     scheme: 'Bearer',
+    mayRepeat: false,
     bytesOut: 0,
     bytesIn: 0,
     taken: false,

@@ -9,6 +9,7 @@ import { callRoute } from './http-forward.ts';
 import { openWebSocket } from './http-websocket.ts';
 import { askServer, browse, callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
 import type { Pep } from './pep.ts';
+import { mayRepeat } from './repeatable.ts';
 
 type Forwarder<K extends PlanKind> = (pep: Pep, exchange: Exchange, plan: PlanOf<K>, call: Call) => Promise<Forwarded>;
 
@@ -28,6 +29,7 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
 /** @throws Refusal CORDON-9010 and whatever reason the exchange was aborted for */
 export function forward(pep: Pep, exchange: Exchange, authorized: Authorized<Call>, _receipt: Receipt): Promise<Forwarded> {
   const { call } = authorized;
+  exchange.mayRepeat = mayRepeat(pep, authorized);
   const carryOut = <K extends PlanKind>(plan: PlanOf<K>): Promise<Forwarded> => FORWARDERS[plan.kind](pep, exchange, plan, call);
   return carryOut(call.plan);
 }

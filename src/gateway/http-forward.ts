@@ -20,6 +20,7 @@ export async function callRoute(pep: Pep, exchange: Exchange, plan: PlanOf<'http
     headers: { ...headers, 'accept-encoding': 'identity', ...credentialsFor(pep, upstream, call) },
     ...(body === undefined ? {} : { body }),
     signal: exchange.abort.signal,
+    retry: exchange.mayRepeat,
   });
   await handOn(exchange, reply, { ...upstream, trailers: route.trailers, prefix: `/api/${plan.server}` });
   return { upstreamStatus: reply.statusCode };

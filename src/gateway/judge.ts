@@ -1,5 +1,6 @@
 // Steps 6 and 7 of a call, whoever carries it out afterwards: this gateway, or another data plane that asked. INVARIANTS I1, I3
 import type { Decision } from '../domain/access.ts';
+import { asRefusal } from '../domain/refusal.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
@@ -9,6 +10,8 @@ export interface Judged extends Decided<Call> {
   /** As it was decided. */
   readonly call: Call;
   readonly recorded: RecordedDecision;
+  /** Gives back what the call holds of its callee. */
+  readonly leave: () => void;
 }
 
 /** What a remote PDP says, where one is configured. What Cordon itself denies is nobody else's business. */
@@ -25,9 +28,30 @@ export async function askRemote(pep: Pep, call: Call): Promise<Decision | undefi
  */
 export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enforcer?: Enforcer): Judged {
   const call = { ...asked, request: pep.budgets.counted(asked.request) };
-  const { decision, authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
-  const recorded = recordDecision(pep, call.request, decision, enforcer);
-  if (authorized !== undefined) pep.budgets.spend(call.request, pep.now());
-  if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
-  return { call, decision, authorized, recorded };
+  const decided = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
+  const { decision, authorized, leave } = enforcer === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
+  try {
+    const recorded = recordDecision(pep, call.request, decision, enforcer);
+    if (authorized !== undefined) pep.budgets.spend(call.request, pep.now());
+    if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
+    return { call, decision, authorized, recorded, leave };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+const NOTHING = (): void => undefined;
+
+/** An allow whose callee has no room, or has stopped answering, is none: nothing is spent on it, and it is on record as what it is. */
+function withPlace(pep: Pep, decided: Decided<Call>): Decided<Call> & Pick<Judged, 'leave'> {
+  const { decision, authorized } = decided;
+  if (authorized === undefined) return { ...decided, leave: NOTHING };
+  try {
+    return { ...decided, leave: pep.upstreams.guards.enter(authorized.call.plan) };
+  } catch (error) {
+    const { code, message } = asRefusal(error, 'CORDON-9001', 'the gateway failed');
+    const { grant: _unused, ...rest } = decision;
+    return { decision: { ...rest, verdict: 'error', code, reason: message }, authorized: undefined, leave: NOTHING };
+  }
 }

@@ -89,7 +89,9 @@ export async function browse(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/bro
   const { server, method, era, id } = plan;
   const { member, use } = BROWSED[method];
   const upstream = upstreamOf(pep, server);
-  const listed = await allOf(member, (params) => upstream.ask(askedOf(pep, call, upstream, method, params), exchange.abort.signal));
+  const listed = await allOf(member, (params) =>
+    upstream.ask({ ...askedOf(pep, call, upstream, method, params), retry: exchange.mayRepeat }, exchange.abort.signal),
+  );
   if ('error' in listed) return reply(exchange, { jsonrpc: '2.0', id, error: listed.error });
   const snapshot = pep.snapshot();
   const visible = listed.items.filter((item) => {
@@ -106,7 +108,7 @@ export async function browse(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/bro
 export async function askServer(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/ask'>, call: Call): Promise<Forwarded> {
   const { server, method, params, era, id } = plan;
   const upstream = upstreamOf(pep, server);
-  const outcome = await upstream.ask(askedOf(pep, call, upstream, method, params), exchange.abort.signal);
+  const outcome = await upstream.ask({ ...askedOf(pep, call, upstream, method, params), retry: exchange.mayRepeat }, exchange.abort.signal);
   if ('error' in outcome) return reply(exchange, { jsonrpc: '2.0', id, error: outcome.error });
   // what one caller may read is not for the next, whatever the server says of its cache
   const caching = era === 'modern' && method === 'resources/read' ? { ttlMs: 0, cacheScope: 'private' } : {};
@@ -128,7 +130,13 @@ export async function callTool(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/c
     if (passed !== undefined) await sendEvent(exchange, writeJson(passed));
   };
   const progress = progressToken !== undefined;
-  const asked = { tool, args, progress, ...(upstream.takesTxnToken ? { txnToken: txnTokenFor(pep, call) } : {}) };
+  const asked = {
+    tool,
+    args,
+    progress,
+    retry: exchange.mayRepeat,
+    ...(upstream.takesTxnToken ? { txnToken: txnTokenFor(pep, call) } : {}),
+  };
   const outcome = await upstream.call(asked, onNotification, exchange.abort.signal);
   const message = 'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, cleaned(outcome.result, era));
   if (!exchange.res.headersSent) return reply(exchange, message);

@@ -39,7 +39,10 @@ interface Asked {
   readonly onNotification: OnNotification;
   readonly signal: AbortSignal;
   readonly txnToken?: string | undefined;
+  readonly retry?: boolean | undefined;
 }
+
+type Posting = Pick<Asked, 'signal' | 'txnToken' | 'retry'>;
 
 interface Sent {
   readonly id: number;
@@ -68,16 +71,17 @@ class McpHttp implements McpUpstream {
   readonly offers = (): ReadonlySet<string> => this.#offers;
 
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]> {
-    return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal }));
+    return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal, retry: true }));
   }
 
-  call({ tool, args, progress, txnToken }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
+  call({ tool, args, progress, txnToken, retry }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
+    const asked = { method: 'tools/call', onNotification, signal, txnToken, retry };
     const meta = progress ? { _meta: { progressToken: `c${this.#nextToken++}` } } : {};
-    return this.#rpc({ method: 'tools/call', params: { name: tool, arguments: args, ...meta }, onNotification, signal, txnToken });
+    return this.#rpc({ ...asked, params: { name: tool, arguments: args, ...meta } });
   }
 
-  ask({ method, params, txnToken }: AskedOf, signal: AbortSignal): Promise<RpcOutcome> {
-    return this.#rpc({ method, params, onNotification: ignoreNotifications, signal, txnToken });
+  ask({ method, params, txnToken, retry }: AskedOf, signal: AbortSignal): Promise<RpcOutcome> {
+    return this.#rpc({ method, params, onNotification: ignoreNotifications, signal, txnToken, retry });
   }
 
   close(): Promise<void> {
@@ -138,7 +142,7 @@ class McpHttp implements McpUpstream {
     this.#inform(outcome.result['serverInfo'], outcome.result['capabilities']);
     const id = sent.reply.headers['mcp-session-id'];
     const session: McpSession = { era: 'legacy', id: typeof id === 'string' ? id : undefined };
-    const reply = await this.#post(session, { jsonrpc: '2.0', method: 'notifications/initialized' }, signal);
+    const reply = await this.#post(session, { jsonrpc: '2.0', method: 'notifications/initialized' }, { signal });
     await reply.body.dump();
     return session;
   }
@@ -152,16 +156,16 @@ class McpHttp implements McpUpstream {
     return this.#outcome(await this.#send(session, asked), asked);
   }
 
-  async #send(session: McpSession, { method, params, signal, txnToken }: Asked): Promise<Sent> {
+  async #send(session: McpSession, { method, params, ...posting }: Asked): Promise<Sent> {
     const id = this.#nextId++;
     const own = isJsonObject(params['_meta']) ? params['_meta'] : {};
     const full = session.era === 'modern' ? { ...params, _meta: { ...own, ...envelopeOf(this.#options.client) } } : params;
-    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, signal, txnToken) };
+    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, posting) };
   }
 
-  #post(session: McpSession, message: RpcMessage, signal: AbortSignal, txnToken?: string): Promise<Dispatcher.ResponseData> {
+  #post(session: McpSession, message: RpcMessage, { signal, txnToken, retry = false }: Posting): Promise<Dispatcher.ResponseData> {
     const { channel, path, credential } = this.#options;
-    return channel.request(postOf({ path, session, message, credential: credential(), signal, txnToken }));
+    return channel.request({ ...postOf({ path, session, message, credential: credential(), signal, txnToken }), retry });
   }
 
   #outcome({ id, reply }: Sent, { onNotification }: Asked): Promise<RpcOutcome> {

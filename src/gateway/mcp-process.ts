@@ -3,6 +3,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { isJsonObject, parseJson, writeJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
+import type { Breaker } from './breaker.ts';
 import { isNotification, isRpcId, outcomeOf } from './json-rpc.ts';
 import { readLines } from './lines.ts';
 import { LEGACY } from './mcp-headers.ts';
@@ -17,6 +18,10 @@ export interface McpProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly bounds: JsonBounds;
   readonly client: ClientInfo;
+  /** From a request until its answer, or between two notifications about it. Milliseconds. */
+  readonly answerMs: number;
+  /** Told whether the server answers. */
+  readonly health: Pick<Breaker, 'answered' | 'failed'>;
   /** Lines that the server writes to its standard error. */
   readonly onStderr: (line: string) => void;
 }
@@ -69,17 +74,23 @@ export class McpProcess {
     if (this.#ended) return Promise.reject(this.#died());
     if (this.#child.stdin.writableLength > MAX_UNREAD) return Promise.reject(this.#broken('does not read'));
     const id = this.#nextId++;
-    const waiting = new Waiting(onNotification);
-    const onAbort = (): void => {
+    const { answerMs, health } = this.#options;
+    const giveUp = (why: Refusal): void => {
       this.#write({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
-      waiting.answer.reject(abortReason(signal));
+      waiting.answer.reject(why);
     };
+    const waiting = new Waiting(onNotification, answerMs, () => {
+      health.failed();
+      giveUp(this.#broken('does not answer', `nothing for ${answerMs} ms`));
+    });
+    const onAbort = (): void => giveUp(abortReason(signal));
     signal.addEventListener('abort', onAbort, { once: true });
     this.#waiting.set(id, waiting);
     const meta = onNotification === undefined ? {} : { _meta: { progressToken: id } };
     this.#write({ jsonrpc: '2.0', id, method, params: { ...params, ...meta } });
     return waiting.answer.promise.finally(() => {
       signal.removeEventListener('abort', onAbort);
+      waiting.done();
       this.#waiting.delete(id);
     });
   }
@@ -112,6 +123,7 @@ export class McpProcess {
     this.#ended = true;
     if (this.#end === '') this.#end = how;
     this.#gone.resolve();
+    if (this.#waiting.size > 0) this.#options.health.failed();
     for (const { answer } of this.#waiting.values()) answer.reject(this.#died());
   }
 
@@ -150,6 +162,7 @@ export class McpProcess {
     const { id } = message;
     const waiting = typeof id === 'number' ? this.#waiting.get(id) : undefined;
     if (waiting === undefined || typeof id !== 'number') return;
+    this.#options.health.answered();
     try {
       waiting.answer.resolve(outcomeOf(message, id, 200));
     } catch (error) {
@@ -191,14 +204,21 @@ const wordsOf = (line: Buffer): string =>
 class Waiting {
   readonly answer = Promise.withResolvers<RpcOutcome>();
   readonly #onNotification: OnNotification | undefined;
+  readonly #timer: NodeJS.Timeout;
   #busy = false;
 
-  constructor(onNotification: OnNotification | undefined) {
+  constructor(onNotification: OnNotification | undefined, ms: number, onLate: () => void) {
     this.#onNotification = onNotification;
+    this.#timer = setTimeout(onLate, ms).unref();
+  }
+
+  done(): void {
+    clearTimeout(this.#timer);
   }
 
   /** Hands a notification on. One pipe serves all calls, so a slow caller cannot hold it up: what comes meanwhile is left out. */
   tell(message: JsonObject): void {
+    this.#timer.refresh();
     if (this.#onNotification === undefined || this.#busy) return;
     this.#busy = true;
     const free = (): void => {

@@ -43,6 +43,9 @@ export const mcpFormWire =
     return jsonReply(form.status, rpcError(id, form.rpc, no.reason ?? CODES[no.code].title, dataOf(no)));
   };
 
+/** Said by the transport, so that what stands between sees it too, with the time after which another try makes sense. */
+const BUSY: ReadonlySet<Code> = new Set(['CORDON-9013', 'CORDON-9014']);
+
 /** Says no to a request other than `tools/call`. */
 export const mcpRequestWire =
   (id: RpcId, era: McpEra): Wire =>
@@ -52,7 +55,7 @@ export const mcpRequestWire =
     }
     if (FORM[no.code] !== undefined) return mcpFormWire(id)(no);
     const row = CODES[no.code];
-    if (HIDDEN.has(no.code) || row.kind === 'identity' || row.status === 429) return problem(no);
+    if (HIDDEN.has(no.code) || row.kind === 'identity' || row.status === 429 || BUSY.has(no.code)) return problem(no);
     const rpc = row.kind === 'system' ? -32_603 : -32_001;
     return jsonReply(200, rpcError(id, rpc, no.reason ?? row.title, dataOf(no)));
   };

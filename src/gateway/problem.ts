@@ -29,7 +29,7 @@ export function problem(no: No): Reply {
   return { status: row.status, headers: { ...PROBLEM, ...extraHeaders(row.status, no) }, body: JSON.stringify(body) };
 }
 
-function extraHeaders(status: number, { challenge = 'mTLS realm="cordon"' }: No): Record<string, string> {
+function extraHeaders(status: number, { challenge = 'mTLS realm="cordon"', retryAfter = 1 }: No): Record<string, string> {
   if (status === 401) return { 'www-authenticate': challenge };
-  return status === 429 || status === 503 ? { 'retry-after': '1' } : {};
+  return status === 429 || status === 503 ? { 'retry-after': String(retryAfter) } : {};
 }

@@ -1,6 +1,7 @@
 // The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
 import type { JsonObject } from '../domain/json.ts';
 import type { Channel } from './channel.ts';
+import type { Guards } from './guards.ts';
 import type { RouteTable } from './http-routes.ts';
 
 export interface ToolCall {
@@ -8,6 +9,8 @@ export interface ToolCall {
   readonly args: JsonObject;
   /** Did the caller ask for progress notifications? */
   readonly progress: boolean;
+  /** May it be made again when no answer came? */
+  readonly retry?: boolean;
   /** Sent along in `Txn-Token`. */
   readonly txnToken?: string;
 }
@@ -24,6 +27,8 @@ export const ignoreNotifications: OnNotification = () => Promise.resolve();
 export interface Asked {
   readonly method: string;
   readonly params: JsonObject;
+  /** May it be asked again when no answer came? */
+  readonly retry?: boolean;
   /** Sent along in `Txn-Token`. */
   readonly txnToken?: string;
 }
@@ -77,6 +82,7 @@ export interface Upstreams {
   mcp(server: string): McpUpstream | undefined;
   http(api: string): HttpUpstream | undefined;
   a2a(agent: string): A2aUpstream | undefined;
+  readonly guards: Guards;
   close(): Promise<void>;
 }
 
@@ -84,9 +90,11 @@ export interface UpstreamsByName {
   readonly mcp: ReadonlyMap<string, McpUpstream>;
   readonly a2a: ReadonlyMap<string, A2aUpstream>;
   readonly http: ReadonlyMap<string, HttpUpstream>;
+  readonly guards: Guards;
 }
 
-export const createUpstreams = ({ mcp, a2a, http }: UpstreamsByName): Upstreams => ({
+export const createUpstreams = ({ mcp, a2a, http, guards }: UpstreamsByName): Upstreams => ({
+  guards,
   mcp: (server) => mcp.get(server),
   http: (api) => http.get(api),
   a2a: (agent) => a2a.get(agent),

@@ -10,6 +10,7 @@ import { TOKENS_SECTION } from './config-tokens.ts';
 import { HTTP_SECTION } from './config-http.ts';
 import { credential, duration, secret } from './config-values.ts';
 import { name } from '../control/input.ts';
+import { RESILIENCE, retry } from './config-resilience.ts';
 import { WORKLOAD_SECTION } from './config-workload.ts';
 
 const address = z.string().regex(/^(\[[0-9a-f:]+\]|[0-9a-z.-]+):\d{1,5}$/, '`host:port`');
@@ -42,6 +43,7 @@ const agent = z.strictObject({
   spiffeId: z.string().exactOptional(),
   token,
   attest: ATTEST_LIST,
+  resilience: RESILIENCE.exactOptional(),
 });
 
 const resource = z.strictObject({
@@ -53,6 +55,8 @@ const resource = z.strictObject({
   tags: z.record(z.string(), z.string()).default({}),
   token,
   attest: ATTEST_LIST,
+  resilience: RESILIENCE.exactOptional(),
+  retry,
 });
 
 const limits = z.strictObject({
@@ -76,13 +80,23 @@ const pdp = z.strictObject({
 export const CONFIG_FILE = z.strictObject({
   trustDomain: z.string(),
   listen: listen.prefault({}),
-  segments: z.record(name, z.strictObject({ links: z.array(name).default([]) }).nullable()),
+  segments: z.record(
+    name,
+    z
+      .strictObject({
+        links: z.array(name).default([]),
+        /** Calls in flight to its members together. */
+        inFlight: z.int().min(1).max(1_000_000).exactOptional(),
+      })
+      .nullable(),
+  ),
   agents: z.record(name, agent).default({}),
   resources: z.record(name, resource).default({}),
   policies: z.string().default('policies'),
   svid: z.strictObject({ ttl: duration('10s', '24h').default('15m') }).prefault({}),
   maxStaleness: duration('1s', '1h').default('60s'),
   limits: limits.prefault({}),
+  resilience: RESILIENCE.prefault({}),
   authzen: AUTHZEN_SECTION.prefault({}),
   attestation: ATTESTATION_SECTION.prefault({}),
   pdp: pdp.optional(),

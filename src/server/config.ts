@@ -15,6 +15,7 @@ import { CONFIG_FILE, type ConfigFile, type ResourceFile } from './config-file.t
 import { deepest, misfit, placeOf, type Issue, type Source } from './config-place.ts';
 import { tokensOf } from './config-tokens.ts';
 import { httpOf } from './config-http.ts';
+import { resilienceOf } from './config-resilience.ts';
 import { isLoopback, milliseconds, PLAINTEXT } from './config-values.ts';
 import { isReading, withDocuments } from './openapi-file.ts';
 import { workloadOf } from './config-workload.ts';
@@ -70,7 +71,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     trustDomain: domainOf(from.trustDomain, misfitAt),
     listen: { gateway: addressOf(gateway), control: addressOf(control), identity: addressOf(identity) },
     segments: Object.entries(from.segments).map(([name, row]) => ({ name, links: row?.links ?? [] })),
-    agents: Object.entries(from.agents).map(([name, { a2a, attest: _attest, spiffeId: _spiffeId, ...row }]) => ({
+    agents: Object.entries(from.agents).map(([name, { a2a, attest: _attest, spiffeId: _spiffeId, resilience: _resilience, ...row }]) => ({
       name,
       ...row,
       ...(a2a === undefined ? {} : { a2a }),
@@ -80,6 +81,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     svidTtl: milliseconds(from.svid.ttl),
     maxStaleness: milliseconds(from.maxStaleness),
     limits: from.limits,
+    resilience: resilienceOf(from),
     authzen: authzenOf(from.authzen, from, base, misfitAt),
     attestation: attestationOf(from, base, misfitAt),
     operators: operatorsOf({

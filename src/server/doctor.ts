@@ -69,6 +69,7 @@ export async function examine(parts: Examined, views: Views): Promise<readonly C
     await check('gateway', 'no certificate refused', () => refused(parts, {})),
     await check('gateway', 'self-made certificate refused', async () => refused(parts, await selfMade(parts, views))),
     ...(await Promise.all(status.resources.map((state) => check('gateway', `resource ${state.resource}`, async () => upstream(state))))),
+    await check('gateway', 'upstreams answer', async () => circuits(status)),
     await check('policy', 'policies', async () => policies(status)),
     await check('policy', 'empty set denies', () => emptySetDenies(parts, views)),
     await check('log', 'tampering is detected', () => tampering(parts)),
@@ -210,6 +211,16 @@ function upstream({ resource, state, tools, changed, error }: StatusView['resour
   if (state === 'ready') return good(`${tools} tools, as pinned`);
   if (state === 'waiting') return bad(error ?? 'has not answered', 'start it, or mend its address in cordon.yaml');
   return bad(`${changed.length} definitions changed: ${changed.join(', ')}`, `compare them, then: cordon resource accept ${resource}`);
+}
+
+function circuits({ upstreams }: StatusView): Found {
+  const gone = upstreams.filter(({ circuit }) => circuit !== 'closed').map(({ name }) => name);
+  const full = upstreams.filter(({ inFlight, most }) => inFlight >= most).map(({ name }) => name);
+  if (gone.length > 0)
+    return bad(`calls are refused, because they do not answer: ${gone.join(', ')}`, 'bring them back; they are tried again by themselves');
+  if (full.length > 0)
+    return bad(`as many calls in flight as they may have: ${full.join(', ')}`, 'see what holds them; `resilience.inFlight` in cordon.yaml');
+  return good(`${upstreams.length} with their circuit closed`);
 }
 
 function policies({ policies: set }: StatusView): Found {

@@ -1,13 +1,16 @@
 // The data plane of a running Cordon: the gateway with its ways to every callee.
 import type { DecisionIndex } from '../control/decisions.ts';
+import { recordAct } from '../control/acts.ts';
 import { createReplays } from '../control/oauth/replays.ts';
 import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
 import type { HttpRoute } from '../domain/http-route.ts';
 import type { Tool } from '../domain/registry.ts';
 import { authzenClient } from '../gateway/authzen-client.ts';
+import type { Circuit } from '../gateway/breaker.ts';
 import { createChannel } from '../gateway/channel.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
+import type { GuardView } from '../gateway/guards.ts';
 import type { RemotePdp } from '../gateway/pep.ts';
 import type { Identities } from './identities.ts';
 import { secretOf } from './secrets.ts';
@@ -20,9 +23,6 @@ import { VERSION } from './version.ts';
 /** Of one answer; bytes and levels of nesting. */
 const MAX_REPLY = 16_777_216;
 const MAX_DEPTH = 64;
-/** Milliseconds. An agent with a model behind it takes minutes over an answer that it does not stream. */
-const CONNECT_MS = 20_000;
-const ANSWER_MS = 600_000;
 
 export interface EnforcementParts {
   readonly setting: Setting;
@@ -50,6 +50,7 @@ async function remotePdpOf(
     now,
     connectMs: timeoutMs,
     answerMs: timeoutMs,
+    idleMs: timeoutMs,
   });
   stack.defer(() => channel.destroy());
   const secret = key && (await secretOf({ base: config.base, store: state.store, sealer: state.sealer }, 'pdp.key', key));
@@ -71,9 +72,8 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
       credentials: identities.gateway.current,
       isRevoked: (run) => publisher.current().revoked.runs.has(run),
       now,
-      connectMs: CONNECT_MS,
-      answerMs: ANSWER_MS,
     },
+    onCircuit: (callee, circuit) => noteCircuit(parts, callee, circuit),
     onStderr: () => undefined, // what a tool says of itself is neither shown nor kept: it may be anything
   });
   const { limits } = config;
@@ -115,6 +115,22 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     contain: (snapshot, target, since) => gateway.contain(snapshot, target, since),
   });
   return gateway;
+}
+
+/** What the gateway does about a callee in trouble is on record, and told once. */
+function noteCircuit(
+  { setting, state: { log } }: EnforcementParts,
+  { kind, name }: Pick<GuardView, 'kind' | 'name'>,
+  circuit: Circuit,
+): void {
+  const { pep, now, onNotice } = setting;
+  try {
+    recordAct({ log, now }, { actor: pep, act: `upstream.${circuit}`, target: name, detail: { kind } });
+  } catch {
+    // a log that cannot record refuses the calls themselves
+  }
+  if (circuit !== 'half-open')
+    onNotice(circuit === 'open' ? `! ${name} has stopped answering: calls to it are refused` : `${name} answers again`);
 }
 
 /** The routes of HTTP APIs, which the operator has said: nothing has to be asked of them. */

@@ -88,6 +88,7 @@ function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts
     policies: policiesView(policies, resources),
     agents: countLevels(snapshot),
     resources,
+    upstreams: gateway.pep.upstreams.guards.views(),
     log: { origin: log.origin, size: log.size },
   };
 }

@@ -57,6 +57,7 @@ function render(paint: Paint, status: Status): readonly string[] {
     [at('v'), 'gateway', `${gateway.url}  ${several(gateway.connections, 'connection')}, ${several(gateway.openCalls, 'open call')}`],
     ...policyRows(at, status.policies),
     ...status.resources.map((resource) => resourceRow(at, resource)),
+    ...status.upstreams.filter(isInTrouble).map((callee) => calleeRow(at, callee)),
     [at(status.agents.off > 0 ? '!' : 'v'), 'agents', agentsText(status)],
     [at('v'), 'log', `${log.origin}  ${several(log.size, 'entry', 'entries')}`],
     [at('v'), 'snapshot', `version ${count(snapshot.version)}, ${duration(snapshot.ageMs)} old`],
@@ -85,6 +86,16 @@ function resourceRow(at: At, { resource, state, tools, changed, error }: Status[
     ];
   }
   return [at('!'), resource, `waiting${error === undefined ? '' : `: ${error}`}`];
+}
+
+type Callee = Status['upstreams'][number];
+
+const isInTrouble = ({ circuit, inFlight, most }: Callee): boolean => circuit !== 'closed' || inFlight >= most;
+
+function calleeRow(at: At, { name, circuit, inFlight: open, most }: Callee): Cell[] {
+  const what =
+    circuit === 'closed' ? 'at capacity: more calls are refused' : `circuit ${circuit}: it has stopped answering, calls are refused`;
+  return [at('!'), name, `${what}  ${count(open)} of ${count(most)} in flight`];
 }
 
 function agentsText({ agents }: Status): string {

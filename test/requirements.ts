@@ -53,6 +53,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
     'OpenID Connect Core and Discovery: issuer, audience, lifetime, algorithm and key of a token that attests a workload',
   ),
   'Auth-request': proved('nginx `auth_request` and Caddy `forward_auth`: decided as a call of our own, whatever headers say'),
+  SPOP: proved('HAProxy SPOE, agent side: numbers, frames, handshake, statuses; published bounds and random bytes'),
   RFC5280: proved('X.509: certificates and chains, written, read and validated; published vectors'),
   RFC8446: proved('TLS 1.3 with client certificates on every connection'),
   RFC6749: proved('OAuth 2.0: the token endpoint, its form and its errors'),

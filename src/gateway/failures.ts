@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { Refusal, errorCodeOf } from '../domain/refusal.ts';
 import { claimedId } from '../identity/svid.ts';
 import type { Pep } from './pep.ts';
-import { recordRefusal, type Seen } from './record.ts';
+import { recordRefusal, type Enforcer, type Seen } from './record.ts';
 
 const RECORDED_PER_SECOND = 50;
 
@@ -14,6 +14,8 @@ export interface FailureRecorder {
   handshake(refusal: Refusal, socket: TLSSocket): void;
   /** An authenticated connection carried something that is no HTTP request for us. */
   http(refusal: Refusal, socket: Duplex): void;
+  /** A data plane that is not ours said what it may not. */
+  plane(refusal: Refusal, enforcer: Enforcer): void;
 }
 
 export function createFailureRecorder(pep: Pep): FailureRecorder {
@@ -22,6 +24,7 @@ export function createFailureRecorder(pep: Pep): FailureRecorder {
     handshake: (refusal, socket) =>
       record(refusal, { peer: undefined, action: 'tls/handshake', resource: 'gateway', claimed: claimOf(socket) }),
     http: (refusal, socket) => record(refusal, { peer: pep.connections.peerOf(socket), action: 'http', resource: 'gateway' }),
+    plane: (refusal, enforcer) => record(refusal, { peer: undefined, action: 'data-plane', resource: 'gateway', enforcer }),
   };
 }
 

@@ -172,3 +172,10 @@ export async function startCaddy(parts: PlaneStart, web: Pick<Svid, 'cert' | 'ke
   const env = { ...process.env, HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir };
   return start('caddy', ['run', '--adapter', 'caddyfile', '--config', join(dir, 'Caddyfile')], parts.port, env);
 }
+
+export async function startHaproxy(parts: PlaneStart): Promise<Running> {
+  const dir = await writeSvid(parts);
+  await writeFile(join(dir, 'haproxy.cfg'), await exampleOf('haproxy/haproxy.cfg', parts));
+  await writeFile(join(dir, 'spoe-cordon.conf'), await exampleOf('haproxy/spoe-cordon.conf', parts));
+  return start('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')], parts.port);
+}

@@ -9,7 +9,7 @@ import { askRemote, judge } from '../judge.ts';
 import type { Pep } from '../pep.ts';
 import { recordRefusal } from '../record.ts';
 import { withTask } from '../task-token.ts';
-import { checkNames, exchangeOf, type Asked } from './asked.ts';
+import { checkNames, checkWhole, exchangeOf, type Asked } from './asked.ts';
 import type { Caller } from './callers.ts';
 import { checkExact } from './exact.ts';
 import { handOver, type HandedOver } from './hand-over.ts';
@@ -30,6 +30,7 @@ export async function answer(pep: Pep, plane: Plane, asked: Asked): Promise<Answ
     const peer = (exchange.peer = caller.peer);
     leave = pep.limiter.enter(peer.run, pep.now()); // 2 how much
     checkNames(asked.headers);
+    checkWhole(asked);
     checkHeaders(exchange);
     const served = servedBy(plane, exchange);
     const call = asked.body === undefined ? await decodeUnseen(pep, exchange, peer, served) : await decode(pep, exchange, peer); // 3 what

@@ -13,8 +13,8 @@ export interface Asked {
   /** Name, value, name, value, …, as they were received; without those that the data plane itself adds. attacker-controlled */
   readonly headers: readonly string[];
   readonly shown: Shown | undefined;
-  /** Undefined: the data plane does not show it. attacker-controlled */
-  readonly body: Uint8Array | undefined;
+  /** Undefined: the data plane does not show it. `incomplete`: not all of it, or nobody knows. attacker-controlled */
+  readonly body: Uint8Array | 'incomplete' | undefined;
 }
 
 /** Nothing is read from it or written to it. */
@@ -24,7 +24,7 @@ const NOWHERE = new Socket();
 export function exchangeOf({ method, target, headers, body }: Asked, origin: string, caller: () => Caller | undefined): Exchange {
   const req = new IncomingMessage(NOWHERE);
   Object.assign(req, { method, url: target, headers: byName(headers), rawHeaders: [...headers], httpVersion: '1.1', complete: true });
-  if (body !== undefined && body.length > 0) req.push(body);
+  if (body instanceof Uint8Array && body.length > 0) req.push(body);
   req.push(null);
   return { ...openExchange(req, new ServerResponse(req), performance.now()), origin, leaf: () => caller()?.leaf };
 }
@@ -32,6 +32,21 @@ export function exchangeOf({ method, target, headers, body }: Asked, origin: str
 /** Of a name that comes twice the last value; that it does is refused where it matters (`checkHeaders`). */
 const byName = (headers: readonly string[]): IncomingHttpHeaders =>
   Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name.toLowerCase(), headers[at + 1] ?? '']] : [])));
+
+/**
+ * Never is anything decided on a part of a body.
+ * @throws Refusal CORDON-9011
+ */
+export function checkWhole({ headers, body }: Asked): void {
+  if (body === undefined) return;
+  const { 'content-length': length, 'transfer-encoding': coding } = byName(headers);
+  if (body !== 'incomplete' && (length === undefined || length === String(body.length)) && (coding === undefined || body.length === 0))
+    return;
+  throw new Refusal('CORDON-9011', 'body truncated', {
+    expected: 'all of the body, with its length in `content-length`',
+    fix: 'let the data plane hold as much as bodies need (`tune.bufsize` of HAProxy, `max_request_bytes` of Envoy)',
+  });
+}
 
 const NAME = /^[a-z0-9!#$%&'*+.^`|~-]+$/i;
 

@@ -5,6 +5,7 @@ import { Refusal } from '../../domain/refusal.ts';
 import type { Call, Plan, PlanKind } from '../call.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Pep } from '../pep.ts';
+import type { Asked } from './asked.ts';
 
 const RPC = new Set(['jsonrpc', 'id', 'method', 'params']);
 
@@ -32,12 +33,15 @@ const PARAMS: Readonly<Partial<Record<PlanKind, ReadonlySet<string> | 'same'>>> 
 };
 
 /** @throws Refusal CORDON-9011 when the body says anything that was not decided on; CORDON-3008 for what only our gateway carries out */
-export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call, body: Uint8Array | undefined): void {
+export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call, body: Asked['body']): void {
   if (plan.kind === 'http/call' && req.url !== `/api/${plan.server}${plan.target}`) {
     throw new Refusal('CORDON-9011', 'the path is not as it would be sent on', { expected: 'the one spelling that needs no decoding' });
   }
-  if (plan.kind === 'a2a/card' && body !== undefined && body.length > 0) throw more('a body');
-  if (plan.kind === 'http/call' || plan.kind === 'a2a/card' || body === undefined) return;
+  if (!(body instanceof Uint8Array) || plan.kind === 'http/call') return;
+  if (plan.kind === 'a2a/card') {
+    if (body.length > 0) throw more('a body');
+    return;
+  }
   const allowed = PARAMS[plan.kind];
   if (allowed === undefined) throw new Refusal('CORDON-3008', 'another data plane cannot carry this out');
   const message = parseJson(body, { maxBytes: settings.maxBodyBytes, maxDepth: settings.maxDepth });

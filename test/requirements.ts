@@ -55,6 +55,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   'Auth-request': proved('nginx `auth_request` and Caddy `forward_auth`: decided as a call of our own, whatever headers say'),
   SPOP: proved('HAProxy SPOE, agent side: numbers, frames, handshake, statuses; published bounds and random bytes'),
   RFC5280: proved('X.509: certificates and chains, written, read and validated; published vectors'),
+  RFC6455: proved('WebSockets: opening handshake, subprotocols, origins; frames untouched'),
   RFC8446: proved('TLS 1.3 with client certificates on every connection'),
   RFC6749: proved('OAuth 2.0: the token endpoint, its form and its errors'),
   RFC7009: proved('Token revocation: with a token dies what was exchanged from it'),

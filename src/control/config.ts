@@ -23,7 +23,7 @@ export interface CredentialConfig {
   readonly secret: SecretSource;
 }
 
-export type UpstreamConfig = HttpUpstreamConfig | StdioUpstreamConfig | ApiUpstreamConfig;
+export type UpstreamConfig = HttpUpstreamConfig | StdioUpstreamConfig | ApiUpstreamConfig | EgressUpstreamConfig;
 
 export interface HttpUpstreamConfig {
   readonly kind: 'http';
@@ -56,6 +56,21 @@ export interface ApiUpstreamConfig {
   /** Operations of that document that are left out, and why. */
   readonly unusable: readonly { readonly operation: string; readonly why: string }[];
   /** Of one answer that is no event stream. */
+  readonly replyBytes: number;
+}
+
+/** Hosts outside. */
+export interface EgressUpstreamConfig {
+  readonly kind: 'egress';
+  /** `below`: the names below it. */
+  readonly hosts: readonly { readonly host: string; readonly port: number; readonly below: boolean }[];
+  /** Ranges that are not of the public internet and may be reached. */
+  readonly addresses: readonly { readonly address: string; readonly bits: number }[];
+  readonly tunnel: 'tls' | 'any';
+  readonly headers: readonly string[];
+  readonly credential?: CredentialConfig;
+  /** Of a tunnel. Milliseconds. */
+  readonly bounds: { readonly idle: number; readonly total: number };
   readonly replyBytes: number;
 }
 

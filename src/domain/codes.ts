@@ -98,6 +98,12 @@ export const CODES = {
     'obligation cannot be met',
     'have the PEP do what the decision asks of it, or change the policy that asks',
   ),
+  'CORDON-3010': row(
+    'policy',
+    403,
+    'egress host',
+    'reach the host that was asked for, at an address that may be reached: `egress` in `cordon.yaml`',
+  ),
   'CORDON-3011': row('policy', 400, 'header/body mismatch', 'make the headers say what the body says'),
   'CORDON-3012': row('policy', 403, 'required attribute missing', 'guard the optional attribute with `has` in the policy, or send it'),
   'CORDON-3019': row('policy', 403, 'outside the mandate', 'the task was not given this tool or these arguments: ask for a wider mandate'),

@@ -22,7 +22,6 @@ export function checkHeaders({ req, door }: Exchange): void {
   if ((req.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked') {
     throw new Refusal('CORDON-9011', 'transfer encoding not accepted', { expected: 'chunked, or a `content-length`' });
   }
-  if (!(req.url ?? '').startsWith('/')) throw new Refusal('CORDON-9011', 'absolute-form targets are not accepted here');
 }
 
 function headerNames(rawHeaders: readonly string[]): ReadonlySet<string> {

@@ -1,8 +1,9 @@
 // A decoded call: what is asked (for the decision), how to carry it out (the plan) and how to answer in its protocol (the wire).
 import type { AccessRequest } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
-import type { HttpRoute } from '../domain/http-route.ts';
+import type { HttpMethod, HttpRoute } from '../domain/http-route.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
 
 /** 2026-07-28 is stateless with `_meta` and mirrored headers; 2025-11-25 and older have the `initialize` handshake. */
@@ -78,6 +79,21 @@ interface HttpUpgrade {
   readonly offer: WebSocketOffer;
 }
 
+/** A tunnel to a registered host. */
+interface EgressConnect {
+  readonly server: string;
+  readonly to: HostPort;
+}
+
+/** A request to a registered host, made of what was read and of nothing else. INVARIANT I2 */
+interface EgressRequest extends EgressConnect {
+  readonly scheme: 'http' | 'https';
+  readonly method: HttpMethod;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
 /** What each kind of plan carries; the forwarder of a kind takes exactly this. */
 interface Plans {
   readonly 'mcp/session': McpSession;
@@ -90,6 +106,8 @@ interface Plans {
   readonly 'a2a/card': { readonly agent: string };
   readonly 'http/call': HttpCall;
   readonly 'http/upgrade': HttpUpgrade;
+  readonly 'egress/connect': EgressConnect;
+  readonly 'egress/request': EgressRequest;
 }
 
 export type PlanKind = keyof Plans;

@@ -40,6 +40,9 @@ export interface Exchange {
   readonly origin?: string;
 }
 
+/** Is it for another host than the gateway? */
+export const isForOutside = ({ door, req }: Exchange): boolean => door.kind === 'connect' || !(req.url ?? '').startsWith('/');
+
 export function openExchange(req: IncomingMessage, res: ServerResponse, startedAt: number, door: Door = { kind: 'request' }): Exchange {
   const abort = new AbortController();
   res.once('close', () => {

@@ -5,6 +5,7 @@ import type { Authorized } from '../pdp/decide.ts';
 import { sendCard, sendMessage } from './a2a-forward.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
+import { openTunnel, requestOutside } from './egress-forward.ts';
 import { callRoute } from './http-forward.ts';
 import { openWebSocket } from './http-websocket.ts';
 import { askServer, browse, callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
@@ -24,6 +25,8 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'a2a/card': sendCard,
   'http/call': callRoute,
   'http/upgrade': openWebSocket,
+  'egress/connect': openTunnel,
+  'egress/request': requestOutside,
 };
 
 /** @throws Refusal CORDON-9010 and whatever reason the exchange was aborted for */

@@ -9,7 +9,7 @@ import { readBody } from './body.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
 import type { Exchange } from './exchange.ts';
-import { checkConnection, requestHeaders } from './http-headers.ts';
+import { checkConnection, readContentType, requestHeaders } from './http-headers.ts';
 import { inputOf, readParameters } from './http-input.ts';
 import { readTarget } from './http-target.ts';
 import { readOffer } from './http-websocket.ts';
@@ -94,15 +94,10 @@ function contentTypeOf({ headers }: Exchange['req']): readonly string[] {
   return charset === undefined ? [type.toLowerCase()] : [type.toLowerCase(), charset.toLowerCase()];
 }
 
-const WITH_PARAMETERS = /^([\w.+-]+\/[\w.+-]+)((?:\s*;\s*[\w-]+=(?:[\w'()+,./:=?-]{1,100}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}"))*)$/;
-
-function bytesSent({ headers }: Exchange['req'], { types }: BytesBody, bytes: Uint8Array): Sent {
-  const [whole, type = ''] = WITH_PARAMETERS.exec(headers['content-type'] ?? '') ?? [];
-  const known = types.find((one) => one === type.toLowerCase());
-  if (whole === undefined || known === undefined) {
-    throw new Refusal('CORDON-9011', 'content type not accepted', { expected: types.join(', ').slice(0, 300) });
-  }
-  return { facts: bytesFacts(known, bytes), headers: { 'content-type': whole }, body: bytes };
+function bytesSent(req: Exchange['req'], { types }: BytesBody, bytes: Uint8Array): Sent {
+  const { type, whole } = readContentType(req);
+  if (!types.includes(type)) throw new Refusal('CORDON-9011', 'content type not accepted', { expected: types.join(', ').slice(0, 300) });
+  return { facts: bytesFacts(type, bytes), headers: { 'content-type': whole }, body: bytes };
 }
 
 /** What policy sees of bytes. */

@@ -22,7 +22,9 @@ export async function callRoute(pep: Pep, exchange: Exchange, plan: PlanOf<'http
     signal: exchange.abort.signal,
     retry: exchange.mayRepeat,
   });
-  await handOn(exchange, reply, { ...upstream, trailers: route.trailers, prefix: `/api/${plan.server}` });
+  const { maxReplyBytes } = upstream;
+  const locate = (location: string): string => locationOf(location, upstream, `/api/${plan.server}`);
+  await handOn(exchange, reply, { maxReplyBytes, trailers: route.trailers, locate, kept: [], isSignedIn: true });
   return { upstreamStatus: reply.statusCode };
 }
 
@@ -41,14 +43,16 @@ export const credentialsFor = (pep: Pep, upstream: HttpUpstream, call: Call): Re
 interface Handing {
   readonly maxReplyBytes: number;
   readonly trailers: readonly string[];
-  /** Before paths of the API, as the caller writes them. */
-  readonly prefix: string;
-  readonly base: string;
-  readonly origin: URL;
+  /** Headers of the answer that go on although others of their kind do not. */
+  readonly kept: readonly string[];
+  /** Does the gateway sign in for the caller? */
+  readonly isSignedIn: boolean;
+  /** Where a redirect leads the caller. */
+  readonly locate?: (location: string) => string;
 }
 
-/** Hands an answer on. */
-async function handOn(exchange: Exchange, reply: Dispatcher.ResponseData, handing: Handing): Promise<void> {
+/** Hands an answer on. @throws Refusal CORDON-9010 */
+export async function handOn(exchange: Exchange, reply: Dispatcher.ResponseData, handing: Handing): Promise<void> {
   const { statusCode, headers, body, trailers } = reply;
   body.on('error', () => undefined); // told by whoever reads it; what is thrown away unread tells nobody
   try {
@@ -67,18 +71,19 @@ async function handOn(exchange: Exchange, reply: Dispatcher.ResponseData, handin
 /** @throws Refusal CORDON-9010 when the credential of the API is refused, or the answer is none */
 function begin({ res }: Exchange, { statusCode, headers }: Dispatcher.ResponseData, handing: Handing): void {
   // told on, it would read as a refusal of the caller's own credential
-  if (statusCode === 401 || statusCode === 407) throw new Refusal('CORDON-9010', 'the API refuses the credential of the gateway');
-  const kept = replyHeaders(headers);
+  if ((statusCode === 401 && handing.isSignedIn) || statusCode === 407)
+    throw new Refusal('CORDON-9010', 'the upstream refuses the credential of the gateway');
+  const kept = replyHeaders(headers, handing.kept);
   const { location } = kept;
   res.writeHead(statusCode, {
     ...kept,
-    ...(typeof location === 'string' ? { location: locationOf(location, handing) } : {}),
+    ...(typeof location === 'string' && handing.locate !== undefined ? { location: handing.locate(location) } : {}),
     ...(handing.trailers.length === 0 || 'content-length' in kept ? {} : { trailer: handing.trailers.join(', ') }),
   });
 }
 
 /** Where the API sends the caller: within the API by the way through the gateway, elsewhere as it says. */
-function locationOf(location: string, { origin, base, prefix }: Handing): string {
+function locationOf(location: string, { origin, base }: HttpUpstream, prefix: string): string {
   const at = URL.canParse(location, origin.origin) ? new URL(location, origin.origin) : undefined;
   const isWithin = at?.origin === origin.origin && (base === '' || at.pathname === base || at.pathname.startsWith(`${base}/`));
   return at !== undefined && isWithin ? `${prefix}${at.pathname.slice(base.length)}${at.search}` : location;

@@ -26,17 +26,29 @@ const PASSED = [
 const NEVER =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|content-length|content-type|content-encoding|expect|via|forwarded|x-forwarded-.*|x-real-ip|x-spiffe-.*|x-.*-identity|x-http-method.*|x-method-override|x-original-.*|x-rewrite-.*|dpop|txn-token|workload-.*|sec-.*|cordon-.*|accept-encoding)$/;
 
-/** May a route hand on a request header of this name? */
-export const mayPass = (name: string): boolean => /^[a-z0-9-]{1,64}$/.test(name) && !NEVER.test(name);
+/** May a route hand on a request header of this name? `authorization` holds a task token. */
+export const mayPass = (name: string): boolean => mayPassOutside(name) && name !== 'authorization';
+
+/** May it be handed on to a host outside, where the caller may sign in by itself? */
+export const mayPassOutside = (name: string): boolean => /^[a-z0-9-]{1,64}$/.test(name) && !NEVER.test(name);
 
 /** Headers for the API: of the table, and those that the route or API names besides. */
 export const requestHeaders = ({ headers }: IncomingMessage, more: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     [...PASSED, ...more].flatMap((name) => {
       const value = headers[name];
-      return typeof value === 'string' && !NEVER.test(name) ? [[name, value] as const] : [];
+      return typeof value === 'string' ? [[name, value] as const] : [];
     }),
   );
+
+const WITH_PARAMETERS = /^([\w.+-]+\/[\w.+-]+)((?:\s*;\s*[\w-]+=(?:[\w'()+,./:=?-]{1,100}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}"))*)$/;
+
+/** A media type, lower case, and the whole header field as it is sent on. @throws Refusal CORDON-9011 */
+export function readContentType({ headers }: IncomingMessage): { readonly type: string; readonly whole: string } {
+  const [whole, type] = WITH_PARAMETERS.exec(headers['content-type'] ?? '') ?? [];
+  if (whole === undefined || type === undefined) throw new Refusal('CORDON-9011', 'content type malformed');
+  return { type: type.toLowerCase(), whole };
+}
 
 const CONNECTION = new Set(['keep-alive', 'close', 'upgrade']);
 

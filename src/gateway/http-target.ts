@@ -99,6 +99,8 @@ export const writeSegment = (text: string): string => writeText(text).replaceAll
 const writeText = (text: string): string =>
   encodeURIComponent(text).replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
+export const writePath = (segments: readonly string[]): string => `/${segments.map(writeSegment).join('/')}`;
+
 /** Without the `?`. */
 export const writeQuery = (query: readonly QueryPair[]): string =>
   query.map(([name, value]) => `${writeText(name)}=${writeText(value)}`).join('&');

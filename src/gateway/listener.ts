@@ -1,5 +1,6 @@
 // The mTLS door of the gateway. TLS 1.3 only, client certificate required, no resumption (a resumed session would skip the chain check),
 // short timers. What fails before there is a request is recorded like any other refusal.
+import type { IncomingMessage } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -64,15 +65,13 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
   server.on('tlsClientError', (error, socket) => failures.handshake(handshakeRefusal(error, socket), socket));
   server.on('clientError', (error, socket) => endBroken(error, socket, failures));
   const tunnels = new Set<Duplex>();
-  server.on('upgrade', (req, socket, head) => {
+  const admitTunnel = (kind: 'upgrade' | 'connect') => (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof TLSSocket) || pep.connections.peerOf(socket) === undefined) return void socket.destroy();
     keep(tunnels, socket);
-    enforce(pep, openTunnelExchange(req, socket, head, 'upgrade')).catch(() => socket.destroy());
-  });
-  server.on('connect', (_req, socket) => {
-    failures.http(new Refusal('CORDON-3008', 'HTTP method not accepted here', { observed: 'CONNECT' }), socket);
-    socket.destroy();
-  });
+    enforce(pep, openTunnelExchange(req, socket, head, kind)).catch(() => socket.destroy());
+  };
+  server.on('upgrade', admitTunnel('upgrade'));
+  server.on('connect', admitTunnel('connect'));
   return {
     server,
     rotate(next): void {

@@ -29,6 +29,14 @@ export function problem(no: No): Reply {
   return { status: row.status, headers: { ...PROBLEM, ...extraHeaders(row.status, no) }, body: JSON.stringify(body) };
 }
 
+/** The same of a forward proxy, whose own 401 is a 407 (RFC 9110 §11.7.1): a 401 would be that of the host. */
+export function proxyProblem(no: No): Reply {
+  const { status, headers, body } = problem(no);
+  if (status !== 401) return { status, headers, body };
+  const { 'www-authenticate': challenge = '', ...rest } = headers;
+  return { status: 407, headers: { ...rest, 'proxy-authenticate': challenge }, body };
+}
+
 function extraHeaders(status: number, { challenge = 'mTLS realm="cordon"', retryAfter = 1 }: No): Record<string, string> {
   if (status === 401) return { 'www-authenticate': challenge };
   return status === 429 || status === 503 ? { 'retry-after': String(retryAfter) } : {};

@@ -58,8 +58,9 @@ const ERRORS: Readonly<Partial<Record<Code, string | undefined>>> = {
 export function challengeOf({ publicUrl }: Pep, { scheme, action, resource }: Exchange, code: Code): string | undefined {
   if (!Object.hasOwn(ERRORS, code)) return undefined;
   const error = ERRORS[code];
+  const route = action === 'egress' ? '' : `/${action}/${resource}`;
   return [
-    `${scheme} resource_metadata="${publicUrl}${WELL_KNOWN}/${action}/${resource}"`,
+    `${scheme} resource_metadata="${publicUrl}${WELL_KNOWN}${route}"`,
     ...(error === undefined ? [] : [`error="${error}"`]),
     ...(scheme === 'DPoP' ? [`algs="${JWS_ALGORITHMS.join(' ')}"`] : []),
   ].join(', ');

@@ -1,7 +1,6 @@
 // Step 4: for whom a call is made, through whom, and within what. The token that says so is worth nothing in other hands: the caller of
 // this connection is its actor, and where it is bound to a key, that key was shown. INVARIANT I5
 // Standards: RFC 6750 §2.1, RFC 9449 §7.1, RFC 8705 §3, RFC 8707.
-import type { IncomingMessage } from 'node:http';
 import { readCertificate } from '../crypto/certificate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { reaches } from '../pdp/segments.ts';
@@ -10,7 +9,7 @@ import { verifyProof } from '../sts/dpop.ts';
 import { actorOf, type TaskToken } from '../sts/task-token.ts';
 import type { Call, TokenScheme } from './call.ts';
 import type { Peer } from './connections.ts';
-import type { Exchange } from './exchange.ts';
+import { isForOutside, type Exchange } from './exchange.ts';
 import type { Pep } from './pep.ts';
 
 /**
@@ -18,7 +17,7 @@ import type { Pep } from './pep.ts';
  * @throws Refusal CORDON-1008, -1009, -1010, -1011, -1013, -1016; CORDON-9012 while no token can be verified
  */
 export function withTask(pep: Pep, exchange: Exchange, peer: Peer, call: Call): Call {
-  const shown = credentialIn(exchange.req);
+  const shown = credentialIn(exchange);
   if (shown === undefined) {
     if (needsToken(pep, call)) throw new Refusal('CORDON-1008', 'a call of this needs a task token');
     return call;
@@ -41,7 +40,10 @@ interface Shown {
 const CREDENTIAL = /^(Bearer|DPoP) +([\w.~+/=-]+)$/i;
 
 /** The one `Authorization` header: that it came once was checked before. attacker-controlled */
-function credentialIn({ headers: { authorization } }: IncomingMessage): Shown | undefined {
+function credentialIn(exchange: Exchange): Shown | undefined {
+  const { headers } = exchange.req;
+  // what is meant for a host outside is not ours (RFC 9110 §11.7.2)
+  const authorization = isForOutside(exchange) ? headers['proxy-authorization'] : headers.authorization;
   if (authorization === undefined) return undefined;
   const [, scheme, token] = CREDENTIAL.exec(authorization) ?? [];
   if (scheme === undefined || token === undefined) {

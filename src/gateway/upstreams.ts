@@ -1,6 +1,8 @@
 // The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
 import type { JsonObject } from '../domain/json.ts';
 import type { Channel } from './channel.ts';
+import type { HostPort } from './egress-host.ts';
+import type { EgressTable, Outside } from './egress-table.ts';
 import type { Guards } from './guards.ts';
 import type { RouteTable } from './http-routes.ts';
 
@@ -81,6 +83,7 @@ export interface HttpUpstream {
 export interface Upstreams {
   mcp(server: string): McpUpstream | undefined;
   http(api: string): HttpUpstream | undefined;
+  outside(to: HostPort): Outside | undefined;
   a2a(agent: string): A2aUpstream | undefined;
   readonly guards: Guards;
   close(): Promise<void>;
@@ -90,16 +93,19 @@ export interface UpstreamsByName {
   readonly mcp: ReadonlyMap<string, McpUpstream>;
   readonly a2a: ReadonlyMap<string, A2aUpstream>;
   readonly http: ReadonlyMap<string, HttpUpstream>;
+  readonly egress: EgressTable;
   readonly guards: Guards;
 }
 
-export const createUpstreams = ({ mcp, a2a, http, guards }: UpstreamsByName): Upstreams => ({
+export const createUpstreams = ({ mcp, a2a, http, egress, guards }: UpstreamsByName): Upstreams => ({
   guards,
   mcp: (server) => mcp.get(server),
   http: (api) => http.get(api),
+  outside: (to) => egress.find(to),
   a2a: (agent) => a2a.get(agent),
   async close(): Promise<void> {
     await Promise.all([...mcp.values()].map((upstream) => upstream.close()));
     await Promise.all([...a2a.values(), ...http.values()].map(({ channel }) => channel.destroy()));
+    await egress.destroy();
   },
 });

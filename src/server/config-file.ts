@@ -7,6 +7,7 @@ import { DATA_PLANES_SECTION } from './config-data-planes.ts';
 import { FEDERATION_SECTION } from './config-federation.ts';
 import { OPERATORS_SECTION } from './config-operators.ts';
 import { TOKENS_SECTION } from './config-tokens.ts';
+import { EGRESS_SECTION } from './config-egress.ts';
 import { HTTP_SECTION } from './config-http.ts';
 import { credential, duration, secret } from './config-values.ts';
 import { name } from '../control/input.ts';
@@ -48,9 +49,10 @@ const agent = z.strictObject({
 
 const resource = z.strictObject({
   segment: name,
-  /** An MCP server, or an HTTP API: one of them. */
+  /** An MCP server, an HTTP API, or hosts outside: one of them. */
   mcp: upstream.exactOptional(),
   http: HTTP_SECTION.exactOptional(),
+  egress: EGRESS_SECTION.exactOptional(),
   reads: z.array(z.string()).exactOptional(),
   tags: z.record(z.string(), z.string()).default({}),
   token,

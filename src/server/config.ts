@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Address, Config, RemotePdpConfig, ResourceConfig, UpstreamConfig } from '../control/config.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { RESOURCE_KINDS } from '../domain/registry.ts';
+import { RESOURCE_KINDS, type ResourceKind } from '../domain/registry.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
 import { attestationOf } from './config-attestation.ts';
 import { authzenOf } from './config-authzen.ts';
@@ -14,6 +14,7 @@ import { operatorsOf } from './config-operators.ts';
 import { CONFIG_FILE, type ConfigFile, type ResourceFile } from './config-file.ts';
 import { deepest, misfit, placeOf, type Issue, type Source } from './config-place.ts';
 import { tokensOf } from './config-tokens.ts';
+import { egressOf } from './config-egress.ts';
 import { httpOf } from './config-http.ts';
 import { resilienceOf } from './config-resilience.ts';
 import { isLoopback, milliseconds, PLAINTEXT } from './config-values.ts';
@@ -65,6 +66,7 @@ type Misfit = (issue: Issue) => Refusal;
 
 function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
   checkSegments(from, misfitAt);
+  checkHosts(from, misfitAt);
   const { gateway, control, identity } = from.listen;
   return {
     base,
@@ -121,6 +123,20 @@ function checkSegments(from: ConfigFile, misfitAt: Misfit): void {
   for (const [name, { segment }] of Object.entries(from.resources)) check(segment, ['resources', name, 'segment']);
 }
 
+/** A host is of one resource, so that there is one answer to what policy is asked. @throws Refusal CORDON-9006 */
+function checkHosts({ resources }: ConfigFile, misfitAt: Misfit): void {
+  const owners = new Map<string, string>();
+  for (const [name, { egress }] of Object.entries(resources)) {
+    for (const [index, { host, port, below }] of (egress?.hosts ?? []).entries()) {
+      const key = `${below ? '*.' : ''}${host}:${port}`;
+      const owner = owners.get(key);
+      if (owner !== undefined)
+        throw misfitAt({ path: ['resources', name, 'egress', 'hosts', index], message: `\`${key}\` is of \`${owner}\`` });
+      owners.set(key, name);
+    }
+  }
+}
+
 function resourceOf(name: string, { segment, reads, tags, token, ...row }: ResourceFile, misfitAt: Misfit): ResourceConfig {
   const kinds = RESOURCE_KINDS.filter((one) => one in row);
   const [kind = 'mcp'] = kinds;
@@ -130,7 +146,8 @@ function resourceOf(name: string, { segment, reads, tags, token, ...row }: Resou
   return { name, segment, kind, reads: reads ?? reading, readsGiven: reads !== undefined, tags, token, upstream };
 }
 
-function upstreamOf(name: string, { mcp, http }: Pick<ResourceFile, 'mcp' | 'http'>, misfitAt: Misfit): UpstreamConfig {
+function upstreamOf(name: string, { mcp, http, egress }: Pick<ResourceFile, ResourceKind>, misfitAt: Misfit): UpstreamConfig {
+  if (egress !== undefined) return egressOf(egress);
   if (http !== undefined) return httpOf(name, http, misfitAt);
   if (mcp === undefined) throw misfitAt({ path: ['resources', name], message: 'nothing says what it is' });
   if ('stdio' in mcp) return { kind: 'stdio', command: mcp.stdio, env: mcp.env };

@@ -1,4 +1,5 @@
 // The data plane of a running Cordon: the gateway with its ways to every callee.
+import { lookup } from 'node:dns/promises';
 import type { DecisionIndex } from '../control/decisions.ts';
 import { recordAct } from '../control/acts.ts';
 import { createReplays } from '../control/oauth/replays.ts';
@@ -66,6 +67,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     store: state.store,
     sealer: state.sealer,
     client: { name: 'cordon', version: VERSION },
+    resolve: setting.resolve ?? addressesOf,
     bounds: { maxBytes: MAX_REPLY, maxDepth: MAX_DEPTH },
     channel: {
       trustDomain: config.trustDomain,
@@ -132,6 +134,10 @@ function noteCircuit(
   if (circuit !== 'half-open')
     onNotice(circuit === 'open' ? `! ${name} has stopped answering: calls to it are refused` : `${name} answers again`);
 }
+
+/** As the system resolves names. */
+const addressesOf = async (host: string): Promise<readonly string[]> =>
+  (await lookup(host, { all: true, order: 'verbatim' })).map(({ address }) => address);
 
 /** The routes of HTTP APIs, which the operator has said: nothing has to be asked of them. */
 function publishRoutes({ setting: { config, onNotice }, publisher }: EnforcementParts): void {

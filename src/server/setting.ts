@@ -10,6 +10,8 @@ export interface Setting {
   readonly onNotice: (line: string) => void;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** The addresses of a host outside; as the system resolves names when absent. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>;
 }
 
 /** `https://host:port`, with the brackets that an IPv6 address needs (RFC 3986 §3.2.2). */

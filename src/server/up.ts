@@ -22,6 +22,8 @@ export interface UpOptions {
   readonly onNotice: (line: string) => void;
   /** Milliseconds since the epoch; tests move it. */
   readonly now?: () => number;
+  /** The addresses of a host outside; as the system resolves names when absent. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>;
 }
 
 export interface Running {

@@ -5,6 +5,7 @@ import type {
   ApiUpstreamConfig,
   Config,
   CredentialConfig,
+  EgressUpstreamConfig,
   HttpUpstreamConfig,
   Resilience,
   StdioUpstreamConfig,
@@ -17,6 +18,10 @@ import { createChannel, type ChannelOptions } from '../gateway/channel.ts';
 import { createGuards, type Guard } from '../gateway/guards.ts';
 import { createMcpHttp } from '../gateway/mcp-http.ts';
 import { createMcpStdio } from '../gateway/mcp-stdio.ts';
+import { addressRule } from '../gateway/egress-addresses.ts';
+import { createDial, type Resolve } from '../gateway/egress-dial.ts';
+import { createOutsideDispatcher } from '../gateway/egress-dispatcher.ts';
+import { createEgressTable, type EgressRow } from '../gateway/egress-table.ts';
 import { createRouteTable } from '../gateway/http-routes.ts';
 import { createPool, type Pool } from '../gateway/pools.ts';
 import {
@@ -36,6 +41,8 @@ export interface UpstreamParts {
   readonly sealer: Sealer;
   readonly channel: Omit<ChannelOptions, 'origin' | 'expect' | 'health' | keyof Times>;
   readonly client: ClientInfo;
+  /** The addresses of a host outside. */
+  readonly resolve: Resolve;
   /** What an upstream may answer. */
   readonly bounds: JsonBounds;
   /** Lines that spawned servers write to their standard error. */
@@ -51,9 +58,11 @@ export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
   const mcp = new Map<string, McpUpstream>();
   const http = new Map<string, HttpUpstream>();
   const guarded = guarding(parts);
+  const rows: EgressRow[] = [];
   for (const { name, upstream, segment } of parts.config.resources) {
     const callee = guarded('resource', name, segment);
-    if (upstream.kind === 'api') http.set(name, await apiOf(parts, callee, upstream));
+    if (upstream.kind === 'egress') rows.push(...(await outsideOf(parts, callee, upstream)));
+    else if (upstream.kind === 'api') http.set(name, await apiOf(parts, callee, upstream));
     else mcp.set(name, upstream.kind === 'stdio' ? spawned(parts, callee, upstream) : await reached(parts, callee, upstream));
   }
   const a2a = new Map<string, A2aUpstream>();
@@ -64,7 +73,7 @@ export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
     const channel = createChannel({ ...parts.channel, ...timing, origin: new URL(origin), expect: { kind: 'agent', name } });
     a2a.set(name, { channel, path: pathname });
   }
-  return createUpstreams({ mcp, a2a, http, guards: createGuards(guarded.all) });
+  return createUpstreams({ mcp, a2a, http, egress: createEgressTable(rows), guards: createGuards(guarded.all) });
 }
 
 /** A callee with what it is allowed. */
@@ -160,4 +169,21 @@ async function apiOf(parts: UpstreamParts, { name, timing }: Callee, upstream: A
     takesTxnToken: server === 'spiffe',
     maxReplyBytes: replyBytes,
   };
+}
+
+async function outsideOf(parts: UpstreamParts, { name, timing }: Callee, upstream: EgressUpstreamConfig): Promise<readonly EgressRow[]> {
+  const { hosts, addresses, tunnel, headers, credential, bounds, replyBytes } = upstream;
+  const { connectMs, answerMs } = timing;
+  const dial = createDial({ resolve: parts.resolve, mayReach: addressRule(addresses), connectMs });
+  const outside = {
+    name,
+    tunnel,
+    bounds,
+    dial,
+    dispatcher: createOutsideDispatcher({ dial, connectMs, answerMs, ca: undefined }),
+    headers,
+    credential: credential === undefined ? undefined : await credentialOf(parts, name, credential),
+    maxReplyBytes: replyBytes,
+  };
+  return hosts.map((pattern) => ({ pattern, outside }));
 }

@@ -61,6 +61,8 @@ export interface BedOptions {
   /** Starts the tool server; default true. */
   readonly tools?: boolean;
   readonly configure?: (yaml: string) => string;
+  /** The script that runs Cordon; default `test/support/up.ts`. */
+  readonly up?: string;
   /** Puts files beside cordon.yaml. */
   readonly beforeStart?: (dir: string) => Promise<void>;
 }
@@ -120,7 +122,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
       return up;
     },
     async start(): Promise<void> {
-      up = spawn(process.execPath, [join(ROOT, 'test/support/up.ts'), join(dir, 'cordon.yaml'), data], {
+      up = spawn(process.execPath, [join(ROOT, options.up ?? 'test/support/up.ts'), join(dir, 'cordon.yaml'), data], {
         stdio: ['pipe', 'pipe', 'inherit'],
         env: { ...process.env, BENCH_KEY: API_KEY },
       });

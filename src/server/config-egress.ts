@@ -1,0 +1,51 @@
+// The section `egress` of a resource in `cordon.yaml`: hosts outside that may be reached through the gateway as a forward proxy.
+import * as z from 'zod';
+import type { EgressUpstreamConfig } from '../control/config.ts';
+import { type Cidr, readCidr } from '../gateway/egress-addresses.ts';
+import { readAuthority } from '../gateway/egress-host.ts';
+import type { HostPattern } from '../gateway/egress-table.ts';
+import { mayPassOutside } from '../gateway/http-headers.ts';
+import { credential, duration, milliseconds } from './config-values.ts';
+
+/** `api.example.com:443`, `*.example.com:443` */
+const host = z.string().transform((text, context): HostPattern => {
+  const below = text.startsWith('*.');
+  try {
+    const { host: name, port } = readAuthority(below ? text.slice(2) : text);
+    if (!below || name.includes('.')) return { host: name, port, below };
+  } catch {
+    // said below
+  }
+  context.addIssue({ code: 'custom', message: '`name:port`, `address:port`, or `*.name:port` for the names below it' });
+  return z.NEVER;
+});
+
+const range = z.string().transform((text, context): Cidr => {
+  const cidr = readCidr(text);
+  if (cidr !== undefined) return cidr;
+  context.addIssue({ code: 'custom', message: 'a range of addresses: `10.1.0.0/16`' });
+  return z.NEVER;
+});
+
+export const EGRESS_SECTION = z.strictObject({
+  hosts: z.array(host).min(1),
+  /** Addresses that are not of the public internet and may be reached all the same. */
+  addresses: z.array(range).default([]),
+  /** `tls`: a tunnel carries TLS for the host that was asked for; `any`: nothing in it is looked at. */
+  tunnel: z.enum(['tls', 'any']).default('tls'),
+  /** Request headers that are handed on besides those that always are. */
+  headers: z.array(z.string().refine(mayPassOutside, 'a header that may be handed on; lower case')).default([]),
+  /** Added to the requests that the gateway can read. */
+  credential: credential.exactOptional(),
+  /** Of a tunnel: without a byte either way, and altogether. */
+  idle: duration('10s', '24h').default('5m'),
+  total: duration('10s', '24h').default('1h'),
+  replyBytes: z.int().min(1024).default(1_073_741_824),
+});
+
+export const egressOf = ({ credential: shown, idle, total, ...rest }: z.infer<typeof EGRESS_SECTION>): EgressUpstreamConfig => ({
+  kind: 'egress',
+  ...rest,
+  ...(shown === undefined ? {} : { credential: shown }),
+  bounds: { idle: milliseconds(idle), total: milliseconds(total) },
+});

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { parseTrustDomain } from '../src/domain/spiffe-id.ts';
+import { createServer as createTlsServer } from 'node:tls';
+import { randomSerial } from '../src/crypto/random.ts';
+import { generateKeyPem } from '../src/crypto/x509.ts';
+import { subjectKey } from '../src/crypto/x509-leaf.ts';
+import { parseTrustDomain, workloadId } from '../src/domain/spiffe-id.ts';
+import { authorityOf, createIntermediate, createRoot } from '../src/identity/authority.ts';
+import { issueSvid } from '../src/identity/issue.ts';
 import { createChannel, type Channel, type ChannelRequest } from '../src/gateway/channel.ts';
 
 interface Callee {
@@ -136,4 +142,49 @@ void test('whatever a callee answers is an answer: no caller closes the way for 
   const { channel, health } = await callee(t, (socket) => socket.write('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nno'));
   assert.equal(await ask(channel), 'no');
   assert.deepEqual(health, ['answered']);
+});
+
+void test('[I5] an upstream whose SVID has expired is not spoken to, also over a clock of TLS that still believes it', async (t) => {
+  const trustDomain = parseTrustDomain('test.example');
+  const options = { trustDomain, now: Date.now(), serial: randomSerial };
+  const root = await createRoot(options);
+  const authority = authorityOf(trustDomain, [root.certificate], await createIntermediate(root, options));
+  const svidOf = async (kind: 'gateway' | 'resource', name: string): Promise<{ cert: string; key: string }> => {
+    const key = await generateKeyPem();
+    const facts = { id: workloadId(trustDomain, kind, name), publicKey: subjectKey(key.publicKey), now: Date.now() };
+    return { cert: issueSvid(authority, { ...facts, ttl: 60_000, serial: randomSerial() }).chain, key: key.privateKey };
+  };
+  let requests = 0;
+  const own = await svidOf('gateway', 'gateway-1');
+  const callees = createTlsServer({ ...(await svidOf('resource', 'bench')), ca: authority.bundle, requestCert: true }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', () => {
+      requests++;
+      socket.write(ANSWER);
+    });
+  });
+  callees.listen(0, '127.0.0.1');
+  await once(callees, 'listening');
+  let ahead = 0;
+  const channelTo = (): Channel =>
+    createChannel({
+      origin: new URL(`https://127.0.0.1:${(callees.address() as AddressInfo).port}`),
+      expect: { kind: 'resource', name: 'bench' },
+      trustDomain,
+      credentials: () => ({ generation: 1, chain: own.cert, privateKey: own.key, bundle: authority.bundle }),
+      isRevoked: () => false,
+      now: () => Date.now() + ahead,
+      connectMs: 1_000,
+      answerMs: 1_000,
+      idleMs: 1_000,
+    });
+  const [fresh, late] = [channelTo(), channelTo()];
+  t.after(async () => {
+    await Promise.all([fresh.destroy(), late.destroy()]);
+    callees.close();
+  });
+  assert.equal(await ask(fresh), 'ok');
+  ahead = 120_000;
+  await assert.rejects(ask(late), UNREACHABLE);
+  assert.equal(requests, 1);
 });

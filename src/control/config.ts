@@ -312,6 +312,8 @@ export interface Config {
   /** A gateway does not decide with a snapshot older than this. Milliseconds. */
   readonly maxStaleness: number;
   readonly limits: Limits;
+  /** How long open calls may take to end when Cordon is stopped. */
+  readonly drainMs: number;
   readonly resilience: ResilienceConfig;
   readonly authzen: AuthzenConfig;
   readonly attestation: AttestationConfig;

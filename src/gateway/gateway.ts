@@ -5,6 +5,8 @@ import { parseWorkload, trustDomainOf, type TrustDomain, type Workload } from '.
 import { NOT_FEDERATED, type Federated, type Snapshot } from '../pdp/snapshot.ts';
 import { createBudgets } from './budgets.ts';
 import { createConnections, type Peer } from './connections.ts';
+import { drain } from './drain.ts';
+import { createFreshness } from './freshness.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type LimitSettings } from './limits.ts';
 import { createListener, type Listener } from './listener.ts';
@@ -36,6 +38,9 @@ export interface Gateway {
   rotate(credentials: Credentials): void;
   /** @returns the port */
   listen(host: string, port: number): Promise<number>;
+  /** Accepts nothing new, lets what is open end within `ms` milliseconds, and cuts what is left. */
+  drain(ms: number): Promise<void>;
+  readonly draining: () => boolean;
   close(): Promise<void>;
 }
 
@@ -50,9 +55,11 @@ const OBSERVE_MS = 2_000;
 export function createGateway({ limits, settings, ...parts }: PepParts, credentials: Credentials): Gateway {
   let current: Snapshot | undefined;
   const spent = createSpentGrants();
+  const freshness = createFreshness(settings.maxStaleness, () => void reconsider(pep));
+  let draining = false;
   const pep: Pep = {
     ...parts,
-    snapshot: () => current,
+    snapshot: () => (freshness.stale ? undefined : current),
     connections: createConnections(),
     exchanges: createExchanges(),
     limiter: createLimiter(limits),
@@ -74,6 +81,7 @@ export function createGateway({ limits, settings, ...parts }: PepParts, credenti
     const changed = snapshot.version !== current?.version;
     const [before, now] = [current?.federated ?? NOT_FEDERATED, snapshot.federated ?? NOT_FEDERATED];
     current = snapshot;
+    freshness.came();
     if (before !== now) trust(before, now);
     return changed ? reconsider(pep) : [];
   };
@@ -87,7 +95,15 @@ export function createGateway({ limits, settings, ...parts }: PepParts, credenti
     },
     rotate: (next) => listener.rotate(next),
     listen: (host, port) => listen(listener, host, port),
-    close: () => close(pep, listener),
+    draining: () => draining,
+    drain(ms): Promise<void> {
+      draining = true;
+      return drain(pep, listener, ms);
+    },
+    close(): Promise<void> {
+      freshness.stop();
+      return close(pep, listener);
+    },
   };
 }
 

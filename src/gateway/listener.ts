@@ -17,7 +17,7 @@ import { createFailureRecorder, handshakeRefusal, type FailureRecorder } from '.
 import type { Pep } from './pep.ts';
 import { trustAnchors } from './trust-anchors.ts';
 import { openTunnelExchange } from './tunnel.ts';
-import { soonAfter } from './waiting.ts';
+import { soonAfter, within } from './waiting.ts';
 
 export interface Listener {
   readonly server: Server;
@@ -25,6 +25,8 @@ export interface Listener {
   rotate(credentials: Credentials): void;
   /** SVIDs of these trust domains too are accepted in new handshakes. */
   trust(federated: Federated): void;
+  /** Accepts no connection more, and has each answer end its own. @returns waits until all are gone, at most so many milliseconds */
+  drain(): (withinMs: number) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,8 +57,10 @@ const LIMITS: ServerOptions = {
 export function createListener(pep: Pep, credentials: Credentials): Listener {
   let own = credentials;
   let believed = NOT_FEDERATED;
+  let draining = false;
   const server = createServer({ ...tlsOf(own, pep.trustDomain, believed), ...LIMITS }, (req, res) => {
     if (pep.connections.peerOf(req.socket) === undefined) return void req.socket.destroy(); // `admit` has refused and recorded it
+    if (draining) res.setHeader('connection', 'close');
     enforce(pep, openExchange(req, res, performance.now())).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
   });
   const failures = createFailureRecorder(pep);
@@ -81,6 +85,10 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
     trust(federated): void {
       believed = federated;
       server.setSecureContext(tlsOf(own, pep.trustDomain, believed));
+    },
+    drain(): (withinMs: number) => Promise<void> {
+      draining = true;
+      return drainServer(server);
     },
     close: () => closeServer(server, tunnels),
   };
@@ -128,6 +136,18 @@ function closeAtExpiry(pep: Pep, socket: TLSSocket, { run, svid }: Peer): void {
 function keep(tunnels: Set<Duplex>, socket: Duplex): void {
   tunnels.add(socket);
   socket.once('close', () => tunnels.delete(socket));
+}
+
+/** How often connections are looked at whose last answer was begun before. Milliseconds. */
+const LOOK_MS = 25;
+
+function drainServer(server: Server): (withinMs: number) => Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve())); // those without a request are closed too
+  const look = setInterval(() => server.closeIdleConnections(), LOOK_MS);
+  return async (withinMs) => {
+    await within(withinMs, closed);
+    clearInterval(look);
+  };
 }
 
 const closeServer = (server: Server, tunnels: ReadonlySet<Duplex>): Promise<void> =>

@@ -98,6 +98,8 @@ export const CONFIG_FILE = z.strictObject({
   svid: z.strictObject({ ttl: duration('10s', '24h').default('15m') }).prefault({}),
   maxStaleness: duration('1s', '1h').default('60s'),
   limits: limits.prefault({}),
+  /** How long calls that are open may take to end when Cordon is stopped. */
+  drain: duration('0s', '10m').default('10s'),
   resilience: RESILIENCE.prefault({}),
   authzen: AUTHZEN_SECTION.prefault({}),
   attestation: ATTESTATION_SECTION.prefault({}),

@@ -83,6 +83,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     svidTtl: milliseconds(from.svid.ttl),
     maxStaleness: milliseconds(from.maxStaleness),
     limits: from.limits,
+    drainMs: milliseconds(from.drain),
     resilience: resilienceOf(from),
     authzen: authzenOf(from.authzen, from, base, misfitAt),
     attestation: attestationOf(from, base, misfitAt),

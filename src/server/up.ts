@@ -6,6 +6,7 @@ import { createPublisher, type Publisher } from '../control/publisher.ts';
 import { errorTextOf } from '../domain/refusal.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { buildAdministration } from './administration.ts';
+import { steadyClock } from './clock.ts';
 import type { DataDir } from './data-dir.ts';
 import { openDataPlanes } from './data-planes.ts';
 import { openDoors } from './doors.ts';
@@ -36,17 +37,30 @@ export interface Running {
 /** Starts Cordon. @throws Refusal CORDON-9006, CORDON-9004; then nothing of it runs any more */
 export async function up(options: UpOptions): Promise<Running> {
   const stack = new AsyncDisposableStack();
-  const setting: Setting = { now: Date.now, ...options, pep: 'gateway-1' };
+  const setting: Setting = { now: clockOf(options), ...options, pep: 'gateway-1' };
   try {
     const running = await start(setting, stack);
     const owned = stack.move();
-    return { ...running, close: () => owned.disposeAsync() };
+    return {
+      ...running,
+      async close(): Promise<void> {
+        await running.gateway.drain(setting.config.drainMs); // while the control plane still answers and renews
+        await owned.disposeAsync();
+      },
+    };
   } catch (error) {
     // why it did not start is what matters, also when stopping fails too
     await stack.disposeAsync().catch((cause: unknown) => setting.onNotice(`! ${errorTextOf(cause)}`));
     throw error;
   }
 }
+
+const clockOf = ({ onNotice }: UpOptions): (() => number) =>
+  steadyClock({
+    wall: Date.now,
+    monotonic: () => performance.now(),
+    onSetBack: (by) => onNotice(`! CORDON-9009 the clock was set back by ${Math.round(by / 1000)} s: what has expired stays expired`),
+  });
 
 async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omit<Running, 'close'>> {
   const state = await openState(setting, stack);

@@ -81,7 +81,7 @@ function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts
     schema: 'cordon.status/v1',
     trustDomain: config.trustDomain,
     version: VERSION,
-    ready: !(policies instanceof Refusal) && resources.every((resource) => resource.state === 'ready'),
+    ready: !gateway.draining() && !(policies instanceof Refusal) && resources.every((resource) => resource.state === 'ready'),
     startedAt,
     gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.count() },
     snapshot: { version: snapshot.version, ageMs: now() - snapshot.at },

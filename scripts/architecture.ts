@@ -93,8 +93,8 @@ const BUILT_INS: Readonly<Record<string, Allowance>> = {
 /** Every dependency of package.json → the folders that may import it. */
 export const PACKAGES: Readonly<Record<string, readonly Folder[]>> = {
   '@cedar-policy/cedar-wasm': ['policy'],
-  '@grpc/grpc-js': ['control'],
-  '@grpc/proto-loader': ['control'],
+  '@grpc/grpc-js': ['gateway', 'control'],
+  '@grpc/proto-loader': ['gateway', 'control'],
   '@grpc/reflection': ['control'],
   '@peculiar/x509': ['crypto'],
   '@simplewebauthn/server': ['control'],

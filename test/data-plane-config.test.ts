@@ -10,7 +10,7 @@ void test('the example is a configuration', async () => {
   const { dataPlanes } = parseConfig(await readFile(EXAMPLE, 'utf8'), 'cordon.yaml');
   assert.deepEqual(
     dataPlanes.map(({ name }) => name),
-    ['nginx', 'caddy', 'haproxy'],
+    ['nginx', 'caddy', 'haproxy', 'envoy'],
   );
   assert.deepEqual(dataPlanes[0]?.door, { kind: 'socket', path: '/run/cordon/nginx.sock', mode: 0o660 });
 });

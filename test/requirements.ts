@@ -47,6 +47,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   'SPIFFE-Workload-API': proved(
     'Workload API and Endpoint: security header, streams of the whole state, rotation, errors; who calls is asked of the kernel',
   ),
+  'Envoy-ext_authz': proved('External authorization v3: headers, body and certificate in, a status that is set on every way out'),
   'Envoy-SDS': proved('Secret discovery service v3: state of the world, incremental and fetched; versions, nonces, ACK and NACK'),
   'SPIFFE-Federation': proved('Federation: https_web and https_spiffe, refresh, sequence, age; each bundle speaks for its own domain only'),
   'OIDC-Core': proved(

@@ -25,7 +25,7 @@ export interface Denied {
 export type Status = 401 | 403 | 404 | 429 | 503;
 
 /** Protocols that pass on what hides and what asks to slow down; the others have 403 for both. */
-const RICH: Readonly<Record<PlaneProtocol, boolean>> = { auth_request: false, forward_auth: false, spoe: true };
+const RICH: Readonly<Record<PlaneProtocol, boolean>> = { auth_request: false, forward_auth: false, spoe: true, ext_authz: true };
 
 export function noFor(pep: Pep, { protocol }: Plane, exchange: Exchange, no: Omit<No, 'challenge'>): Denied {
   const { code } = no;

@@ -67,6 +67,10 @@ export interface EgressUpstreamConfig {
   /** Ranges that are not of the public internet and may be reached. */
   readonly addresses: readonly { readonly address: string; readonly bits: number }[];
   readonly tunnel: 'tls' | 'any';
+  /** The gateway ends TLS as these hosts and reads what is said inside. */
+  readonly intercept: boolean;
+  /** A PEM file: the private authority behind their certificates. */
+  readonly ca?: string;
   readonly headers: readonly string[];
   readonly credential?: CredentialConfig;
   /** Of a tunnel. Milliseconds. */

@@ -96,6 +96,8 @@ export interface Control {
   readonly publisher: Publisher;
   readonly issuer: Issuer;
   readonly authority: AuthorityKeeper;
+  /** PEM: the authority of hosts whose TLS is intercepted; undefined: there are none. */
+  readonly interceptionRoot: string | undefined;
   readonly attestation: Attestation;
   readonly federation: Federation;
   readonly workload: WorkloadSockets;

@@ -10,13 +10,14 @@ const rotation = z.strictObject({ step: z.enum(STEPS), use: z.enum(KEY_USES), wh
 const byTwo = (row: RouteRow): RouteRow => ({ ...row, second: 'ca' });
 
 export const CA_ROUTES: readonly RouteRow[] = [
-  route(['GET', '/v1/ca', 'viewer'], none, ({ control: { authority, config, now } }) => ({
+  route(['GET', '/v1/ca', 'viewer'], none, ({ control: { authority, config, now, interceptionRoot } }) => ({
     schema: 'cordon.ca/v1',
     trustDomain: config.trustDomain,
     now: now(),
     sequence: authority.sequence(),
     keys: authority.keys(),
     bundle: authority.current().bundle,
+    ...(interceptionRoot === undefined ? {} : { interception: interceptionRoot }),
   })),
   byTwo(
     route(['POST', '/v1/ca/rotate', 'admin'], rotation, async ({ control, caller, input: { step, use, whoeverIsCutOff } }) => ({

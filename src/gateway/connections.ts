@@ -21,6 +21,8 @@ export interface Cut {
 
 export interface Connections {
   add(socket: TLSSocket, peer: Peer): void;
+  /** A connection inside one of these: whoever is at the end of that is at the end of this. */
+  carry(inside: object, peer: Peer): void;
   peerOf(socket: object): Peer | undefined;
   socketsOf(agent: string): readonly TLSSocket[];
   count(): number;
@@ -51,6 +53,7 @@ export function createConnections(): Connections {
       byAgent.set(peer.agent, sockets.add(socket));
       socket.once('close', () => forget(peer.agent, socket));
     },
+    carry: (inside, peer) => void peers.set(inside, peer),
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
     count: () => [...byAgent.values()].reduce((sum, sockets) => sum + sockets.size, 0),

@@ -5,7 +5,7 @@ import { decodeA2a, decodeCard } from './a2a-decode.ts';
 import { readBody } from './body.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
-import { decodeEgress } from './egress-decode.ts';
+import { decodeEgress, decodeInner } from './egress-decode.ts';
 import { isForOutside, type Exchange } from './exchange.ts';
 import { decodeHttp } from './http-decode.ts';
 import { decodeMcp } from './mcp-decode.ts';
@@ -15,6 +15,7 @@ import { knows, routeOf, type Route } from './route.ts';
 /** @throws Refusal CORDON-3003, -3006, -3008, -3011, -9011 */
 export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<Call> {
   const { req } = exchange;
+  if (exchange.via !== undefined) return decodeInner(pep, exchange, peer, exchange.via);
   if (isForOutside(exchange)) return decodeEgress(pep, exchange, peer);
   const route = routeOf(req.url ?? '');
   exchange.action = route.protocol;

@@ -8,6 +8,7 @@ import { readBody } from './body.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
 import { type HostPort, readAuthority, writeHost } from './egress-host.ts';
+import type { Via } from './egress-inner.ts';
 import type { Outside } from './egress-table.ts';
 import type { Exchange } from './exchange.ts';
 import { checkConnection, readContentType, requestHeaders } from './http-headers.ts';
@@ -71,6 +72,14 @@ const requestTo = (peer: Peer, name: string, action: string, input: JsonObject):
   resource: { type: 'egress', id: name },
   context: { input },
 });
+
+/** A request inside an intercepted tunnel: to its host, whatever else it says. @throws Refusal CORDON-3008, -3011, -9011 */
+export function decodeInner(pep: Pep, exchange: Exchange, peer: Peer, { to }: Via): Promise<Call> {
+  exchange.action = 'egress';
+  checkConnection(exchange.req);
+  checkHost(exchange.req.headers.host, to, HTTPS);
+  return decodeRequest(pep, exchange, peer, { scheme: 'https', to, target: exchange.req.url ?? '' });
+}
 
 /** A request that is read here, in the open or behind an intercepted handshake. */
 export interface Asked {

@@ -4,6 +4,7 @@ import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import { readClientHello } from './client-hello.ts';
 import { type HostPort, writeHost } from './egress-host.ts';
+import { acceptTls, untilClosed } from './egress-inner.ts';
 import type { Outside } from './egress-table.ts';
 import type { Exchange } from './exchange.ts';
 import { handOn } from './http-forward.ts';
@@ -21,8 +22,34 @@ function outsideOf(pep: Pep, to: HostPort): Outside {
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 
 /** @throws Refusal CORDON-3010, CORDON-9010 and whatever reason the exchange was aborted for */
-export async function openTunnel(pep: Pep, exchange: Exchange, { to }: PlanOf<'egress/connect'>): Promise<Forwarded> {
-  const { dial, tunnel, bounds } = outsideOf(pep, to);
+export async function openTunnel(pep: Pep, exchange: Exchange, { to }: PlanOf<'egress/connect'>, call: Call): Promise<Forwarded> {
+  const outside = outsideOf(pep, to);
+  return outside.intercept === undefined
+    ? tunnelTo(exchange, to, outside)
+    : standIn(pep, exchange, call, { to, ...outside, intercept: outside.intercept });
+}
+
+type Intercepted = Pick<Outside, 'bounds'> & { readonly to: HostPort; readonly intercept: NonNullable<Outside['intercept']> };
+
+/** Ends TLS here: what is said inside is decided request by request. */
+async function standIn(pep: Pep, exchange: Exchange, call: Call, { to, intercept, bounds }: Intercepted): Promise<Forwarded> {
+  const { door, abort, peer } = exchange;
+  if (door.kind === 'request' || peer === undefined) throw new Refusal('CORDON-9001', 'the connection still carries requests');
+  const certificate = await intercept(to.host);
+  const near = takeOver(exchange);
+  near.write(ESTABLISHED);
+  const inner = await acceptTls(near, to.host, certificate, abort.signal);
+  pep.connections.carry(inner, peer);
+  const { delegation } = call.request;
+  door.inner.serve(inner, { to, peer, task: { ...(call.task && { task: call.task }), ...(delegation && { delegation }) } });
+  await untilClosed(inner, near, abort.signal, bounds.total);
+  exchange.bytesIn += inner.bytesRead;
+  exchange.bytesOut += inner.bytesWritten;
+  if (abort.signal.aborted && abortReason(abort.signal).code !== 'CORDON-9010') throw abortReason(abort.signal);
+  return { upstreamStatus: 200 };
+}
+
+async function tunnelTo(exchange: Exchange, to: HostPort, { dial, tunnel, bounds }: Outside): Promise<Forwarded> {
   const { signal } = exchange.abort;
   const far = await dial(to, signal);
   try {

@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici';
 import type { Dial } from './egress-dial.ts';
 import type { HostPort } from './egress-host.ts';
+import type { HostCertificate } from './egress-inner.ts';
 import type { TunnelBounds } from './tunnel.ts';
 
 /** One egress resource. */
@@ -9,6 +10,8 @@ export interface Outside {
   readonly name: string;
   /** `tls`: a tunnel has to begin with TLS for the host that it was decided for; `any`: nothing is looked at. */
   readonly tunnel: 'tls' | 'any';
+  /** Makes the certificate with which the gateway stands in for one of the hosts; undefined: tunnels are not looked into. */
+  readonly intercept: ((host: string) => Promise<HostCertificate>) | undefined;
   readonly bounds: TunnelBounds;
   readonly dial: Dial;
   /** For requests that the gateway makes itself; it connects as `dial` does. */

@@ -26,7 +26,7 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
     const leave = pep.limiter.enter(peer.run, pep.now()); // 2 how much
     exchange.res.once('close', leave);
     checkHeaders(exchange);
-    if (isMetadata(exchange.req)) return sendMetadata(pep, exchange, peer);
+    if (exchange.via === undefined && isMetadata(exchange.req)) return sendMetadata(pep, exchange, peer);
     const call = await decode(pep, exchange, peer); // 3 what
     await enforceCall(pep, exchange, peer, withTask(pep, exchange, peer, call)); // 4 for whom
   } catch (error) {

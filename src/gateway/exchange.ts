@@ -6,14 +6,19 @@ import type { readCertificate } from '../crypto/certificate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Reply, TokenScheme, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
+import type { InnerServer, Via } from './egress-inner.ts';
 import { problem } from './problem.ts';
 import { abortReason } from './waiting.ts';
 
 /** What came in: a request, or one that asks for the connection itself; `head` is what was read beyond it. */
-export type Door = { readonly kind: 'request' } | { readonly kind: 'upgrade' | 'connect'; readonly socket: Duplex; readonly head: Buffer };
+export type Door =
+  | { readonly kind: 'request' }
+  | { readonly kind: 'upgrade' | 'connect'; readonly socket: Duplex; readonly head: Buffer; readonly inner: InnerServer };
 
 export interface Exchange {
   readonly door: Door;
+  /** The intercepted tunnel that it came through. */
+  readonly via?: Via;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   /** `performance.now()` of the first byte. */

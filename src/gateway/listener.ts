@@ -11,6 +11,7 @@ import { NOT_FEDERATED, type Federated } from '../pdp/snapshot.ts';
 import { readPeer } from './authenticate.ts';
 import type { Credentials } from './channel.ts';
 import type { Peer } from './connections.ts';
+import { createInnerServer } from './egress-inner.ts';
 import { enforce } from './enforce.ts';
 import { openExchange } from './exchange.ts';
 import { createFailureRecorder, handshakeRefusal, type FailureRecorder } from './failures.ts';
@@ -69,10 +70,14 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
   server.on('tlsClientError', (error, socket) => failures.handshake(handshakeRefusal(error, socket), socket));
   server.on('clientError', (error, socket) => endBroken(error, socket, failures));
   const tunnels = new Set<Duplex>();
+  const inner = createInnerServer((req, res, via) => {
+    if (draining) res.setHeader('connection', 'close');
+    enforce(pep, { ...openExchange(req, res, performance.now()), via }).catch(() => res.destroy());
+  });
   const admitTunnel = (kind: 'upgrade' | 'connect') => (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof TLSSocket) || pep.connections.peerOf(socket) === undefined) return void socket.destroy();
     keep(tunnels, socket);
-    enforce(pep, openTunnelExchange(req, socket, head, kind)).catch(() => socket.destroy());
+    enforce(pep, openTunnelExchange(req, socket, { kind, head, inner })).catch(() => socket.destroy());
   };
   server.on('upgrade', admitTunnel('upgrade'));
   server.on('connect', admitTunnel('connect'));
@@ -90,7 +95,10 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
       draining = true;
       return drainServer(server);
     },
-    close: () => closeServer(server, tunnels),
+    close(): Promise<void> {
+      inner.close();
+      return closeServer(server, tunnels);
+    },
   };
 }
 

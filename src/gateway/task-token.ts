@@ -9,6 +9,7 @@ import { verifyProof } from '../sts/dpop.ts';
 import { actorOf, type TaskToken } from '../sts/task-token.ts';
 import type { Call, TokenScheme } from './call.ts';
 import type { Peer } from './connections.ts';
+import type { Via } from './egress-inner.ts';
 import { isForOutside, type Exchange } from './exchange.ts';
 import type { Pep } from './pep.ts';
 
@@ -17,6 +18,7 @@ import type { Pep } from './pep.ts';
  * @throws Refusal CORDON-1008, -1009, -1010, -1011, -1013, -1016; CORDON-9012 while no token can be verified
  */
 export function withTask(pep: Pep, exchange: Exchange, peer: Peer, call: Call): Call {
+  if (exchange.via !== undefined) return withTaskOf(exchange.via, call);
   const shown = credentialIn(exchange);
   if (shown === undefined) {
     if (needsToken(pep, call)) throw new Refusal('CORDON-1008', 'a call of this needs a task token');
@@ -30,6 +32,12 @@ export function withTask(pep: Pep, exchange: Exchange, peer: Peer, call: Call): 
   checkAudience(pep, exchange, token);
   checkConfirmation(token.confirmation, provenBy(pep, exchange, shown, token));
   return { ...call, task: token, request: { ...call.request, delegation } };
+}
+
+/** What was shown for a tunnel holds for what is said in it. */
+function withTaskOf({ task: { task, delegation } }: Via, call: Call): Call {
+  if (task === undefined || delegation === undefined) return call;
+  return { ...call, task, request: { ...call.request, delegation } };
 }
 
 interface Shown {

@@ -4,16 +4,21 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Refusal } from '../domain/refusal.ts';
+import type { InnerServer } from './egress-inner.ts';
 import { openExchange, type Exchange } from './exchange.ts';
 import { abortReason } from './waiting.ts';
 
 /** An exchange over a socket that Node's HTTP parser has let go. `head`: what it read beyond the request. */
-export function openTunnelExchange(req: IncomingMessage, socket: Socket, head: Buffer, kind: 'upgrade' | 'connect'): Exchange {
+export function openTunnelExchange(
+  req: IncomingMessage,
+  socket: Socket,
+  door: { readonly kind: 'upgrade' | 'connect'; readonly head: Buffer; readonly inner: InnerServer },
+): Exchange {
   const res = new ServerResponse(req);
   res.shouldKeepAlive = false;
   res.assignSocket(socket);
   res.once('finish', () => socket.end());
-  return openExchange(req, res, performance.now(), { kind, socket, head });
+  return openExchange(req, res, performance.now(), { ...door, socket });
 }
 
 /** The socket, which from now on carries what is no HTTP. */

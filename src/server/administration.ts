@@ -19,6 +19,7 @@ import type { Gateway } from '../gateway/gateway.ts';
 import { openAuthzen } from './authzen.ts';
 import { startFederation } from './federation.ts';
 import type { Identities } from './identities.ts';
+import type { Interception } from './interception.ts';
 import { openTokens } from './oauth.ts';
 import { openOperators } from './operators.ts';
 import { readTables } from './policy-tables.ts';
@@ -36,6 +37,7 @@ export interface AdministrationParts {
   readonly decisions: DecisionIndex;
   readonly grants: GrantDesk;
   readonly gateway: Gateway;
+  readonly interception: Interception | undefined;
 }
 
 /** Reads the policies and builds what the routes of the control plane reach. @throws Refusal CORDON-9006, CORDON-9007 */
@@ -85,6 +87,7 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     publisher,
     issuer: identities.issuer,
     authority,
+    interceptionRoot: parts.interception?.root,
     catalog,
     decisions,
     log,

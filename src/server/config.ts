@@ -148,7 +148,7 @@ function resourceOf(name: string, { segment, reads, tags, token, ...row }: Resou
 }
 
 function upstreamOf(name: string, { mcp, http, egress }: Pick<ResourceFile, ResourceKind>, misfitAt: Misfit): UpstreamConfig {
-  if (egress !== undefined) return egressOf(egress);
+  if (egress !== undefined) return egressOf(name, egress, misfitAt);
   if (http !== undefined) return httpOf(name, http, misfitAt);
   if (mcp === undefined) throw misfitAt({ path: ['resources', name], message: 'nothing says what it is' });
   if ('stdio' in mcp) return { kind: 'stdio', command: mcp.stdio, env: mcp.env };

@@ -14,6 +14,7 @@ import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import type { GuardView } from '../gateway/guards.ts';
 import type { RemotePdp } from '../gateway/pep.ts';
 import type { Identities } from './identities.ts';
+import type { Interception } from './interception.ts';
 import { secretOf } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
@@ -31,6 +32,7 @@ export interface EnforcementParts {
   readonly publisher: Publisher;
   readonly identities: Identities;
   readonly decisions: DecisionIndex;
+  readonly interception: Interception | undefined;
   readonly grants: GrantDesk;
 }
 
@@ -60,7 +62,7 @@ async function remotePdpOf(
 
 /** Builds the gateway and attaches it to the publisher; it does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
 export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisposableStack): Promise<Gateway> {
-  const { setting, state, publisher, identities, decisions, grants } = parts;
+  const { setting, state, publisher, identities, decisions, grants, interception } = parts;
   const { config, pep, now } = setting;
   const upstreams = await buildUpstreams({
     config,
@@ -68,6 +70,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
     sealer: state.sealer,
     client: { name: 'cordon', version: VERSION },
     resolve: setting.resolve ?? addressesOf,
+    interception,
     bounds: { maxBytes: MAX_REPLY, maxDepth: MAX_DEPTH },
     channel: {
       trustDomain: config.trustDomain,

@@ -13,6 +13,7 @@ import { openDoors } from './doors.ts';
 import { buildEnforcement } from './enforcement.ts';
 import { startGrants } from './grants.ts';
 import { startIdentities } from './identities.ts';
+import { interceptionOf } from './interception.ts';
 import type { Setting } from './setting.ts';
 import { openState, type State } from './state.ts';
 
@@ -68,7 +69,8 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const decisions = openDecisions(setting, state, publisher, stack);
   const identities = await startIdentities(setting, state, publisher, stack);
   const grants = await startGrants(setting, state, publisher, stack);
-  const built = { setting, state, publisher, identities, decisions, grants };
+  const interception = await interceptionOf(setting, state);
+  const built = { interception, setting, state, publisher, identities, decisions, grants };
   const gateway = await buildEnforcement(built, stack);
   const control = await buildAdministration({ ...built, gateway }, stack);
   await openDoors({ setting, state, identities, control, gateway }, stack);

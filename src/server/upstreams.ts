@@ -21,7 +21,7 @@ import { createMcpStdio } from '../gateway/mcp-stdio.ts';
 import { addressRule } from '../gateway/egress-addresses.ts';
 import { createDial, type Resolve } from '../gateway/egress-dial.ts';
 import { createOutsideDispatcher } from '../gateway/egress-dispatcher.ts';
-import { createEgressTable, type EgressRow } from '../gateway/egress-table.ts';
+import { createEgressTable, type EgressRow, type Outside } from '../gateway/egress-table.ts';
 import { createRouteTable } from '../gateway/http-routes.ts';
 import { createPool, type Pool } from '../gateway/pools.ts';
 import {
@@ -33,6 +33,7 @@ import {
   type Upstreams,
 } from '../gateway/upstreams.ts';
 import type { Sealed } from '../store/ports.ts';
+import type { Interception } from './interception.ts';
 import { secretOf } from './secrets.ts';
 
 export interface UpstreamParts {
@@ -43,6 +44,7 @@ export interface UpstreamParts {
   readonly client: ClientInfo;
   /** The addresses of a host outside. */
   readonly resolve: Resolve;
+  readonly interception: Interception | undefined;
   /** What an upstream may answer. */
   readonly bounds: JsonBounds;
   /** Lines that spawned servers write to their standard error. */
@@ -171,16 +173,25 @@ async function apiOf(parts: UpstreamParts, { name, timing }: Callee, upstream: A
   };
 }
 
+/** INVARIANT: what is registered for interception is intercepted or not reached at all. */
+function standInBy(interception: Interception | undefined): NonNullable<Outside['intercept']> {
+  if (interception === undefined) throw new Refusal('CORDON-9006', 'there is no authority to intercept with');
+  return (host) => interception.certificateFor(host);
+}
+
 async function outsideOf(parts: UpstreamParts, { name, timing }: Callee, upstream: EgressUpstreamConfig): Promise<readonly EgressRow[]> {
-  const { hosts, addresses, tunnel, headers, credential, bounds, replyBytes } = upstream;
+  const { hosts, addresses, tunnel, intercept, ca, headers, credential, bounds, replyBytes } = upstream;
+  const { interception, config } = parts;
   const { connectMs, answerMs } = timing;
+  const pem = ca === undefined ? undefined : await readFile(resolve(config.base, ca), 'utf8');
   const dial = createDial({ resolve: parts.resolve, mayReach: addressRule(addresses), connectMs });
   const outside = {
     name,
     tunnel,
+    intercept: intercept ? standInBy(interception) : undefined,
     bounds,
     dial,
-    dispatcher: createOutsideDispatcher({ dial, connectMs, answerMs, ca: undefined }),
+    dispatcher: createOutsideDispatcher({ dial, connectMs, answerMs, ca: pem }),
     headers,
     credential: credential === undefined ? undefined : await credentialOf(parts, name, credential),
     maxReplyBytes: replyBytes,

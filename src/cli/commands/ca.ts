@@ -68,14 +68,16 @@ export function caCommand(program: Command): void {
     .description(
       'The roots of the trust domain, PEM: what somebody needs who verifies its SVIDs. More than one while one replaces another.',
     )
-    .action(async (_options: object, self: Command) => {
+    .option('--interception', 'what agents trust to have their TLS to registered hosts read by the gateway')
+    .action(async ({ interception }: { readonly interception?: true }, self: Command) => {
       const context = contextOf(self);
       const { value } = await context.connected((client) => client.ca());
+      if (interception === true) return printInterception(context, value);
       context.out.print({ schema: 'cordon.bundle/v1', trustDomain: value.trustDomain, bundle: value.bundle }, () => [
         value.bundle.trimEnd(),
       ]);
     });
-  showExamples(root, ['cordon ca root > desk.example.pem']);
+  showExamples(root, ['cordon ca root > desk.example.pem', 'cordon ca root --interception > interception.pem']);
   const rotate = ca
     .command('rotate')
     .helpCommand(false)
@@ -85,6 +87,16 @@ export function caCommand(program: Command): void {
   stepCommand(rotate, 'prepare');
   stepCommand(rotate, 'activate');
   stepCommand(rotate, 'retire');
+}
+
+/** @throws Failure when nothing is intercepted */
+function printInterception({ out }: Context, { interception, trustDomain }: ReplyOf<'ca'>): void {
+  if (interception === undefined) {
+    throw new Failure('conflict', 'no host is registered for interception', {
+      fix: ['`intercept: true` at an egress resource of cordon.yaml'],
+    });
+  }
+  out.print({ schema: 'cordon.bundle/v1', trustDomain, bundle: interception }, () => [interception.trimEnd()]);
 }
 
 function stepCommand(rotate: Command, step: Step): void {

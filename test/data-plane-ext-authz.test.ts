@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { API_KEY, openBed, toolCall, type Bed, type Svid } from './support/bed.ts';
+import { API_KEY, freePorts, openBed, toolCall, type Bed, type Svid } from './support/bed.ts';
 
 const DEPS = join(import.meta.dirname, '../node_modules/@grpc/grpc-js-xds/deps');
 const definition = loadSync(['envoy/service/auth/v3/external_auth.proto'], {
@@ -44,11 +44,13 @@ when { context.input.amount <= 100 };
 `;
 
 let bed: Bed;
+let port: number;
 let client: Client;
 let caller: Svid & { readonly run: string };
 let other: Svid;
 
 before(async () => {
+  [port = 0] = await freePorts(1);
   bed = await openBed({
     policies: POLICIES,
     configure: (yaml) => `${yaml}dataPlanes:
@@ -60,6 +62,12 @@ before(async () => {
     routes:
       mcp/bench: { credential: true, txnToken: true }
       a2a/callee:
+  remote:
+    protocol: ext_authz
+    url: https://127.0.0.1:9446
+    listen: 127.0.0.1:${port}
+    workload: bench
+    routes: { mcp/bench: {} }
 `,
   });
   await bed.ready();
@@ -72,12 +80,12 @@ after(async () => {
   await (bed as Bed | undefined)?.close();
 });
 
-function check(request: object): Promise<Response> {
+function check(request: object, by = client): Promise<Response> {
   const method = service['Check'];
   if (method === undefined) throw new Error('no method `Check`');
   const deserialize = method.responseDeserialize as (bytes: Buffer) => Response;
   return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(method.path, method.requestSerialize, deserialize, request, (error: ServiceError | null, response) => {
+    by.makeUnaryRequest(method.path, method.requestSerialize, deserialize, request, (error: ServiceError | null, response) => {
       if (error === null && response !== undefined) resolve(response);
       else reject(error ?? new Error('no answer'));
     });
@@ -235,5 +243,18 @@ void describe('ext_authz', () => {
     const { denied_response: denied } = await check(asked('echo', { text: 'x' }, { svid: ended }));
     assert.equal(denied?.status.code, 403);
     assert.equal((await last())['code'], 'CORDON-4005');
+  });
+
+  void test('[Envoy-ext_authz] [I5] over mTLS for the one workload, and for nobody else', async () => {
+    const over = ({ ca, key, cert }: Svid): Client => {
+      const options = { checkServerIdentity: () => undefined };
+      return new Client(`127.0.0.1:${port}`, credentials.createSsl(Buffer.from(ca), Buffer.from(key), Buffer.from(cert), options));
+    };
+    const [envoy, agent] = [over(await bed.svid('bench', 'resource')), over(caller)];
+    assert.equal((await check(asked('echo', { text: 'x' }), envoy)).status?.code, status.OK);
+    assert.equal((await last())['enforced_by'], 'remote');
+    await assert.rejects(check(asked('echo', { text: 'x' }), agent), { code: status.UNAVAILABLE });
+    envoy.close();
+    agent.close();
   });
 });

@@ -42,7 +42,7 @@ export function headline(paint: Paint, { verdict, code, shadow }: Told, parts: r
 export function renderWhy(paint: Paint, { record, seq, explanation, explained_with: since }: ReplyOf<'why'>): readonly string[] {
   const { id, ts, mode, pep, policy, shadow } = record;
   const lines = [headline(paint, record, [id, ts, mode, pep.id]), `  ${who(record)}`];
-  lines.push(...labelled(paint, 'wanted', [wanted(record)]));
+  lines.push(...labelled(paint, 'wanted', [wanted(record)]), ...enforcedLines(paint, record));
   lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation), ...gateLines(paint, record.gates));
   lines.push(...labelled(paint, 'grant', record.grants_used ?? []));
   if (shadow !== undefined) lines.push(...shadowLines(paint, { ...shadow, ...shadow.policy }));
@@ -85,6 +85,10 @@ function wanted({ action, resource, segment, args }: DecisionRecord): string {
   const to = segment?.dst;
   return `${what}${digest}${from === undefined && to === undefined ? '' : `   segment ${plain(from ?? '?')} > ${plain(to ?? '?')}`}`;
 }
+
+/** Who carries it out when that is another data plane, and what it showed. */
+const enforcedLines = (paint: Paint, { enforced_by: by, body }: DecisionRecord): readonly string[] =>
+  by === undefined ? [] : labelled(paint, 'enforced', [`by ${plain(by)}${body === 'unseen' ? ', body unseen' : ''}; no outcome on record`]);
 
 /** What each gate said: of a call on behalf of a user, where three are asked. */
 export function gateLines(paint: Paint, gates: DecisionRecord['gates']): readonly string[] {

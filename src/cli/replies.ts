@@ -67,6 +67,8 @@ const record = z.object({
   resource: z.string(),
   segment: z.object({ src: z.string().optional(), dst: z.string().optional() }).optional(),
   args: z.object({ digest: z.string() }).optional(),
+  enforced_by: z.string().optional(),
+  body: z.string().optional(),
   gate: z.string().optional(),
   gates: gates.optional(),
   policy: z.object({ version: z.number(), bundle_hash: z.string().optional(), determining: z.array(z.string()) }),

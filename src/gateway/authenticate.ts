@@ -26,7 +26,7 @@ export function readPeer(pep: Pep, socket: TLSSocket): Peer {
 }
 
 /** The agent that an SVID of another domain stands for. @throws Refusal CORDON-1004, -1007, -1012 */
-export function federatedPeer(pep: Pep, { id, ...svid }: ReturnType<typeof readLeaf>): Peer {
+export function federatedPeer(pep: Pick<Pep, 'snapshot' | 'now'>, { id, ...svid }: ReturnType<typeof readLeaf>): Peer {
   const { domains, agents } = pep.snapshot()?.federated ?? NOT_FEDERATED;
   const domain = domains.get(trustDomainOf(id));
   if (domain === undefined) throw new Refusal('CORDON-1004', 'SVID of another trust domain', { observed: trustDomainOf(id) });

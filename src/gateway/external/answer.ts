@@ -1,16 +1,17 @@
 // The story of one call that another data plane carries out: the steps of enforce.ts up to the record, then an answer instead of
 // forwarding. Whatever happens, the answer to what was not decided and recorded is no. INVARIANTS I1, I3
 import { asRefusal, type Refusal } from '../../domain/refusal.ts';
+import { claimedId } from '../../identity/svid.ts';
 import type { Call } from '../call.ts';
 import { checkHeaders } from '../body.ts';
 import { decode } from '../decode.ts';
 import type { Exchange } from '../exchange.ts';
 import { askRemote, judge } from '../judge.ts';
 import type { Pep } from '../pep.ts';
-import { recordRefusal } from '../record.ts';
+import { recordRefusal, type Seen } from '../record.ts';
 import { withTask } from '../task-token.ts';
 import { checkNames, checkWhole, exchangeOf, type Asked } from './asked.ts';
-import type { Caller } from './callers.ts';
+import type { Caller, Shown } from './callers.ts';
 import { checkExact } from './exact.ts';
 import { handOver, type HandedOver } from './hand-over.ts';
 import { noFor, type Denied } from './no.ts';
@@ -37,7 +38,8 @@ export async function answer(pep: Pep, plane: Plane, asked: Asked): Promise<Answ
     checkExact(pep, exchange, call, asked.body);
     return await judged(pep, plane, served, exchange, withTask(pep, exchange, peer, call)); // 4 for whom
   } catch (error) {
-    return refused(pep, plane, exchange, asRefusal(error, 'CORDON-9001', 'the gateway failed'));
+    const claimed = caller === undefined ? claimOf(asked.shown) : undefined;
+    return refused(pep, plane, { ...exchange, claimed }, asRefusal(error, 'CORDON-9001', 'the gateway failed'));
   } finally {
     leave();
   }
@@ -51,8 +53,18 @@ async function judged(pep: Pep, plane: Plane, { terms }: Served, exchange: Excha
   return noFor(pep, plane, exchange, { code, reason, decisionId: recorded.id });
 }
 
+/** What a certificate that was not believed says of itself. */
+function claimOf(shown: Shown | undefined): string | undefined {
+  try {
+    const [leaf] = shown?.read() ?? [];
+    return leaf && claimedId(leaf);
+  } catch {
+    return undefined; // nothing readable was handed over
+  }
+}
+
 /** Says no before there was anything to decide on. If even that can't be recorded, the answer is that it can't. */
-function refused(pep: Pep, plane: Plane, exchange: Exchange, refusal: Refusal): Denied {
+function refused(pep: Pep, plane: Plane, exchange: Exchange & Pick<Seen, 'claimed'>, refusal: Refusal): Denied {
   try {
     const { id } = recordRefusal(pep, refusal, { ...exchange, enforcer: enforcerOf(plane) });
     return noFor(pep, plane, exchange, { code: refusal.code, reason: refusal.message, decisionId: id });

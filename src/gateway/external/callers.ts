@@ -47,7 +47,10 @@ interface Verified extends Caller {
 /** A signature costs more than all the rest, so what was verified is remembered; revocation and levels are looked at with every call. */
 const MOST = 4_096;
 
-export function createCallers(pep: Pep, vouching: Vouching): Callers {
+/** What a PEP knows of who may call. */
+type Believing = Pick<Pep, 'trustDomain' | 'snapshot' | 'now'>;
+
+export function createCallers(pep: Believing, vouching: Vouching): Callers {
   const known = new Map<string, Verified>();
   return {
     callerOf(shown): Caller {
@@ -71,7 +74,7 @@ function remember(known: Map<string, Verified>, text: string, found: Verified): 
   known.set(text, found);
 }
 
-function verified(pep: Pep, vouching: Vouching, { domains }: Federated, shown: Shown): Caller {
+function verified(pep: Believing, vouching: Vouching, { domains }: Federated, shown: Shown): Caller {
   const chain = withIssuer(shown.read(), vouching.intermediates());
   const [leaf] = chain;
   if (leaf === undefined) throw new Refusal('CORDON-1001', 'no client certificate');

@@ -12,6 +12,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> =
   mutation: () => import('./mutation.ts'),
   coverage: () => import('./coverage.ts'),
   delegation: () => import('./delegation.ts'),
+  mcp: () => import('./mcp.ts'),
 };
 const USAGE = `usage: npm run conformance -- ${Object.keys(SUITES).join('|')}... [--sample 0.1] [--requests N] [--seed N] [--json]`;
 

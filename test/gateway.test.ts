@@ -234,7 +234,7 @@ const body = (text: string, extra: Record<string, string> = {}): Pick<Parameters
   return { path, headers: { ...headers, ...extra }, body: text };
 };
 const numbered = (count: number, prefix: string): [string, string][] => Array.from({ length: count }, (_, i) => [`${prefix}-${i}`, 'x']);
-const META = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}';
+const META = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}';
 const writes = (amount: string, rest = ''): string =>
   `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"write","arguments":{"line":"smuggled","amount":${amount}${rest}},${META}}}`;
 
@@ -258,7 +258,7 @@ const FORMS: readonly (readonly [why: string, sent: Partial<Parameters<typeof se
     'an unknown version',
     body(writes('1').replace('2026-07-28', '2031-01-01'), { 'mcp-protocol-version': '2031-01-01' }),
     400,
-    'CORDON-9011',
+    'CORDON-3021',
   ],
   ['a compressed body', body(writes('1'), { 'content-encoding': 'gzip' }), 400, 'CORDON-9011'],
   ['another content type', body(writes('1'), { 'content-type': 'text/plain' }), 400, 'CORDON-9011'],

@@ -2,13 +2,14 @@
 import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
-import type { Call, Forwarded, PlanOf, RpcId } from './call.ts';
+import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
 import { txnTokenFor } from './txn-token.ts';
 import type { A2aUpstream } from './upstreams.ts';
+import type { RpcId } from './mcp-words.ts';
 
 const CARD_MAX_BYTES = 262_144;
 

@@ -5,22 +5,34 @@ import type { HttpMethod, HttpRoute } from '../domain/http-route.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
+import type { Answers } from './mcp-answers.ts';
+import type { CallerSession } from './mcp-sessions.ts';
+import type { McpEra, RpcId } from './mcp-words.ts';
 
-/** 2026-07-28 is stateless with `_meta` and mirrored headers; 2025-11-25 and older have the `initialize` handshake. */
-export type McpEra = 'modern' | 'legacy';
-/** JSON-RPC 2.0 §4: what the caller named its request. */
-export type RpcId = string | number;
+/** What a request of 2026-07-28 says of its caller; never a policy input. */
+export interface CallerEnvelope {
+  /** What the caller can be asked. */
+  readonly capabilities: JsonObject;
+  readonly logLevel?: string;
+}
 
 interface McpRequest {
   readonly server: string;
   readonly id: RpcId;
   readonly era: McpEra;
+  /** Of 2025-11-25, in a session. */
+  readonly session?: CallerSession;
+  /** Of 2026-07-28. */
+  readonly envelope?: CallerEnvelope;
 }
+export type McpRequestPlan = McpRequest;
 
 interface McpSession extends McpRequest {
   readonly method: 'initialize' | 'server/discover' | 'ping';
   /** Answered to `initialize`: a version of the caller's era. */
   readonly version: string;
+  /** Of `initialize`: what the caller can be asked. */
+  readonly capabilities?: JsonObject;
 }
 
 interface McpNotification {
@@ -28,6 +40,7 @@ interface McpNotification {
   readonly method: string;
   /** The caller's request that it gives up. */
   readonly cancels?: RpcId;
+  readonly session?: CallerSession;
 }
 
 /** A list of what a server offers besides tools. */
@@ -37,15 +50,47 @@ interface McpBrowse extends McpRequest {
 
 /** A request that goes to the server as it was decided. */
 interface McpAsk extends McpRequest {
-  readonly method: 'prompts/get' | 'resources/read' | 'completion/complete';
+  readonly method: AskedMethod;
   /** Made of the members that were read, and of no others. INVARIANT I2 */
   readonly params: JsonObject;
+  readonly progressToken?: RpcId;
+  /** Of a request that is made again with what the server needs. */
+  readonly answers?: Answers;
+}
+
+/** Requests that go to the server as they were decided, besides `tools/call`. */
+export type AskedMethod =
+  | 'prompts/get'
+  | 'resources/read'
+  | 'completion/complete'
+  | 'logging/setLevel'
+  | 'resources/subscribe'
+  | 'resources/unsubscribe';
+
+/** The server's stream of a session. */
+interface McpStream {
+  readonly server: string;
+  readonly session: CallerSession;
+}
+
+/** An answer to a request of the server. */
+interface McpAnswer extends McpStream {
+  /** The id under which the caller was asked. */
+  readonly askedAs: string;
+  /** `result` or `error`. */
+  readonly answer: JsonObject;
+}
+
+/** A stream of notices (2026-07-28). */
+interface McpListen extends McpRequest {
+  readonly notifications: JsonObject;
 }
 
 interface McpCall extends McpRequest {
   readonly tool: string;
   readonly args: JsonObject;
   readonly progressToken?: RpcId;
+  readonly answers?: Answers;
 }
 
 interface A2aSend {
@@ -102,6 +147,10 @@ interface Plans {
   readonly 'mcp/browse': McpBrowse;
   readonly 'mcp/ask': McpAsk;
   readonly 'mcp/call': McpCall;
+  readonly 'mcp/stream': McpStream;
+  readonly 'mcp/answer': McpAnswer;
+  readonly 'mcp/end': McpStream;
+  readonly 'mcp/listen': McpListen;
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/card': { readonly agent: string };
   readonly 'http/call': HttpCall;

@@ -1,5 +1,5 @@
 // Step 3: from bytes to a call, by the protocol of the path. INVARIANTS I2, I10
-import type { JsonBounds } from '../domain/json.ts';
+import type { JsonBounds, JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { decodeA2a, decodeCard } from './a2a-decode.ts';
 import { readBody } from './body.ts';
@@ -8,7 +8,7 @@ import type { Peer } from './connections.ts';
 import { decodeEgress, decodeInner } from './egress-decode.ts';
 import { isForOutside, type Exchange } from './exchange.ts';
 import { decodeHttp } from './http-decode.ts';
-import { decodeMcp } from './mcp-decode.ts';
+import { decodeMcp, decodeMcpStream, type McpMessage } from './mcp-decode.ts';
 import type { Pep } from './pep.ts';
 import { knows, routeOf, type Route } from './route.ts';
 
@@ -26,6 +26,9 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
   }
   if (route.protocol === 'api') return decodeHttp(pep, exchange, peer, route);
   if (exchange.door.kind !== 'request') throw new Refusal('CORDON-9011', 'header not accepted', { observed: 'upgrade' });
+  if (route.protocol === 'mcp' && (req.method === 'GET' || req.method === 'DELETE')) {
+    return decodeMcpStream(req, aboutMcp(pep, exchange, peer, route));
+  }
   if (req.method !== 'POST') throw notAllowed('POST');
   if ((req.headers['content-type'] ?? '').split(';', 1)[0]?.trim() !== 'application/json') {
     throw new Refusal('CORDON-9011', 'content type not accepted', { expected: 'application/json' });
@@ -47,17 +50,24 @@ interface Body {
 function decodeBody(pep: Pep, exchange: Exchange, { peer, route, bytes, bounds }: Body): Call {
   const { name, protocol } = route;
   if (protocol === 'a2a') return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds });
-  return decodeMcp(exchange.req, {
-    server: name,
-    peer,
-    bytes,
-    bounds,
-    known: () => {
-      const world = pep.snapshot()?.world;
-      return world !== undefined && knows(world, peer, route);
-    },
-    setWire: (wire) => {
-      exchange.wire = wire;
-    },
-  });
+  const definition = (tool: string): JsonObject | undefined =>
+    pep
+      .snapshot()
+      ?.world.tools.get(name)
+      ?.find((one) => one.name === tool)?.definition;
+  return decodeMcp(exchange.req, { ...aboutMcp(pep, exchange, peer, route), bytes, bounds, definition });
 }
+
+/** What a message of MCP is read beside. */
+const aboutMcp = (pep: Pep, exchange: Exchange, peer: Peer, route: Route): Omit<McpMessage, 'bytes' | 'bounds' | 'definition'> => ({
+  server: route.name,
+  peer,
+  known: () => {
+    const world = pep.snapshot()?.world;
+    return world !== undefined && knows(world, peer, route);
+  },
+  setWire: (wire) => {
+    exchange.wire = wire;
+  },
+  ...(exchange.origin === undefined ? { session: (id: string) => pep.mcpSessions.find(id, route.name, peer.run, pep.now()) } : {}),
+});

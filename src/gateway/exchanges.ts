@@ -1,8 +1,8 @@
 // Calls that were forwarded and have not ended. When anything a decision depends on changes, each is decided again with the request
 // that was stored, and what is now denied is cut. A cut call stays here until it was seen to end. INVARIANT I6
 import type { AccessRequest, Decision } from '../domain/access.ts';
-import type { RpcId } from './call.ts';
 import { within } from './waiting.ts';
+import type { RpcId } from './mcp-words.ts';
 
 export interface OpenExchange {
   readonly decisionId: string;

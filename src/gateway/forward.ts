@@ -9,6 +9,8 @@ import { openTunnel, requestOutside } from './egress-forward.ts';
 import { callRoute } from './http-forward.ts';
 import { openWebSocket } from './http-websocket.ts';
 import { askServer, browse, callTool, listTools, notify, speakForServer } from './mcp-forward.ts';
+import { listen } from './mcp-listen.ts';
+import { answerServer, endSession, streamSession } from './mcp-session-forward.ts';
 import type { Pep } from './pep.ts';
 import { mayRepeat } from './repeatable.ts';
 
@@ -21,6 +23,10 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'mcp/browse': browse,
   'mcp/ask': askServer,
   'mcp/call': callTool,
+  'mcp/stream': streamSession,
+  'mcp/answer': answerServer,
+  'mcp/end': endSession,
+  'mcp/listen': listen,
   'a2a/send': sendMessage,
   'a2a/card': sendCard,
   'http/call': callRoute,

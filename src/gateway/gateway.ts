@@ -1,4 +1,6 @@
 // The gateway as its owner sees it: start, apply a snapshot, contain, rotate, stop.
+import { randomKey } from '../crypto/random.ts';
+import { sealer } from '../crypto/seal.ts';
 import type { Delegation } from '../domain/access.ts';
 import type { Target } from '../domain/revocation.ts';
 import { parseWorkload, trustDomainOf, type TrustDomain, type Workload } from '../domain/spiffe-id.ts';
@@ -9,6 +11,7 @@ import { drain } from './drain.ts';
 import { createFreshness } from './freshness.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type LimitSettings } from './limits.ts';
+import { createMcpSessions } from './mcp-sessions.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
@@ -44,7 +47,10 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export type PepParts = Omit<Pep, 'snapshot' | 'connections' | 'exchanges' | 'limiter' | 'tokens' | 'budgets' | 'spent' | 'settings'> & {
+export type PepParts = Omit<
+  Pep,
+  'snapshot' | 'connections' | 'exchanges' | 'limiter' | 'tokens' | 'budgets' | 'spent' | 'settings' | 'mcpSessions' | 'stateSealer'
+> & {
   readonly settings: Omit<PepSettings, 'spent'>;
   readonly limits: LimitSettings;
 };
@@ -66,6 +72,8 @@ export function createGateway({ limits, settings, ...parts }: PepParts, credenti
     tokens: createVerifiedTokens(),
     budgets: createBudgets(),
     spent,
+    mcpSessions: createMcpSessions(),
+    stateSealer: sealer(randomKey()),
     settings: { ...settings, spent: spent.of },
   };
   const listener = createListener(pep, credentials);

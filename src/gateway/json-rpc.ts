@@ -1,8 +1,8 @@
 // JSON-RPC 2.0 as MCP and A2A use it: reading one request of a caller, and one answer of an upstream. attacker-controlled, both ways
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { RpcId } from './call.ts';
 import type { RpcOutcome } from './upstreams.ts';
+import type { RpcId } from './mcp-words.ts';
 
 export interface Rpc {
   /** Absent for a notification. */

@@ -3,14 +3,19 @@ import { writeJson, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { decide } from '../pdp/decide.ts';
 import { visibleThroughGates } from '../policy/gates.ts';
-import type { Call, Forwarded, McpEra, PlanOf, RpcId } from './call.ts';
+import type { Call, Forwarded, McpRequestPlan, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
-import { MODERN } from './mcp-headers.ts';
+import { askable, onward, requiring } from './mcp-asks.ts';
+import { SPOKEN } from './mcp-headers.ts';
+import { paramHeaders } from './mcp-params.ts';
+import type { CallerSession } from './mcp-sessions.ts';
+import { relayTo } from './mcp-relay.ts';
+import { beginSession, checkOwner } from './mcp-session-forward.ts';
 import { allOf } from './mcp-tools.ts';
 import { jsonReply, rpcResult } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { txnTokenFor } from './txn-token.ts';
-import type { Asked, McpUpstream } from './upstreams.ts';
+import { ignoreNotifications, type McpUpstream, type RpcOutcome, type ToolCall, type Via } from './upstreams.ts';
 
 function upstreamOf(pep: Pep, server: string): McpUpstream {
   const upstream = pep.upstreams.mcp(server);
@@ -18,36 +23,70 @@ function upstreamOf(pep: Pep, server: string): McpUpstream {
   return upstream;
 }
 
-function reply(exchange: Exchange, message: JsonObject): Forwarded {
-  sendReply(exchange, jsonReply(200, message));
+/** Answers a request: in a session as its server would, with an event where that streams. */
+async function reply(exchange: Exchange, message: JsonObject, session?: CallerSession): Promise<Forwarded> {
+  if (!exchange.res.headersSent && session?.upstream.streams !== true) {
+    sendReply(exchange, jsonReply(200, message));
+    return { upstreamStatus: 200 };
+  }
+  await sendEvent(exchange, writeJson(message));
+  exchange.res.end();
   return { upstreamStatus: 200 };
 }
 
-/** What a server may offer besides tools, and the gateway passes on; without subscriptions and notices of change. */
-const PASSED_ON = ['prompts', 'resources', 'completions'] as const;
+/** What a server may offer, by capability, and the flags of each that are handed on. */
+const PASSED_ON: Readonly<Record<string, readonly string[]>> = {
+  tools: ['listChanged'],
+  prompts: ['listChanged'],
+  resources: ['subscribe', 'listChanged'],
+  completions: [],
+  logging: [],
+};
 
-/** Sessions end at the gateway: it speaks for the server and keeps its own session with it. */
-export async function speakForServer(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/session'>): Promise<Forwarded> {
+/** Tools are there always: they are pinned, and listed by the gateway. */
+function capabilitiesOf(offered: JsonObject): JsonObject {
+  const passed = Object.entries(PASSED_ON).flatMap(([name, flags]): (readonly [string, JsonObject])[] => {
+    const own = offered[name];
+    return isJsonObject(own) ? [[name, Object.fromEntries(flags.flatMap((flag) => (own[flag] === true ? [[flag, true]] : [])))]] : [];
+  });
+  return { tools: {}, ...Object.fromEntries(passed) };
+}
+
+/** The gateway speaks for the server; where the server has sessions of its own, a caller of 2025-11-25 has one with it. */
+export async function speakForServer(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/session'>, call: Call): Promise<Forwarded> {
   const upstream = upstreamOf(pep, plan.server);
+  if (plan.method === 'ping') return reply(exchange, rpcResult(plan.id, plan.era, {}), plan.session);
+  const begun = plan.method === 'initialize' ? await beginSession(pep, exchange, call, { upstream, plan }) : undefined;
   const serverInfo = { name: plan.server, version: '0', ...upstream.serverInfo() };
-  const offered = PASSED_ON.filter((name) => upstream.offers().has(name));
-  const capabilities = { tools: {}, ...Object.fromEntries(offered.map((name) => [name, {}])) };
-  const results: Record<typeof plan.method, JsonObject> = {
-    ping: {},
-    initialize: { protocolVersion: plan.version, capabilities, serverInfo },
-    'server/discover': {
-      supportedVersions: [MODERN],
+  const capabilities = capabilitiesOf(begun?.capabilities ?? withoutSession(upstream.offers(), plan));
+  if (begun !== undefined) exchange.res.setHeader('mcp-session-id', begun.session.id);
+  if (plan.method === 'initialize')
+    return reply(exchange, rpcResult(plan.id, plan.era, { protocolVersion: plan.version, capabilities, serverInfo }));
+  return reply(
+    exchange,
+    rpcResult(plan.id, plan.era, {
+      supportedVersions: [...SPOKEN],
       capabilities,
       ttlMs: 0,
       cacheScope: 'private',
       _meta: { 'io.modelcontextprotocol/serverInfo': serverInfo },
-    },
-  };
-  return reply(exchange, rpcResult(plan.id, plan.era, results[plan.method]));
+    }),
+  );
 }
 
-/** Nothing of a notification goes on; a cancellation ends the caller's own call. */
-export async function notify(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/notification'>): Promise<Forwarded> {
+/** A caller of 2025-11-25 without a session hears of nothing that would come by itself. */
+function withoutSession(offered: JsonObject, { method }: PlanOf<'mcp/session'>): JsonObject {
+  if (method !== 'initialize') return offered;
+  const { logging: _logs, ...rest } = offered;
+  return Object.fromEntries(Object.keys(rest).map((name) => [name, {}]));
+}
+
+/** A cancellation ends the caller's own call; of others only that the roots changed goes on, in a session. */
+export async function notify(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/notification'>, call: Call): Promise<Forwarded> {
+  const { session, method } = plan;
+  if (session !== undefined) checkOwner(session, call);
+  if (session !== undefined && method === 'notifications/roots/list_changed')
+    await upstreamOf(pep, plan.server).sessions?.send(session.upstream, { jsonrpc: '2.0', method }, exchange.abort.signal);
   if (plan.cancels !== undefined && exchange.peer !== undefined) {
     pep.exchanges.cancel(exchange.peer.run, plan.server, plan.cancels);
   }
@@ -64,7 +103,7 @@ export async function listTools(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/
   const served = pinned.filter(({ name }) => visible.has(name) && !snapshot.changedTools.has(`${plan.server}/${name}`));
   const tools = served.map((tool) => tool.definition);
   const caching = plan.era === 'modern' ? { ttlMs: 0, cacheScope: 'private' } : {};
-  return reply(exchange, rpcResult(plan.id, plan.era, { tools, ...caching }));
+  return reply(exchange, rpcResult(plan.id, plan.era, { tools, ...caching }), plan.session);
 }
 
 interface Browsed {
@@ -89,10 +128,11 @@ export async function browse(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/bro
   const { server, method, era, id } = plan;
   const { member, use } = BROWSED[method];
   const upstream = upstreamOf(pep, server);
-  const listed = await allOf(member, (params) =>
-    upstream.ask({ ...askedOf(pep, call, upstream, method, params), retry: exchange.mayRepeat }, exchange.abort.signal),
-  );
-  if ('error' in listed) return reply(exchange, { jsonrpc: '2.0', id, error: listed.error });
+  const { signal } = exchange.abort;
+  const list = (params: JsonObject): Promise<RpcOutcome> =>
+    upstream.ask({ method, params, ...toServer(pep, exchange, call, { upstream, plan }) }, ignoreNotifications, signal);
+  const listed = await allOf(member, list);
+  if ('error' in listed) return refused(exchange, plan, listed.error);
   const snapshot = pep.snapshot();
   const visible = listed.items.filter((item) => {
     const { action, input } = use(item);
@@ -101,60 +141,90 @@ export async function browse(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/bro
     return verdict === 'allow' || verdict === 'approval_required'; // what a person may approve is no secret
   });
   const caching = era === 'modern' ? { ttlMs: 0, cacheScope: 'private' } : {};
-  return reply(exchange, rpcResult(id, era, { [member]: visible, ...caching }));
+  return reply(exchange, rpcResult(id, era, { [member]: visible, ...caching }), plan.session);
 }
 
 /** The request as it was decided. */
 export async function askServer(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/ask'>, call: Call): Promise<Forwarded> {
-  const { server, method, params, era, id } = plan;
+  const { server, method, params, answers } = plan;
   const upstream = upstreamOf(pep, server);
-  const outcome = await upstream.ask({ ...askedOf(pep, call, upstream, method, params), retry: exchange.mayRepeat }, exchange.abort.signal);
-  if ('error' in outcome) return reply(exchange, { jsonrpc: '2.0', id, error: outcome.error });
-  // what one caller may read is not for the next, whatever the server says of its cache
-  const caching = era === 'modern' && method === 'resources/read' ? { ttlMs: 0, cacheScope: 'private' } : {};
-  return reply(exchange, rpcResult(id, era, { ...cleaned(outcome.result, era), ...caching }));
+  const asked = {
+    method,
+    params: { ...params, ...(answers && onward(pep, call, answers)) },
+    ...toServer(pep, exchange, call, { upstream, plan }),
+  };
+  const outcome = await upstream.ask(asked, relayTo(pep, exchange, call, { upstream, plan }), exchange.abort.signal);
+  return answered(pep, exchange, call, { plan, outcome });
 }
 
-const askedOf = (pep: Pep, call: Call, { takesTxnToken }: McpUpstream, method: string, params: JsonObject): Asked => ({
-  method,
-  params,
-  ...(takesTxnToken ? { txnToken: txnTokenFor(pep, call) } : {}),
-});
-
-/** The call as it was decided; progress is streamed to a caller that asked for it. */
+/** The call as it was decided; what the server says meanwhile is streamed to a caller that may have it. */
 export async function callTool(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/call'>, call: Call): Promise<Forwarded> {
-  const { server, tool, args, progressToken, era, id } = plan;
+  const { server, tool, args, progressToken, answers } = plan;
   const upstream = upstreamOf(pep, server);
-  const onNotification = async (message: JsonObject): Promise<void> => {
-    const passed = withToken(message, progressToken);
-    if (passed !== undefined) await sendEvent(exchange, writeJson(passed));
-  };
-  const progress = progressToken !== undefined;
+  const definition = pep
+    .snapshot()
+    ?.world.tools.get(server)
+    ?.find(({ name }) => name === tool)?.definition;
+  const { via, ...token } = toServer(pep, exchange, call, { upstream, plan });
   const asked = {
     tool,
     args,
-    progress,
-    retry: exchange.mayRepeat,
-    ...(upstream.takesTxnToken ? { txnToken: txnTokenFor(pep, call) } : {}),
+    progress: progressToken !== undefined,
+    ...token,
+    via: { ...via, headers: paramHeaders(definition, args) },
+    ...(answers === undefined ? {} : { more: onward(pep, call, answers) }),
   };
-  const outcome = await upstream.call(asked, onNotification, exchange.abort.signal);
-  const message = 'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, cleaned(outcome.result, era));
-  if (!exchange.res.headersSent) return reply(exchange, message);
-  await sendEvent(exchange, writeJson(message));
-  exchange.res.end();
-  return { upstreamStatus: 200 };
+  const outcome = await upstream.call(asked, relayTo(pep, exchange, call, { upstream, plan }), exchange.abort.signal);
+  return answered(pep, exchange, call, { plan, outcome });
 }
 
-/** `resultType` is a word of 2026-07-28 that an older client does not know. */
-function cleaned(result: JsonObject, era: McpEra): JsonObject {
-  if (era === 'modern') return result;
-  const { resultType: _modern, ...rest } = result;
-  return rest;
+interface Towards {
+  readonly upstream: McpUpstream;
+  readonly plan: McpRequestPlan;
 }
 
-/** Progress carries the caller's own token; a caller that gave none hears none. */
-function withToken(message: JsonObject, token: RpcId | undefined): JsonObject | undefined {
-  const params = message['params'];
-  if (token === undefined || message['method'] !== 'notifications/progress' || !isJsonObject(params)) return undefined;
-  return { jsonrpc: '2.0', method: 'notifications/progress', params: { ...params, progressToken: token } };
+type Beside = { readonly via: Via } & Pick<ToolCall, 'retry' | 'txnToken'>;
+
+/** With whose session, able to do what, and for whom the server is asked. */
+function toServer(pep: Pep, exchange: Exchange, call: Call, { upstream, plan }: Towards): Beside {
+  const { server, session, envelope } = plan;
+  if (session !== undefined) checkOwner(session, call);
+  const token = { retry: exchange.mayRepeat, ...(upstream.takesTxnToken ? { txnToken: txnTokenFor(pep, call) } : {}) };
+  if (session !== undefined) return { via: { session: session.upstream }, ...token };
+  if (envelope === undefined) return { via: {}, ...token };
+  const { capabilities, logLevel } = envelope;
+  return { via: { capabilities: askable(pep, call, server, capabilities), ...(logLevel === undefined ? {} : { logLevel }) }, ...token };
+}
+
+interface Outcome {
+  readonly plan: PlanOf<'mcp/ask'> | PlanOf<'mcp/call'>;
+  readonly outcome: RpcOutcome;
+}
+
+async function answered(pep: Pep, exchange: Exchange, call: Call, { plan, outcome }: Outcome): Promise<Forwarded> {
+  const { era, id } = plan;
+  if ('error' in outcome && !exchange.res.headersSent) return refused(exchange, plan, outcome.error);
+  const message =
+    'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, resultOf(pep, call, plan, outcome.result));
+  return reply(exchange, message, plan.session);
+}
+
+/** Errors of 2026-07-28 that have a status of their own. */
+const STATUS: ReadonlyMap<unknown, number> = new Map([
+  [-32_021, 400],
+  [-32_601, 404],
+]);
+
+function refused(exchange: Exchange, { id, era }: Pick<McpRequestPlan, 'id' | 'era'>, error: JsonObject): Forwarded {
+  const status = (era === 'modern' ? STATUS.get(error['code']) : undefined) ?? 200;
+  sendReply(exchange, jsonReply(status, { jsonrpc: '2.0', id, error }));
+  return { upstreamStatus: status };
+}
+
+/** `resultType` is a word of 2026-07-28 that an older client does not know; what one caller may read is not for the next to be kept. */
+function resultOf(pep: Pep, call: Call, plan: Outcome['plan'], result: JsonObject): JsonObject {
+  const { resultType, ...rest } = result;
+  if (plan.era === 'legacy') return rest;
+  if (resultType === 'input_required') return requiring(pep, call, plan.server, result);
+  return plan.kind === 'mcp/ask' && plan.method === 'resources/read' ? { ...result, ttlMs: 0, cacheScope: 'private' } : result;
 }

@@ -1,15 +1,22 @@
 // The headers of MCP over streamable HTTP: which revision is spoken, and that they say what the body says. Standard: MCP 2026-07-28,
 // transports (`Mcp-Method`, `Mcp-Name` and `MCP-Protocol-Version` mirror the body and must equal it). attacker-controlled
 import type { IncomingMessage } from 'node:http';
-import { isJsonObject, type JsonObject } from '../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { McpEra } from './call.ts';
+import type { CallerEnvelope } from './call.ts';
+import type { McpEra } from './mcp-words.ts';
 
 export const MODERN = '2026-07-28';
 /** Older revisions, newest first: the one that is spoken when nothing else is asked for, then those that are accepted too. */
 export const LEGACY = '2025-11-25';
 const OLDER: readonly string[] = [LEGACY, '2025-06-18', '2025-03-26'];
 export const META_VERSION = 'io.modelcontextprotocol/protocolVersion';
+export const META_INFO = 'io.modelcontextprotocol/clientInfo';
+export const META_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
+export const META_LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
+export const META_SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
+/** What is spoken here, newest first. */
+export const SPOKEN = [MODERN, ...OLDER] as const;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -22,20 +29,34 @@ const header = (req: IncomingMessage, name: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
-/** @throws Refusal CORDON-3011 header and body disagree, CORDON-9011 a version that is not spoken */
+/**
+ * @throws Refusal CORDON-3011 header and body disagree, CORDON-3006 `_meta` lacks what every request of 2026-07-28 carries, CORDON-3021 a
+ * version that is not spoken
+ */
 export function eraOf(req: IncomingMessage, params: JsonObject): McpEra {
   const version = header(req, 'mcp-protocol-version');
-  const meta = isJsonObject(params['_meta']) ? params['_meta'][META_VERSION] : undefined;
-  if (meta !== undefined && meta !== version) {
+  const meta = isJsonObject(params['_meta']) ? params['_meta'] : {};
+  const said = meta[META_VERSION];
+  if (said !== undefined && said !== version) {
     throw new Refusal('CORDON-3011', 'the protocol version of the header is not that of the body');
   }
-  if (version === MODERN) {
-    if (meta === undefined) throw new Refusal('CORDON-3011', `\`_meta\` lacks \`${META_VERSION}\``);
-    return 'modern';
-  }
   if (version === undefined || OLDER.includes(version)) return 'legacy';
-  throw new Refusal('CORDON-9011', 'protocol version not supported', { expected: [MODERN, ...OLDER].join(', ') });
+  if (version !== MODERN) throw new Refusal('CORDON-3021', 'protocol version not supported', { expected: SPOKEN.join(', ') });
+  if (said === undefined) throw new Refusal('CORDON-3006', `\`_meta\` lacks \`${META_VERSION}\``);
+  if (!isJsonObject(meta[META_CAPABILITIES])) throw new Refusal('CORDON-3006', `\`_meta\` lacks \`${META_CAPABILITIES}\``);
+  return 'modern';
 }
+
+/** What a request of 2026-07-28 says of its caller. @throws Refusal CORDON-3006 */
+export function envelopeIn(params: JsonObject): CallerEnvelope {
+  const meta = isJsonObject(params['_meta']) ? params['_meta'] : {};
+  const { [META_CAPABILITIES]: capabilities, [META_LOG_LEVEL]: logLevel } = meta;
+  if (logLevel !== undefined && !isLogLevel(logLevel)) throw new Refusal('CORDON-3006', `\`${META_LOG_LEVEL}\` is no log level`);
+  return { capabilities: isJsonObject(capabilities) ? capabilities : {}, ...(logLevel === undefined ? {} : { logLevel }) };
+}
+
+const LOG_LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const;
+export const isLogLevel = (value: Json | undefined): value is string => LOG_LEVELS.some((level) => level === value);
 
 /** Headers are hints for proxies on the way; they may not say anything else than the body. @throws Refusal CORDON-3011 */
 export function checkMirror(req: IncomingMessage, era: McpEra, method: string, params: JsonObject): void {

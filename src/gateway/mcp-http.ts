@@ -1,32 +1,24 @@
 // An MCP server reached by streamable HTTP: 2026-07-28 when it speaks it, else 2025-11-25 with its handshake. The gateway has one
 // session with it, whoever calls; a session that the server has forgotten is begun anew.
 import type { Dispatcher } from 'undici';
-import { isJsonArray, isJsonObject, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { isJsonArray, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { Channel } from './channel.ts';
 import { LEGACY, MODERN } from './mcp-headers.ts';
-import { envelopeOf, postOf, readOutcome, type McpSession, type RpcMessage } from './mcp-post.ts';
+import { createSessionPort } from './mcp-http-sessions.ts';
+import { envelopeOf, type McpHttpOptions, postOf, readOutcome, type RpcMessage } from './mcp-post.ts';
 import { allTools } from './mcp-tools.ts';
 import {
   ignoreNotifications,
   type Asked as AskedOf,
-  type ClientInfo,
   type McpUpstream,
   type OnNotification,
   type RpcOutcome,
+  type SessionPort,
   type ToolCall,
+  type Via,
 } from './upstreams.ts';
 import { orAborted } from './waiting.ts';
-
-export interface McpHttpOptions {
-  readonly channel: Channel;
-  readonly path: string;
-  /** Headers with the upstream's credential, injected here and seen by no agent. INVARIANT I8 */
-  readonly credential: () => Readonly<Record<string, string>>;
-  readonly bounds: JsonBounds;
-  readonly client: ClientInfo;
-  readonly takesTxnToken: boolean;
-}
+import type { McpSession } from './mcp-words.ts';
 
 const NEGOTIATE_MS = 20_000;
 const FRESH: McpSession = { era: 'legacy', id: undefined };
@@ -40,9 +32,10 @@ interface Asked {
   readonly signal: AbortSignal;
   readonly txnToken?: string | undefined;
   readonly retry?: boolean | undefined;
+  readonly via?: Via | undefined;
 }
 
-type Posting = Pick<Asked, 'signal' | 'txnToken' | 'retry'>;
+type Posting = Pick<Asked, 'signal' | 'txnToken' | 'retry'> & { readonly extra?: Via['headers'] | undefined };
 
 interface Sent {
   readonly id: number;
@@ -55,12 +48,15 @@ class McpHttp implements McpUpstream {
   /** What `#session` came to. */
   #agreed: McpSession | undefined;
   #info: JsonObject = {};
-  #offers: ReadonlySet<string> = new Set();
+  #offers: JsonObject = {};
   #nextId = 1;
   #nextToken = 1;
 
+  readonly sessions: SessionPort;
+
   constructor(options: McpHttpOptions) {
     this.#options = options;
+    this.sessions = createSessionPort(options, () => this.#nextId++);
   }
 
   get takesTxnToken(): boolean {
@@ -68,20 +64,19 @@ class McpHttp implements McpUpstream {
   }
 
   readonly serverInfo = (): JsonObject => this.#info;
-  readonly offers = (): ReadonlySet<string> => this.#offers;
+  readonly offers = (): JsonObject => this.#offers;
 
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]> {
     return allTools((params) => this.#rpc({ method: 'tools/list', params, onNotification: ignoreNotifications, signal, retry: true }));
   }
 
-  call({ tool, args, progress, txnToken, retry }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
-    const asked = { method: 'tools/call', onNotification, signal, txnToken, retry };
+  call({ tool, args, more, progress, ...rest }: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
     const meta = progress ? { _meta: { progressToken: `c${this.#nextToken++}` } } : {};
-    return this.#rpc({ ...asked, params: { name: tool, arguments: args, ...meta } });
+    return this.#rpc({ ...rest, method: 'tools/call', params: { name: tool, arguments: args, ...more, ...meta }, onNotification, signal });
   }
 
-  ask({ method, params, txnToken, retry }: AskedOf, signal: AbortSignal): Promise<RpcOutcome> {
-    return this.#rpc({ method, params, onNotification: ignoreNotifications, signal, txnToken, retry });
+  ask(asked: AskedOf, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome> {
+    return this.#rpc({ ...asked, onNotification, signal });
   }
 
   close(): Promise<void> {
@@ -89,6 +84,8 @@ class McpHttp implements McpUpstream {
   }
 
   async #rpc(asked: Asked): Promise<RpcOutcome> {
+    const own = asked.via?.session;
+    if (own !== undefined) return this.#inSession(own, asked);
     const session = await this.#connected(asked.signal);
     const sent = await this.#send(session, asked);
     if (sent.reply.statusCode !== 404 || session.id === undefined) return this.#outcome(sent, asked);
@@ -96,6 +93,14 @@ class McpHttp implements McpUpstream {
     await sent.reply.body.dump();
     this.#forget(session);
     return this.#outcome(await this.#send(await this.#connected(asked.signal), asked), asked);
+  }
+
+  /** In a session that one caller has; when the server has forgotten it, so do we, and the caller begins a new one. */
+  async #inSession(session: McpSession, asked: Asked): Promise<RpcOutcome> {
+    const sent = await this.#send(session, asked);
+    if (sent.reply.statusCode !== 404) return this.#outcome(sent, asked);
+    await sent.reply.body.dump();
+    throw new Refusal('CORDON-3020', 'no such session');
   }
 
   /** The session, begun once for all who wait for it: that one of them goes away must not end it for the others. */
@@ -149,23 +154,24 @@ class McpHttp implements McpUpstream {
 
   #inform(info: JsonObject[string] | undefined, capabilities: JsonObject[string] | undefined): void {
     this.#info = isJsonObject(info) ? info : {};
-    this.#offers = new Set(isJsonObject(capabilities) ? Object.keys(capabilities) : []);
+    this.#offers = isJsonObject(capabilities) ? capabilities : {};
   }
 
   async #ask(session: McpSession, asked: Asked): Promise<RpcOutcome> {
     return this.#outcome(await this.#send(session, asked), asked);
   }
 
-  async #send(session: McpSession, { method, params, ...posting }: Asked): Promise<Sent> {
+  async #send(session: McpSession, { method, params, via = {}, ...posting }: Asked): Promise<Sent> {
     const id = this.#nextId++;
     const own = isJsonObject(params['_meta']) ? params['_meta'] : {};
-    const full = session.era === 'modern' ? { ...params, _meta: { ...own, ...envelopeOf(this.#options.client) } } : params;
-    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, posting) };
+    const full = session.era === 'modern' ? { ...params, _meta: { ...own, ...envelopeOf(this.#options.client, via) } } : params;
+    const extra = session.era === 'modern' ? via.headers : undefined;
+    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, { ...posting, extra }) };
   }
 
-  #post(session: McpSession, message: RpcMessage, { signal, txnToken, retry = false }: Posting): Promise<Dispatcher.ResponseData> {
+  #post(session: McpSession, message: RpcMessage, { signal, txnToken, extra, retry = false }: Posting): Promise<Dispatcher.ResponseData> {
     const { channel, path, credential } = this.#options;
-    return channel.request({ ...postOf({ path, session, message, credential: credential(), signal, txnToken }), retry });
+    return channel.request({ ...postOf({ path, session, message, credential: credential(), signal, txnToken, extra }), retry });
   }
 
   #outcome({ id, reply }: Sent, { onNotification }: Asked): Promise<RpcOutcome> {

@@ -2,10 +2,11 @@
 // are made of the same members. Standards: MCP 2026-07-28, MCP 2025-11-25. attacker-controlled. INVARIANT I2
 import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { isLogLevel } from './mcp-headers.ts';
 
 export interface Offered {
   /** `context.input` of the decision. */
-  readonly input: JsonObject;
+  readonly input?: JsonObject;
   /** `params` of what goes to the server. */
   readonly params: JsonObject;
 }
@@ -20,6 +21,12 @@ const CONTROL = /[\u0000-\u001f\u007f]/u;
 export function readResource({ uri }: JsonObject): Offered {
   const members = { uri: word(uri, 'uri', MAX_URI) };
   return { input: members, params: members };
+}
+
+/** @throws Refusal CORDON-3006 */
+export function logged({ level }: JsonObject): Offered {
+  if (!isLogLevel(level)) throw new Refusal('CORDON-3006', '`params.level` is no log level');
+  return { params: { level } };
 }
 
 /** @throws Refusal CORDON-9011 */

@@ -3,26 +3,31 @@
 import type { Dispatcher } from 'undici';
 import { writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { McpEra } from './call.ts';
-import type { ChannelRequest } from './channel.ts';
-import { isNotification, outcomeOf } from './json-rpc.ts';
-import { LEGACY, META_VERSION, MODERN, encodeHeader, namedIn } from './mcp-headers.ts';
+import type { Channel, ChannelRequest } from './channel.ts';
+import { outcomeOf } from './json-rpc.ts';
+import { LEGACY, META_CAPABILITIES, META_INFO, META_LOG_LEVEL, META_VERSION, MODERN, encodeHeader, namedIn } from './mcp-headers.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
-import type { ClientInfo, OnNotification, RpcOutcome } from './upstreams.ts';
+import type { ClientInfo, OnNotification, RpcOutcome, Via } from './upstreams.ts';
 import { within } from './waiting.ts';
+import type { RpcId, McpSession } from './mcp-words.ts';
 
-/** What is agreed with the server; `id` only when an older server gave one. */
-export interface McpSession {
-  readonly era: McpEra;
-  readonly id: string | undefined;
+export interface McpHttpOptions {
+  readonly channel: Channel;
+  readonly path: string;
+  /** Headers with the upstream's credential, injected here and seen by no agent. INVARIANT I8 */
+  readonly credential: () => Readonly<Record<string, string>>;
+  readonly bounds: JsonBounds;
+  readonly client: ClientInfo;
+  readonly takesTxnToken: boolean;
 }
 
 /** JSON-RPC 2.0 §4 */
 export type RpcMessage = {
   readonly jsonrpc: '2.0';
   /** Absent in a notification. */
-  readonly id?: number;
-  readonly method: string;
+  readonly id?: RpcId;
+  /** Absent in an answer. */
+  readonly method?: string;
   readonly params?: JsonObject;
 };
 
@@ -38,12 +43,14 @@ export interface McpPost {
   readonly credential: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly txnToken?: string | undefined;
+  /** `mcp-param-*` */
+  readonly extra?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The HTTP request that carries one message. */
-export function postOf({ path, session, message, credential, signal, txnToken }: McpPost): ChannelRequest {
+export function postOf({ path, session, message, credential, signal, txnToken, extra }: McpPost): ChannelRequest {
   const modern = session.era === 'modern';
-  const { method, params = {} } = message;
+  const { method = '', params = {} } = message;
   const name = namedIn(method, params);
   return {
     method: 'POST',
@@ -52,6 +59,7 @@ export function postOf({ path, session, message, credential, signal, txnToken }:
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       ...(method === 'initialize' ? {} : { 'mcp-protocol-version': modern ? MODERN : LEGACY }),
+      ...extra,
       ...(modern ? { 'mcp-method': method } : {}),
       ...(modern && name !== undefined ? { 'mcp-name': encodeHeader(name) } : {}),
       ...(session.id === undefined ? {} : { 'mcp-session-id': session.id }),
@@ -64,10 +72,11 @@ export function postOf({ path, session, message, credential, signal, txnToken }:
 }
 
 /** The members of `_meta` that every request of 2026-07-28 carries. */
-export const envelopeOf = (client: ClientInfo): JsonObject => ({
+export const envelopeOf = (client: ClientInfo, { capabilities = {}, logLevel }: Via): JsonObject => ({
   [META_VERSION]: MODERN,
-  'io.modelcontextprotocol/clientInfo': { ...client },
-  'io.modelcontextprotocol/clientCapabilities': {},
+  [META_INFO]: { ...client },
+  [META_CAPABILITIES]: capabilities,
+  ...(logLevel === undefined ? {} : { [META_LOG_LEVEL]: logLevel }),
 });
 
 export interface Awaited {
@@ -96,8 +105,9 @@ export async function readOutcome(reply: Dispatcher.ResponseData, { id, bounds, 
 async function answerIn(messages: AsyncGenerator<JsonObject>, id: number, onNotification: OnNotification): Promise<JsonObject> {
   for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
     const message = next.value;
-    if (message['id'] === id) return message;
-    if (message['id'] === undefined && isNotification(message)) await onNotification(message);
+    // a request of the server may have the number of ours
+    if (message['method'] !== undefined) await onNotification(message);
+    else if (message['id'] === id) return message;
   }
   throw new Refusal('CORDON-9010', 'the MCP server ends its answer early');
 }

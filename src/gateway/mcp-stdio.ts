@@ -24,17 +24,17 @@ export function createMcpStdio(options: McpProcessOptions): McpUpstream {
   return {
     takesTxnToken: false,
     serverInfo: () => saidOf('serverInfo'),
-    offers: () => new Set(Object.keys(saidOf('capabilities'))),
+    offers: () => quiet(saidOf('capabilities')),
     async listTools(signal): Promise<readonly JsonObject[]> {
       const to = await server(signal);
       return allTools((params) => to.request({ method: 'tools/list', params, signal }));
     },
-    async call({ tool, args, progress }, onNotification, signal) {
+    async call({ tool, args, more, progress }, onNotification, signal) {
       const to = await server(signal);
-      const params = { name: tool, arguments: args };
+      const params = { name: tool, arguments: args, ...more };
       return to.request({ method: 'tools/call', params, signal, ...(progress ? { onNotification } : {}) });
     },
-    async ask({ method, params }, signal) {
+    async ask({ method, params }, _onNotification, signal) {
       return (await server(signal)).request({ method, params, signal });
     },
     async close(): Promise<void> {
@@ -43,3 +43,9 @@ export function createMcpStdio(options: McpProcessOptions): McpUpstream {
     },
   };
 }
+
+/** One process serves all callers, so what it would tell one of them of its own accord reaches none. */
+const quiet = ({ tools, prompts, resources, completions }: JsonObject): JsonObject =>
+  Object.fromEntries(
+    Object.entries({ tools, prompts, resources, completions }).flatMap(([name, value]) => (value === undefined ? [] : [[name, {}]])),
+  );

@@ -2,8 +2,10 @@
 // (clients hand it to the model), any other denied request is a JSON-RPC error, and a broken PDP is never `isError`.
 import { CODES, type Code, type CodeRow } from '../domain/codes.ts';
 import { writeJson, type Json, type JsonObject } from '../domain/json.ts';
-import { HIDDEN, type McpEra, type No, type Reply, type RpcId, type Wire } from './call.ts';
+import { HIDDEN, type No, type Reply, type Wire } from './call.ts';
+import { SPOKEN } from './mcp-headers.ts';
 import { problem } from './problem.ts';
+import type { McpEra, RpcId } from './mcp-words.ts';
 
 const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' };
 
@@ -32,15 +34,18 @@ const FORM: Partial<Record<Code, { readonly rpc: number; readonly status: number
   'CORDON-3011': { rpc: -32_020, status: 400 },
   'CORDON-9011': { rpc: -32_600, status: 400 },
   'CORDON-3006': { rpc: -32_602, status: 400 },
+  'CORDON-3020': { rpc: -32_600, status: 404 },
+  'CORDON-3021': { rpc: -32_022, status: 400 },
 };
 
 /** Says no before the message was understood. */
 export const mcpFormWire =
-  (id: RpcId | null): Wire =>
+  (id: RpcId | null, requested = ''): Wire =>
   (no) => {
     const form = FORM[no.code];
     if (form === undefined) return problem(no);
-    return jsonReply(form.status, rpcError(id, form.rpc, no.reason ?? CODES[no.code].title, dataOf(no)));
+    const versions = no.code === 'CORDON-3021' ? { supported: [...SPOKEN], requested } : {};
+    return jsonReply(form.status, rpcError(id, form.rpc, no.reason ?? CODES[no.code].title, { ...dataOf(no), ...versions }));
   };
 
 /** Said by the transport, so that what stands between sees it too, with the time after which another try makes sense. */

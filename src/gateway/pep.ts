@@ -1,5 +1,6 @@
 // What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
 import type { AccessRequest, Decision, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
+import type { Sealer } from '../crypto/seal.ts';
 import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
 import type { Spent } from '../pdp/approval.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
@@ -9,6 +10,7 @@ import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
+import type { McpSessions } from './mcp-sessions.ts';
 import type { SpentGrants } from './spent.ts';
 import type { Upstreams } from './upstreams.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
@@ -78,6 +80,9 @@ export interface Pep {
   readonly tokens: VerifiedTokens;
   readonly budgets: Budgets;
   readonly spent: SpentGrants;
+  readonly mcpSessions: McpSessions;
+  /** Seals what callers keep for a server between two calls, under a key of this process. */
+  readonly stateSealer: Sealer;
   /** DPoP proofs that were used. */
   readonly replays: Replays;
   readonly minter: TxnMinter;

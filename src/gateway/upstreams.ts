@@ -5,10 +5,25 @@ import type { HostPort } from './egress-host.ts';
 import type { EgressTable, Outside } from './egress-table.ts';
 import type { Guards } from './guards.ts';
 import type { RouteTable } from './http-routes.ts';
+import type { McpSession } from './mcp-words.ts';
+
+/** What goes with a request besides what it asks. */
+export interface Via {
+  /** Of a caller that has a session of its own: the server's. */
+  readonly session?: McpSession;
+  /** What the caller can be asked (2026-07-28). */
+  readonly capabilities?: JsonObject;
+  readonly logLevel?: string;
+  /** `mcp-param-*` */
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 export interface ToolCall {
   readonly tool: string;
   readonly args: JsonObject;
+  /** Members of `params` beside: the answers of a call that is made again. */
+  readonly more?: JsonObject;
+  readonly via?: Via;
   /** Did the caller ask for progress notifications? */
   readonly progress: boolean;
   /** May it be made again when no answer came? */
@@ -20,7 +35,7 @@ export interface ToolCall {
 /** The JSON-RPC outcome of an upstream call. */
 export type RpcOutcome = { readonly result: JsonObject } | { readonly error: JsonObject };
 
-/** Takes one notification; resolves when the caller has taken it. */
+/** Takes one message that is no answer, a notification or a request of the server; resolves when the caller has taken it. */
 export type OnNotification = (message: JsonObject) => Promise<void>;
 
 export const ignoreNotifications: OnNotification = () => Promise.resolve();
@@ -31,6 +46,7 @@ export interface Asked {
   readonly params: JsonObject;
   /** May it be asked again when no answer came? */
   readonly retry?: boolean;
+  readonly via?: Via;
   /** Sent along in `Txn-Token`. */
   readonly txnToken?: string;
 }
@@ -40,15 +56,41 @@ export interface McpUpstream {
   readonly takesTxnToken: boolean;
   /** What the server says of itself; never a policy input. */
   readonly serverInfo: () => JsonObject;
-  /** What the server says that it offers, by name of the capability; empty before it has answered. */
-  readonly offers: () => ReadonlySet<string>;
+  /** What the server says that it offers; empty before it has answered. */
+  readonly offers: () => JsonObject;
   /** All tools, all pages. @throws Refusal CORDON-9010 */
   listTools(signal: AbortSignal): Promise<readonly JsonObject[]>;
   /** Calls one tool; progress and log notifications go to `onNotification` in order. @throws Refusal CORDON-9010 */
   call(call: ToolCall, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome>;
   /** Asks what is no tool call. @throws Refusal CORDON-9010 */
-  ask(asked: Asked, signal: AbortSignal): Promise<RpcOutcome>;
+  ask(asked: Asked, onNotification: OnNotification, signal: AbortSignal): Promise<RpcOutcome>;
+  /** Where each caller can have a session of its own (MCP 2025-11-25 over HTTP). */
+  readonly sessions?: SessionPort;
   close(): Promise<void>;
+}
+
+/** Sessions of callers with a server. */
+export interface SessionPort {
+  /** Undefined: the server does not speak a revision that has sessions. @throws Refusal CORDON-9010 */
+  begin(version: string, capabilities: JsonObject, signal: AbortSignal): Promise<Begun | undefined>;
+  /** Sends what is no request: a notification, or an answer to one of the server's. @throws Refusal CORDON-9010, CORDON-3020 */
+  send(session: McpSession, message: JsonObject, signal: AbortSignal): Promise<void>;
+  /** The server's own stream, until it ends. @returns the status: 200 when there was one */
+  stream(session: McpSession, listener: StreamListener): Promise<number>;
+  end(session: McpSession, signal: AbortSignal): Promise<void>;
+}
+
+export interface Begun {
+  readonly session: McpSession;
+  /** What the server offers. */
+  readonly capabilities: JsonObject;
+}
+
+export interface StreamListener {
+  /** The stream is there. */
+  readonly opened: () => void;
+  readonly onMessage: OnNotification;
+  readonly signal: AbortSignal;
 }
 
 /** How Cordon names itself to a server. */

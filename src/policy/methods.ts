@@ -5,7 +5,7 @@ import type { ResourceType } from '../domain/access.ts';
 import type { Field, RecordShape } from './schema/shape.ts';
 
 /** Groups of actions: `action in Action::"read"`. */
-export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message', 'http/call', 'egress'] as const;
+export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message', 'mcp/client', 'http/call', 'egress'] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Method {
@@ -15,6 +15,8 @@ export interface Method {
   readonly input?: RecordShape;
 }
 
+/** What a server asks of its caller. */
+const client: Method = { on: 'mcp_server', groups: ['mcp/client'] };
 const session: Method = { on: 'mcp_server', groups: ['mcp/session', 'read'] };
 const record = (fields: Readonly<Record<string, Field>>): RecordShape => ({ kind: 'record', fields: new Map(Object.entries(fields)) });
 const string: Field = { shape: { kind: 'string' }, required: true, nullIsAbsent: false };
@@ -50,6 +52,13 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['resources/list', session],
   ['resources/templates/list', session],
   ['resources/read', { on: 'mcp_server', groups: ['read'], input: record({ uri: string }) }],
+  ['resources/subscribe', { on: 'mcp_server', groups: ['read'], input: record({ uri: string }) }],
+  ['resources/unsubscribe', { on: 'mcp_server', groups: ['read'], input: record({ uri: string }) }],
+  ['subscriptions/listen', session],
+  ['logging/setLevel', session],
+  ['sampling/createMessage', client],
+  ['elicitation/create', client],
+  ['roots/list', client],
   ['prompts/get', { on: 'mcp_server', groups: ['read'], input: prompt }],
   ['completion/complete', { on: 'mcp_server', groups: ['read'], input: completion }],
   ['a2a/SendMessage', { on: 'agent', groups: ['a2a/message'], input: text }],

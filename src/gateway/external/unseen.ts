@@ -9,7 +9,7 @@ import type { Peer } from '../connections.ts';
 import type { Exchange } from '../exchange.ts';
 import { decode } from '../decode.ts';
 import { decodeMcp } from '../mcp-decode.ts';
-import { decodeHeader, META_VERSION, MODERN, namedMember } from '../mcp-headers.ts';
+import { decodeHeader, META_CAPABILITIES, META_VERSION, MODERN, namedMember } from '../mcp-headers.ts';
 import type { Pep } from '../pep.ts';
 import { routeOf, type Route } from '../route.ts';
 import type { Plane, PlaneRoute } from './plane.ts';
@@ -63,7 +63,7 @@ function decodeHeaders(pep: Pep, exchange: Exchange, peer: Peer, server: string)
   }
   const member = namedMember(method);
   const named = member === undefined || typeof name !== 'string' ? {} : { [member]: decodeHeader(name) };
-  const params: JsonObject = { ...named, _meta: { [META_VERSION]: MODERN } };
+  const params: JsonObject = { ...named, _meta: { [META_VERSION]: MODERN, [META_CAPABILITIES]: {} } };
   const { maxBodyBytes: maxBytes, maxDepth } = pep.settings;
   const call = decodeMcp(req, {
     server,
@@ -72,6 +72,7 @@ function decodeHeaders(pep: Pep, exchange: Exchange, peer: Peer, server: string)
     bounds: { maxBytes, maxDepth },
     known: () => false,
     setWire: () => undefined,
+    definition: () => undefined,
   });
   return { ...call, request: { ...call.request, context: { body: 'unseen' } } };
 }

@@ -1,5 +1,6 @@
 // A blast radius as a tree: who acts, in which segment what is reached, how certainly and by which policies.
 import { setName } from './diff-lines.ts';
+import { isCall } from './offered.ts';
 import type { Paint, Style } from './paint.ts';
 import type { ReplyOf } from './replies.ts';
 import { padTo, table } from './table.ts';
@@ -15,8 +16,11 @@ const SHOWN = 40;
 
 /** What the levels and the words of an action are to people; sessions and cards are left to `--json`. */
 const VERBS: Readonly<Record<string, (reads: boolean) => string>> = {
+  'http/call': (reads) => (reads ? 'reads' : 'writes'),
   'tools/call': (reads) => (reads ? 'reads' : 'writes'),
   'a2a/message': () => 'asks',
+  'egress/connect': () => 'connects to',
+  'egress/request': () => 'sends to',
 };
 const isShown = ({ action }: { readonly action: string }): boolean => Object.hasOwn(VERBS, action);
 
@@ -38,7 +42,7 @@ function summary(reaches: readonly Hop[]): string {
     things.filter(isShown).map((thing) => ({ ...thing, direct: path.length === 1 })),
   );
   const toolsOf = (things: readonly Reached[]): ReadonlySet<string> =>
-    new Set(things.filter(({ action }) => action === 'tools/call').map(({ resource }) => resource));
+    new Set(things.filter(({ action }) => isCall(action)).map(({ resource }) => resource));
   const direct = toolsOf(all.filter((thing) => thing.direct));
   const indirect = [...toolsOf(all)].filter((tool) => !direct.has(tool));
   const writes = toolsOf(all.filter(({ reads }) => !reads));

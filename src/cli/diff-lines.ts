@@ -1,4 +1,5 @@
 // The difference of two policy sets as people read it: how much, then what would be reached more, less, or under other conditions.
+import { isCall } from './offered.ts';
 import type { Mark, Paint } from './paint.ts';
 import type { ReplyOf } from './replies.ts';
 import { shortHash } from './rollout-lines.ts';
@@ -44,7 +45,7 @@ function changeLines(paint: Paint, { rows, counts }: Diff, change: Row['change']
     return [
       [mark, () => paint.mark(mark)] as const,
       level === 'normal' ? agent : `${agent} at level ${level}`,
-      actions[0] === 'tools/call' ? resource : `${resource} (${actions.join(', ')})`,
+      isCall(actions[0] ?? '') ? resource : `${resource} (${actions.join(', ')})`,
       `${before} > ${after}`,
       `by ${policies.join(', ')}`,
       `${reads ? 'reads' : 'writes'}, segment ${segment}`,

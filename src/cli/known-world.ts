@@ -38,7 +38,7 @@ export async function knownWorld(context: Context, { offline, world: file }: Wor
 
 function told(known: KnownWorld): KnownWorld {
   const { resources, tools } = known.world;
-  const unknown = resources.filter(({ name }) => (tools.get(name) ?? []).length === 0).map(({ name }) => name);
+  const unknown = resources.filter(({ name, kind }) => kind !== 'egress' && (tools.get(name) ?? []).length === 0).map(({ name }) => name);
   return unknown.length === 0 ? known : { ...known, said: `${known.said}; no tools are known of ${unknown.join(', ')}` };
 }
 
@@ -55,9 +55,10 @@ async function ofServer(context: Context): Promise<World | undefined> {
 }
 
 async function ofData({ config, data }: Context): Promise<World> {
-  const { readConfig } = await import('../server/config.ts');
+  const [{ readConfig }, { routesIn }] = await Promise.all([import('../server/config.ts'), import('../server/route-tools.ts')]);
   const { segments, agents, resources } = await readConfig(config);
-  return { segments, agents, resources, tools: await pinnedTools(join(data, 'cordon.db'), resources), levels: new Map() };
+  const tools = new Map([...(await pinnedTools(join(data, 'cordon.db'), resources)), ...routesIn(resources)]);
+  return { segments, agents, resources, tools, levels: new Map() };
 }
 
 async function pinnedTools(database: string, resources: readonly Resource[]): Promise<World['tools']> {

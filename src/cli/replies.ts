@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
+import { RESOURCE_KINDS } from '../domain/registry.ts';
 import { AGENT_REPLIES } from './replies-agents.ts';
 import { ANALYSIS_REPLIES } from './replies-analysis.ts';
 import { DELEGATION_REPLIES } from './replies-delegation.ts';
@@ -197,6 +198,7 @@ export const REPLIES = {
       z.object({
         resource: z.string(),
         state: z.string(),
+        kind: z.enum(RESOURCE_KINDS).exactOptional(),
         tools: z.number(),
         changed: z.array(z.string()),
         error: z.string().optional(),

@@ -2,6 +2,7 @@
 import type { Context } from './context.ts';
 import { EXIT } from './errors.ts';
 import { failedTestLines } from './failed-test.ts';
+import { isCall } from './offered.ts';
 import type { Paint } from './paint.ts';
 import type { Reply } from './client.ts';
 import type { ReplyOf } from './replies.ts';
@@ -116,7 +117,7 @@ function changeLines(paint: Paint, impact: Impact, change: Impact['changes'][num
       .slice(0, SHOWN)
       .map(({ agent, action, resource, segment, policies, count: times, example }) => [
         [widens ? '!' : '-', () => paint.mark(widens ? '!' : '-')],
-        `${agent} ${action === 'tools/call' ? '' : `${action} `}${resource}`,
+        `${agent} ${isCall(action) ? '' : `${action} `}${resource}`,
         `x${count(times)}`,
         `by ${policies.join(', ')}`,
         example,

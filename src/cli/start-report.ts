@@ -5,6 +5,7 @@ import type { ResourceState } from '../control/catalog.ts';
 import type { Control, StatusView } from '../control/control.ts';
 import { writeJson, type JsonObject } from '../domain/json.ts';
 import type { Context } from './context.ts';
+import { offered } from './offered.ts';
 import type { Mark } from './paint.ts';
 import { table } from './table.ts';
 import { duration, several } from './units.ts';
@@ -76,9 +77,10 @@ export function createReport({ json, out }: Context): StartReport {
       say('policies', { state, error: { ...error } }, 'x', 'policies', `none, so every call is denied: ${error.code}`);
       if (!json) process.stdout.write(`${reportLines(error.message, error.fix).join('\n')}\n`);
     },
-    resource({ resource, state, tools, changed, error }) {
+    resource(known) {
+      const { resource, state, tools, changed, error } = known;
       const detail = { resource, state, tools, changed: [...changed], ...(error === undefined ? {} : { error }) };
-      if (state === 'ready') say('resource', detail, 'v', resource, `ready, ${several(tools, 'tool')}`);
+      if (state === 'ready') say('resource', detail, 'v', resource, `ready, ${offered(known)}`);
       else if (state === 'waiting') say('resource', detail, '!', resource, `waiting${error === undefined ? '' : `: ${error}`}`);
       else say('resource', detail, 'x', resource, `${changed.join(', ')} changed, not served; fix: cordon resource accept ${resource}`);
     },

@@ -3,7 +3,7 @@
 import { sha256Hex } from '../crypto/hash.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import { Refusal, errorTextOf } from '../domain/refusal.ts';
-import type { Tool } from '../domain/registry.ts';
+import type { ResourceKind, Tool } from '../domain/registry.ts';
 import type { Pins } from '../store/ports.ts';
 import type { Publisher } from './publisher.ts';
 import { changedTools, readTools, textOf } from './tools.ts';
@@ -26,7 +26,9 @@ export interface CatalogParts extends ActLog {
 export type ResourceState = {
   readonly resource: string;
   readonly state: 'waiting' | 'ready' | 'changed';
-  /** How many tools are served. */
+  /** Absent: an MCP server. */
+  readonly kind?: ResourceKind;
+  /** How many tools are served; of an HTTP API routes, of egress hosts. */
   readonly tools: number;
   /** Tools whose definition is not the pinned one. */
   readonly changed: readonly string[];

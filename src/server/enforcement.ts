@@ -5,8 +5,6 @@ import { recordAct } from '../control/acts.ts';
 import { createReplays } from '../control/oauth/replays.ts';
 import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
-import type { HttpRoute } from '../domain/http-route.ts';
-import type { Tool } from '../domain/registry.ts';
 import { authzenClient } from '../gateway/authzen-client.ts';
 import type { Circuit } from '../gateway/breaker.ts';
 import { createChannel } from '../gateway/channel.ts';
@@ -15,6 +13,7 @@ import type { GuardView } from '../gateway/guards.ts';
 import type { RemotePdp } from '../gateway/pep.ts';
 import type { Identities } from './identities.ts';
 import type { Interception } from './interception.ts';
+import { routesIn } from './route-tools.ts';
 import { secretOf } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
@@ -142,19 +141,13 @@ function noteCircuit(
 const addressesOf = async (host: string): Promise<readonly string[]> =>
   (await lookup(host, { all: true, order: 'verbatim' })).map(({ address }) => address);
 
-/** The routes of HTTP APIs, which the operator has said: nothing has to be asked of them. */
 function publishRoutes({ setting: { config, onNotice }, publisher }: EnforcementParts): void {
-  for (const { name: api, upstream } of config.resources) {
-    if (upstream.kind !== 'api') continue;
-    publisher.setTools(api, upstream.routes.map(routeTool), []);
-    for (const { operation, why } of upstream.unusable) onNotice(`! ${api}: ${operation} is left out: ${why}`);
+  for (const [api, routes] of routesIn(config.resources)) publisher.setTools(api, routes, []);
+  for (const { name, upstream } of config.resources) {
+    const left = upstream.kind === 'api' ? upstream.unusable : [];
+    for (const { operation, why } of left) onNotice(`! ${name}: ${operation} is left out: ${why}`);
   }
 }
-
-const routeTool = ({ name, inputSchema, method, path }: HttpRoute): Tool => {
-  const route = { method, path };
-  return { name, definition: { name, inputSchema, route }, inputSchema, route };
-};
 
 /** The gateway verifies with the keys of the token service, and hears of each change of them. */
 function trustTokens({ state: { authority }, publisher }: EnforcementParts, issuer: string, stack: AsyncDisposableStack): void {

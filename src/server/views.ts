@@ -2,8 +2,8 @@
 import type { AccessRequest } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { workloadId } from '../domain/spiffe-id.ts';
-import type { Catalog } from '../control/catalog.ts';
-import type { Config } from '../control/config.ts';
+import type { Catalog, ResourceState } from '../control/catalog.ts';
+import type { Config, ResourceConfig } from '../control/config.ts';
 import type { AuthorityKeeper } from '../control/keys.ts';
 import type { AgentView, Control, LiveConnection, StatusView } from '../control/control.ts';
 import type { FederatedDomainView } from '../control/federation/federation.ts';
@@ -76,7 +76,7 @@ function connectionView({ pep }: Gateway, socket: Socket): LiveConnection {
 function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts, startedAt: number): StatusView {
   const snapshot = publisher.current();
   const { policies } = snapshot;
-  const resources = catalog.states();
+  const resources = [...catalog.states(), ...config.resources.flatMap(registered)];
   return {
     schema: 'cordon.status/v1',
     trustDomain: config.trustDomain,
@@ -91,6 +91,12 @@ function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts
     upstreams: gateway.pep.upstreams.guards.views(),
     log: { origin: log.origin, size: log.size },
   };
+}
+
+/** What is known of without being asked: routes and hosts are what the operator says. */
+function registered({ name: resource, upstream }: ResourceConfig): readonly ResourceState[] {
+  if (upstream.kind === 'api') return [{ resource, kind: 'http', state: 'ready', tools: upstream.routes.length, changed: [] }];
+  return upstream.kind === 'egress' ? [{ resource, kind: 'egress', state: 'ready', tools: upstream.hosts.length, changed: [] }] : [];
 }
 
 function policiesView(policies: Snapshot['policies'], resources: StatusView['resources']): StatusView['policies'] {

@@ -35,11 +35,11 @@ export function canCommand(program: Command): void {
     .command('can')
     .summary('ask whether a call would be allowed, and why')
     .description(
-      'Asks whether a call would be allowed, and why: nothing is called and nothing is recorded.\nWith two arguments the action is `tools/call`. Exit 0 yes, 5 no.',
+      'Asks whether a call would be allowed, and why: nothing is called and nothing is recorded.\nWith two arguments the action is `tools/call`, or `http/call` of a route. Exit 0 yes, 5 no.',
     )
     .argument('<agent>', 'name of a registered agent')
-    .argument('<action>', '`tools/call`, `tools/list`, `a2a/SendMessage`, ..; or a tool')
-    .argument('[resource]', 'a tool `server/tool`, a server, or an agent')
+    .argument('<action>', '`tools/call`, `http/call`, `egress/connect`, `a2a/SendMessage`, ..; or a tool or route')
+    .argument('[resource]', 'a tool `server/tool`, a route `api/route`, a server, an agent, or an egress resource')
     .option('--input <json>', 'the arguments of the call; `-` reads them from stdin', '{}')
     .option('--user <name>', 'on behalf of this user, whose own rights and groups count too')
     .option('--issuer <url>', 'who vouches for the user')
@@ -51,12 +51,12 @@ export function canCommand(program: Command): void {
       const { input, draft } = options;
       const onBehalf = await onBehalfOf(options);
       const given = { agent, ...wantedOf(agent, action, resource), input: await readInput(input), ...onBehalf };
-      const question: Question = draft === undefined ? given : { ...given, draft: await policiesIn(draft) };
-      const { json, value, meant } = await context.connected(async (client) => {
+      const wanted: Question = draft === undefined ? given : { ...given, draft: await policiesIn(draft) };
+      const { json, value, meant, question } = await context.connected(async (client) => {
         const names = (await client.agents()).value.items.map((each) => each.name);
         if (!names.includes(agent)) throw unknownAgent(agent, names);
-        const reply = await client.can(question);
-        return { ...reply, meant: await meantBy(client, question, reply.value.decision.code) };
+        const found = await asked(client, wanted, resource === undefined);
+        return { ...found.reply, question: found.question, meant: await meantBy(client, found.question, found.reply.value.decision.code) };
       });
       const remedies = meant.length > 0 ? meant : remediesOf({ ...question, ...value.decision }, value.explanation);
       context.out.print({ ...json, remedies: remedies.map((remedy) => ({ ...remedy })) }, (paint) => [
@@ -73,6 +73,19 @@ export function canCommand(program: Command): void {
   ]);
 }
 
+/** Of `server/tool` alone nobody can tell whether it is a tool or a route. */
+async function asked(
+  client: Client,
+  question: Question,
+  isOpen: boolean,
+): Promise<{ readonly question: Question; readonly reply: Awaited<ReturnType<Client['can']>> }> {
+  const reply = await client.can(question);
+  if (!isOpen || reply.value.decision.code !== 'CORDON-3003') return { question, reply };
+  const route: Question = { ...question, action: 'http/call' };
+  const other = await client.can(route);
+  return other.value.decision.code === 'CORDON-3003' ? { question, reply } : { question: route, reply: other };
+}
+
 /** What a name that nothing has may be a slip for, as the question to ask instead; else what there is in its place. */
 async function meantBy(client: Client, { agent, action, resource }: Question, code: string | undefined): Promise<readonly Remedy[]> {
   const ask = (...words: readonly string[]): Remedy => ({
@@ -80,7 +93,7 @@ async function meantBy(client: Client, { agent, action, resource }: Question, co
     text: 'if you meant this',
     cmd: `cordon can ${[agent, ...words].map((word) => plain(word)).join(' ')}`,
   });
-  if (code === 'CORDON-3008') return similar(action, ['tools/call', ...METHODS.keys()]).map((name) => ask(name, resource));
+  if (code === 'CORDON-3008') return similar(action, ['tools/call', 'http/call', ...METHODS.keys()]).map((name) => ask(name, resource));
   if (code !== 'CORDON-3003') return [];
   const { agents, resources, tools } = (await client.world()).value;
   const callees = (action.startsWith('a2a/') ? agents : resources).map(({ name }) => name);

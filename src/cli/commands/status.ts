@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LEVELS } from '../../domain/access.ts';
 import type { Client, Reply } from '../client.ts';
 import { contextOf, type Context } from '../context.ts';
+import { offered } from '../offered.ts';
 import type { Mark, Paint } from '../paint.ts';
 import type { ReplyOf } from '../replies.ts';
 import { table, type Cell } from '../table.ts';
@@ -75,8 +76,9 @@ function policyRows(at: At, { state, version, count: size, error }: Status['poli
   ];
 }
 
-function resourceRow(at: At, { resource, state, tools, changed, error }: Status['resources'][number]): Cell[] {
-  if (state === 'ready') return [at('v'), resource, `ready, ${several(tools, 'tool')}`];
+function resourceRow(at: At, known: Status['resources'][number]): Cell[] {
+  const { resource, state, changed, error } = known;
+  if (state === 'ready') return [at('v'), resource, `ready, ${offered(known)}`];
   if (state === 'changed') {
     const which = changed.join(', ');
     return [

@@ -14,6 +14,16 @@ import { freePorts, openBed, send, toolCall, type Answer, type Bed, type Svid } 
 import { forge } from './support/forge.ts';
 import { until } from './support/until.ts';
 
+const API = `  billing:
+    segment: tools
+    http:
+      url: http://127.0.0.1:1/
+      allowPlaintextLoopback: true
+      routes:
+        get: GET /invoices/{id}
+        pay: { route: "POST /invoices/{id}/payments", body: { type: object } }
+`;
+
 let bed: Bed;
 let port: number;
 let caller: Svid;
@@ -22,12 +32,14 @@ let plane: Svid & { readonly run: string };
 before(async () => {
   [port = 0] = await freePorts(1);
   const planeOf = (name: string, door: string): string =>
-    `  ${name}: { protocol: auth_request, url: "https://edge.example", ${door}, routes: { mcp/bench: { headersOnly: true } } }\n`;
+    `  ${name}: { protocol: auth_request, url: "https://edge.example", ${door}, routes: { mcp/bench: { headersOnly: true }, api/billing: {} } }\n`;
   bed = await openBed({
-    policies: '@id("echoes") permit (principal == Agent::"caller", action == Action::"bench/echo", resource);',
+    policies: `@id("echoes") permit (principal == Agent::"caller", action == Action::"bench/echo", resource);
+@id("reads") permit (principal == Agent::"caller", action == Action::"billing/get", resource) when { context.input.id != "8" };
+@id("pays") permit (principal == Agent::"caller", action == Action::"billing/pay", resource);`,
     configure: (yaml) =>
       [
-        yaml.replace('resources:\n', 'resources:\n  edge: { segment: tools, mcp: { stdio: ["false"] } }\n'),
+        yaml.replace('resources:\n', `resources:\n  edge: { segment: tools, mcp: { stdio: ["false"] } }\n${API}`),
         'dataPlanes:\n',
         planeOf('open', 'socket: run/open.sock, access: owner'),
         planeOf('ours', `socket: run/ours.sock, uids: [${process.getuid?.() ?? 0}]`),
@@ -164,4 +176,34 @@ void describe('what is asked', () => {
     >[1];
     assert.match(renderWhy(createPaint(false, false, {}), why).join('\n'), /enforced +by open, body unseen; no outcome on record/);
   });
+});
+
+void describe('an HTTP API, of which method and path say it all', () => {
+  const asked = (method: string, target: string): Promise<Told> =>
+    over('open', { 'x-original-uri': target, 'x-original-method': method, ...certified(caller) });
+
+  void test('[Auth-request] passes where policy permits what the path says', async () => {
+    const told = await asked('GET', '/api/billing/invoices/7');
+    assert.equal(told.status, 204, told.text);
+    const record = await last();
+    assert.deepEqual([record['resource'], record['body'], told.headers['cordon-decision']], ['billing/get', 'unseen', record['id']]);
+  });
+
+  const REFUSED: readonly (readonly [why: string, method: string, target: string, code: string])[] = [
+    ['what policy does not permit', 'GET', '/api/billing/invoices/8', 'CORDON-3005'],
+    ['a route that needs a body', 'POST', '/api/billing/invoices/7/payments', 'CORDON-3006'],
+    ['no route', 'GET', '/api/billing/customers', 'CORDON-3003'],
+    ['another method', 'DELETE', '/api/billing/invoices/7', 'CORDON-3003'],
+    ['another spelling of the same', 'GET', '/api/billing/invoices/%37', 'CORDON-9011'],
+    ['a dot segment', 'GET', '/api/billing/invoices/9/../7', 'CORDON-9011'],
+    ['an encoded slash', 'GET', '/api/billing/invoices%2f7', 'CORDON-9011'],
+    ['a query that no route has', 'GET', '/api/billing/invoices/7?id=8', 'CORDON-3006'],
+  ];
+  for (const [why, method, target, code] of REFUSED) {
+    void test(`[Auth-request] [I2] is refused: ${why}`, async () => {
+      const told = await asked(method, target);
+      const record = await last();
+      assert.deepEqual([told.status, record['code']], [403, code], told.text);
+    });
+  }
 });

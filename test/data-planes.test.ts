@@ -229,6 +229,7 @@ void describe('haproxy, with the body', { skip }, () => {
   const rpc = (params: object, more: object = {}): string =>
     JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { ...params, _meta: META }, ...more });
   const { headers } = toolCall('echo', {});
+  const callAs = (svid: Svid, sent: Partial<Parameters<typeof send>[0]>): Promise<Answer> => call('haproxy', svid, sent);
   const asEcho = (body: string): Promise<Answer> => call('haproxy', caller, { path: '/mcp/bench', headers: { ...headers }, body });
 
   void test('[I2] arguments are decided on', async () => {
@@ -259,6 +260,21 @@ void describe('haproxy, with the body', { skip }, () => {
       await refused('haproxy', await asEcho(body), 403, code);
     });
   }
+
+  void test('[MCP-2025-11-25] [I5] a session is that of the run that showed it first', async () => {
+    const inSession = (svid: Svid, tool: string): Promise<Answer> => {
+      const { path, body } = toolCall(tool, { text: 'x' });
+      const message = JSON.parse(String(body)) as { params: { _meta?: object } };
+      delete message.params._meta;
+      const session = { 'mcp-protocol-version': '2025-11-25', 'mcp-session-id': 'a-session' };
+      return callAs(svid, { path, headers: session, body: JSON.stringify(message) });
+    };
+    assert.equal((await inSession(caller, 'echo')).status, 200);
+    assert.equal(upstream.take()[0]?.headers['mcp-session-id'], 'a-session');
+    assert.equal((await inSession(caller, 'echo')).status, 200);
+    upstream.take();
+    await refused('haproxy', await inSession(await bed.svid('caller'), 'echo'), 403, 'CORDON-3011');
+  });
 
   void test('[I2] a body of which nobody knows whether it is whole is refused', async () => {
     const { path, headers: said, body } = toolCall('echo', { text: 'x' });

@@ -7,6 +7,7 @@ import { errorCodeOf, errorTextOf, Refusal } from '../domain/refusal.ts';
 import { createCallers, type Vouching } from '../gateway/external/callers.ts';
 import type { Door } from '../gateway/external/door.ts';
 import { openDoor } from '../gateway/external/doors.ts';
+import { createMcpSessions } from '../gateway/external/mcp-sessions.ts';
 import type { Plane, PlaneRoute } from '../gateway/external/plane.ts';
 import { openTlsDoor } from '../gateway/external/tls-door.ts';
 import type { Gateway } from '../gateway/gateway.ts';
@@ -34,6 +35,7 @@ export async function openDataPlanes(parts: DataPlaneParts, stack: AsyncDisposab
       origin: config.url,
       routes: await routesOf(parts, config),
       callers: createCallers(gateway.pep, vouching),
+      sessions: createMcpSessions(),
       allowed: new Set(),
     };
     const recheck = await listen(parts, config, openDoor(gateway.pep, plane), stack);

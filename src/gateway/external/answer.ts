@@ -4,6 +4,7 @@ import { asRefusal, type Refusal } from '../../domain/refusal.ts';
 import { claimedId } from '../../identity/svid.ts';
 import type { Call } from '../call.ts';
 import { checkHeaders } from '../body.ts';
+import type { Peer } from '../connections.ts';
 import { decode } from '../decode.ts';
 import type { Exchange } from '../exchange.ts';
 import { askRemote, judge } from '../judge.ts';
@@ -31,9 +32,10 @@ export async function answer(pep: Pep, plane: Plane, asked: Asked): Promise<Answ
     const peer = (exchange.peer = caller.peer);
     leave = pep.limiter.enter(peer.run, pep.now()); // 2 how much
     checkNames(asked.headers);
-    checkWhole(asked);
+    checkWhole(exchange, asked.body);
     checkHeaders(exchange);
     const served = servedBy(plane, exchange);
+    checkSession(pep, plane, exchange, peer);
     const call = asked.body === undefined ? await decodeUnseen(pep, exchange, peer, served) : await decode(pep, exchange, peer); // 3 what
     checkExact(pep, exchange, call, asked.body);
     return await judged(pep, plane, served, exchange, withTask(pep, exchange, peer, call)); // 4 for whom
@@ -51,6 +53,12 @@ async function judged(pep: Pep, plane: Plane, { terms }: Served, exchange: Excha
   if (authorized !== undefined) return handOver(pep, plane, terms, authorized, recorded); // 8; 9 to 11 are the data plane's
   const { code = 'CORDON-9001', reason } = decision;
   return noFor(pep, plane, exchange, { code, reason, decisionId: recorded.id });
+}
+
+function checkSession(pep: Pep, { sessions }: Plane, { action, resource, req }: Exchange, { run }: Peer): void {
+  const session = req.headers['mcp-session-id'];
+  if (action !== 'mcp' || typeof session !== 'string') return;
+  sessions.check(resource, session, run, (each) => pep.snapshot()?.runs.has(each) === true);
 }
 
 /** What a certificate that was not believed says of itself. */

@@ -30,16 +30,22 @@ export function exchangeOf({ method, target, headers, body }: Asked, origin: str
 }
 
 /** Of a name that comes twice the last value; that it does is refused where it matters (`checkHeaders`). */
-const byName = (headers: readonly string[]): IncomingHttpHeaders =>
-  Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name.toLowerCase(), headers[at + 1] ?? '']] : [])));
+function byName(headers: readonly string[]): IncomingHttpHeaders {
+  const found: IncomingHttpHeaders = {};
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = (headers[at] ?? '').toLowerCase();
+    if (name !== '__proto__') found[name] = headers[at + 1] ?? ''; // `checkNames` refuses it
+  }
+  return found;
+}
 
 /**
  * Never is anything decided on a part of a body.
  * @throws Refusal CORDON-9011
  */
-export function checkWhole({ headers, body }: Asked): void {
+export function checkWhole({ req }: Exchange, body: Asked['body']): void {
   if (body === undefined) return;
-  const { 'content-length': length, 'transfer-encoding': coding } = byName(headers);
+  const { 'content-length': length, 'transfer-encoding': coding } = req.headers;
   if (body !== 'incomplete' && (length === undefined || length === String(body.length)) && (coding === undefined || body.length === 0))
     return;
   throw new Refusal('CORDON-9011', 'body truncated', {

@@ -2,6 +2,7 @@
 import { SHOWS_BODY, type PlaneProtocol } from '../../domain/data-plane.ts';
 import type { Enforcer } from '../record.ts';
 import type { Callers } from './callers.ts';
+import type { McpSessions } from './mcp-sessions.ts';
 
 /** One callee that the data plane forwards to. */
 export interface PlaneRoute {
@@ -22,6 +23,7 @@ export interface Plane {
   /** By `mcp/ledger`, `a2a/clerk`. What is not in it does not exist for this data plane. */
   readonly routes: ReadonlyMap<string, PlaneRoute>;
   readonly callers: Callers;
+  readonly sessions: McpSessions;
   /** Which callers it was told to forward, for what containment can say of it. */
   readonly allowed: Set<string>;
 }

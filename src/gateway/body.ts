@@ -53,6 +53,8 @@ export async function readBody(req: IncomingMessage, maxBytes: number): Promise<
     if (cause instanceof Refusal) throw cause;
     throw new Refusal('CORDON-9011', 'body truncated', { cause });
   }
+  // RFC 9110 §6.5.1: fields that come after what they speak of; some readers would take them for headers
+  if (req.rawTrailers.length > 0) throw new Refusal('CORDON-9011', 'trailers are not accepted');
   return Buffer.concat(chunks);
 }
 

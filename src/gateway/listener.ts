@@ -116,10 +116,12 @@ function admit(pep: Pep, socket: TLSSocket, failures: FailureRecorder): void {
   }
 }
 
-/** What the parser refused is recorded; a connection that merely ended is not. */
+/** What the parser refused, and a request that does not come to its end, is recorded; a connection that merely ended is not. */
 function endBroken(error: Error, socket: Duplex, failures: FailureRecorder): void {
   const code = errorCodeOf(error) ?? '';
-  if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    failures.http(new Refusal('CORDON-9011', 'the request did not end in time', { observed: code }), socket);
+  } else if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') {
     failures.http(new Refusal('CORDON-9011', 'malformed HTTP', { observed: code, cause: error }), socket);
   }
   socket.destroy();

@@ -1,0 +1,50 @@
+// Attacks on the wire, each with its source: none reaches what is behind the gateway, none ends the gateway, and each is recorded with its
+// code. The same bytes are then sent to a proxy that hands on what it gets: a row that reaches the upstream is seen.
+import type { Class } from './wire/attack.ts';
+import { tryClass } from './wire/run.ts';
+import { ATTACKS } from './wire/table.ts';
+import { openNaive, openNginx, through, type Victim } from './wire/victims.ts';
+import { openWorld, type World } from './wire/world.ts';
+import type { Score, SuiteOptions } from './score.ts';
+
+/** Of the rows that are bytes, at least this share passes a proxy that checks nothing; else the rows prove little. */
+const LEAKS = 0.25;
+
+export async function run({ sample, onProgress }: SuiteOptions): Promise<Score> {
+  await using world = await openWorld();
+  const chosen = ATTACKS.map(([name, attacks]): Class => [name, attacks.filter((_, at) => at % Math.round(1 / sample) === 0)]);
+  const failures: string[] = [];
+  for (const each of chosen) {
+    const found = await tryClass(world, each);
+    failures.push(...found);
+    onProgress(`${each[0]}: ${each[1].length} attacks, ${found.length} findings`);
+  }
+  const tried = chosen.reduce((sum, [, attacks]) => sum + attacks.length, 0);
+  const [compared, figures] = await elsewhere(world, chosen);
+  if (figures.naive < figures.bytes * LEAKS)
+    failures.push(`self-test: only ${figures.naive} of ${figures.bytes} pass a proxy that checks nothing`);
+  const failed = new Set(failures.map((line) => line.split(' ', 1)[0])).size;
+  return { passed: tried - failed, failed, notes: [...failures, ...compared], figures: { attacks: tried, ...figures } };
+}
+
+interface Figures extends Record<string, number> {
+  /** Rows that are bytes on an authenticated connection. */
+  readonly bytes: number;
+  readonly naive: number;
+}
+
+async function elsewhere(world: World, chosen: readonly Class[]): Promise<readonly [notes: readonly string[], Figures]> {
+  const all = chosen.flatMap(([, attacks]) => attacks).filter(({ bytes }) => bytes !== undefined);
+  const countOf = async (victim: Victim): Promise<number> => {
+    await using open = victim;
+    return (await through(world, open, all)).length;
+  };
+  const naive = await countOf(await openNaive(world));
+  const nginx = await openNginx(world);
+  const passed = nginx && (await countOf(nginx));
+  const notes = [
+    `the same bytes reach the upstream through a proxy that checks nothing: ${naive} of ${all.length}`,
+    passed === undefined ? 'nginx is not installed' : `and through nginx with mTLS on both sides: ${passed} of ${all.length}`,
+  ];
+  return [notes, { bytes: all.length, naive, ...(passed === undefined ? {} : { nginx: passed }) }];
+}

@@ -225,6 +225,16 @@ describe('[U6] containment is told as it was observed', () => {
       assert.match(printed.join('\n'), new RegExp(`${words}[^]*x {2}gateway-2 {2}NOT SILENT {2}2 connections or calls still open`));
     });
   }
+
+  test('a data plane that is not ours is never said to be silent: exit 9', async () => {
+    const haproxy = { pep: 'haproxy', connections: 0, calls: 0, remaining: 0, silentMs: 1, unobserved: true } as const;
+    const { context, printed } = contextWith([silent, haproxy], 'partial');
+    await changeLevel(context, order);
+    const exit = process.exitCode;
+    process.exitCode = 0;
+    assert.equal(exit, EXIT.partial);
+    assert.match(printed.join('\n'), /partially contained[^]*! {2}haproxy {4}NOT OBSERVED {2}refuses from now on/);
+  });
 });
 
 test('an error of the engine is told as an error, never as a denial by policy', () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPem } from '../src/crypto/x509.ts';
+import { varint } from '../src/gateway/external/spop/typed.ts';
 import { renderWhy } from '../src/cli/explain.ts';
 import { createPaint } from '../src/cli/paint.ts';
 import { freePorts, openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
@@ -44,6 +45,7 @@ before(async () => {
         planeOf('open', 'socket: run/open.sock, access: owner'),
         planeOf('ours', `socket: run/ours.sock, uids: [${process.getuid?.() ?? 0}]`),
         planeOf('theirs', 'socket: run/theirs.sock, uids: [54321]'),
+        planeOf('frames', 'socket: run/frames.sock, access: owner').replace('auth_request', 'spoe').replace('{ headersOnly: true }', '{}'),
         planeOf('remote', `listen: "127.0.0.1:${port}", workload: edge`),
       ].join(''),
   });
@@ -93,6 +95,14 @@ const last = async (): Promise<Record<string, unknown>> => {
   const { items } = (await bed.control('GET', '/v1/decisions?limit=1')).json as { items: Record<string, unknown>[] };
   return items[0] ?? {};
 };
+
+const word = (value: string): Buffer => Buffer.concat([varint(value.length), Buffer.from(value)]);
+const text8 = (key: string, value: string): Buffer => Buffer.concat([word(key), Uint8Array.of(8), word(value)]);
+
+function framed(type: number, stream: number, payload: Uint8Array): Buffer {
+  const body = Buffer.concat([Uint8Array.of(type, 0, 0, 0, 1, stream, stream), payload]);
+  return Buffer.concat([Uint8Array.of(0, 0, body.length >> 8, body.length & 255), body]);
+}
 
 void describe('who may ask', () => {
   void test('[I5] the user that the kernel names, and nobody else', async () => {
@@ -204,6 +214,30 @@ void describe('an HTTP API, of which method and path say it all', () => {
       const told = await asked(method, target);
       const record = await last();
       assert.deepEqual([told.status, record['code']], [403, code], told.text);
+    });
+  }
+});
+
+void describe('what is no frame', () => {
+  const hello = Buffer.concat([
+    text8('supported-versions', '2.0'),
+    Buffer.concat([word('max-frame-size'), Uint8Array.of(3), varint(16_380)]),
+    text8('capabilities', 'pipelining'),
+  ]);
+  const question = Buffer.concat([word('cordon'), Uint8Array.of(0)]);
+  const CASES: readonly (readonly [why: string, bytes: Uint8Array])[] = [
+    ['another protocol', Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n')],
+    ['a question that came before', Buffer.concat([framed(1, 0, hello), framed(3, 1, question), framed(3, 1, question)])],
+    ['a question about nothing', Buffer.concat([framed(1, 0, hello), framed(3, 1, question)])],
+  ];
+  for (const [why, bytes] of CASES) {
+    void test(`[SPOP §3.5] [I3] ends the connection and is on record: ${why}`, async () => {
+      const socket = connect(join(bed.dir, 'run/frames.sock'));
+      socket.on('error', () => socket.destroy()).resume();
+      socket.write(bytes);
+      await once(socket, 'close');
+      const record = await last();
+      assert.deepEqual([record['code'], record['action'], record['enforced_by']], ['CORDON-9011', 'data-plane', 'frames']);
     });
   }
 });

@@ -173,9 +173,12 @@ export async function startCaddy(parts: PlaneStart, web: Pick<Svid, 'cert' | 'ke
   return start('caddy', ['run', '--adapter', 'caddyfile', '--config', join(dir, 'Caddyfile')], parts.port, env);
 }
 
-export async function startHaproxy(parts: PlaneStart): Promise<Running> {
+/** `cordon`: the port where Cordon is asked over mTLS, as the comment of the example has it, in place of the socket. */
+export async function startHaproxy(parts: PlaneStart, cordon?: number): Promise<Running> {
   const dir = await writeSvid(parts);
-  await writeFile(join(dir, 'haproxy.cfg'), await exampleOf('haproxy/haproxy.cfg', parts));
+  const config = await exampleOf('haproxy/haproxy.cfg', parts);
+  const remote = config.replace(/^ *server cordon unix.*$/m, '').replace(/# (server cordon) [\w.-]+:\d+/, `$1 127.0.0.1:${cordon}`);
+  await writeFile(join(dir, 'haproxy.cfg'), cordon === undefined ? config : remote);
   await writeFile(join(dir, 'spoe-cordon.conf'), await exampleOf('haproxy/spoe-cordon.conf', parts));
   return start('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')], parts.port);
 }

@@ -1,6 +1,7 @@
 // Cordon with everything on: SVIDs of its own CA, limits, 15 policies in the official engine, the log, the index of decisions.
 import { parse, stringify } from 'yaml';
 import { openBed, type Bed } from '../../test/support/bed.ts';
+import { until } from '../../test/support/until.ts';
 import { policiesOf, READS, TAGS, TOOLS } from '../desks.ts';
 
 const POLICIES = 15;
@@ -12,10 +13,11 @@ const DESKS = [
 ];
 
 /** A `cordon up` process in front of `upstream`, ready. */
-export async function startCordon(upstream: number): Promise<Bed> {
+export async function startCordon(upstream: number, workers = 1): Promise<Bed> {
   const bed = await openBed({
     policies: policiesOf(POLICIES, DESKS),
     tools: false,
+    workers,
     configure: (yaml) => {
       const { resources, limits, ...rest } = parse(yaml) as { resources: { bench: { mcp: object } }; limits: object };
       const mcp = { ...resources.bench.mcp, url: `http://127.0.0.1:${upstream}/mcp`, allowPlaintextLoopback: true };
@@ -29,6 +31,7 @@ export async function startCordon(upstream: number): Promise<Bed> {
   });
   try {
     await bed.ready();
+    if (workers > 1) await inForce(bed);
     const { resources } = (await bed.control('GET', '/v1/status')).json as { resources: readonly { tools: number }[] };
     if (resources[0]?.tools !== TOOLS.length) throw new Error('Cordon does not see the tools of the upstream');
     return bed;
@@ -37,6 +40,13 @@ export async function startCordon(upstream: number): Promise<Bed> {
     throw error;
   }
 }
+
+/** Each worker admits the policies by itself. */
+const inForce = (bed: Bed): Promise<true> =>
+  until('all workers enforce the policies', async () => {
+    const { workers } = (await bed.control('GET', '/v1/status')).json as { workers: readonly { policies: number }[] };
+    return workers.every(({ policies }) => policies > 0) ? true : undefined;
+  });
 
 /** Entries of the log. */
 export const logSize = async (bed: Bed): Promise<number> =>

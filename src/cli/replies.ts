@@ -191,6 +191,9 @@ export const REPLIES = {
       error: z.object({ code: z.string(), message: z.string(), fix: z.string() }).optional(),
     }),
     agents: z.record(level, z.number()),
+    workers: z
+      .array(z.object({ pep: z.string(), pid: z.number(), connections: z.number(), openCalls: z.number(), policies: z.number() }))
+      .optional(),
     upstreams: z.array(
       z.object({ name: z.string(), circuit: z.enum(['closed', 'open', 'half-open']), inFlight: z.number(), most: z.number() }),
     ),

@@ -58,6 +58,17 @@ export type CalleeState = {
   readonly most: number;
 };
 
+/** A process that carries calls out. */
+export type WorkerStatus = {
+  readonly pep: string;
+  readonly pid: number;
+  readonly connections: number;
+  readonly openCalls: number;
+  /** Version that it enforces; 0 when there is none. */
+  readonly policies: number;
+  readonly log: { readonly origin: string; readonly size: number };
+};
+
 export type StatusView = {
   readonly schema: 'cordon.status/v1';
   readonly trustDomain: string;
@@ -65,6 +76,8 @@ export type StatusView = {
   readonly ready: boolean;
   readonly startedAt: number;
   readonly gateway: { readonly url: string; readonly connections: number; readonly openCalls: number };
+  /** Where several processes carry the calls out. */
+  readonly workers?: readonly WorkerStatus[];
   readonly snapshot: { readonly version: number; readonly ageMs: number };
   readonly policies: {
     readonly state: 'enforce' | 'none';

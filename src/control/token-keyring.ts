@@ -13,6 +13,8 @@ export interface TokenKeys {
   readonly current: () => JwsSigner;
   /** By `kid`: of every token that may live, and of those that will be signed next. */
   readonly keys: () => ReadonlyMap<string, VerificationKey>;
+  /** What signs now, for another process of this Cordon. */
+  readonly handOut: () => { readonly kid: string; readonly pem: string };
   /** The same, as they are published. */
   readonly jwks: () => JsonObject;
 }
@@ -27,7 +29,7 @@ export function makeTokenKey(now: number): KeptKey {
 export function tokenKeysOf(ring: Keyring): TokenKeys {
   let read: Read | undefined;
   const now = (): Read => (read?.revision === ring.revision ? read : (read = readRing(ring)));
-  return { current: () => now().signer, keys: () => now().keys, jwks: () => now().jwks };
+  return { current: () => now().signer, handOut: () => activeOf(ring), keys: () => now().keys, jwks: () => now().jwks };
 }
 
 interface Read {
@@ -38,15 +40,20 @@ interface Read {
 }
 
 function readRing({ keys, revision, name }: Keyring): Read {
-  const active = inStage(keys, 'active');
-  if (active?.privateKey === undefined) throw damaged(name);
+  const active = activeOf({ keys, name });
   const published = keys.map(({ publicPart }) => jwkOf(publicPart, name));
   return {
     revision,
-    signer: jwsSignerFromPem(active.privateKey, active.id),
+    signer: jwsSignerFromPem(active.pem, active.kid),
     keys: new Map(keys.map(({ id }, at) => [id, readJwk(published[at] ?? {})])),
     jwks: { keys: published.map((jwk) => ({ ...jwk, use: 'sig' })) },
   };
+}
+
+function activeOf({ keys, name }: Pick<Keyring, 'keys' | 'name'>): { readonly kid: string; readonly pem: string } {
+  const active = inStage(keys, 'active');
+  if (active?.privateKey === undefined) throw damaged(name);
+  return { kid: active.id, pem: active.privateKey };
 }
 
 function jwkOf(text: string, name: string): JsonObject {

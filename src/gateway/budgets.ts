@@ -5,7 +5,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 
 export interface Budgets {
-  /** The request with how often its task has made it before; as it is when nobody counts. */
+  /** The request with how often its task has made it before; as it is when nobody counts, or when it is known already. */
   counted(request: AccessRequest): AccessRequest;
   /** It is made once more. `now`: Unix milliseconds. @throws Refusal CORDON-4003 when there are more tasks than can be counted */
   spend(request: AccessRequest, now: number): void;
@@ -29,7 +29,7 @@ export function createBudgets(): Budgets {
   return {
     counted(request): AccessRequest {
       const { delegation } = request;
-      if (delegation === undefined || !hasBudget(delegation)) return request;
+      if (delegation === undefined || delegation.made !== undefined || !hasBudget(delegation)) return request;
       return { ...request, delegation: { ...delegation, made: tasks.get(delegation.txn)?.calls.get(nameOf(request)) ?? 0 } };
     },
     spend(request, now): void {
@@ -50,6 +50,7 @@ export function createBudgets(): Budgets {
   };
 }
 
-const hasBudget = ({ mandate }: Delegation): boolean => mandate.some(({ budget }) => budget !== undefined);
+export const hasBudget = ({ mandate }: Delegation): boolean => mandate.some(({ budget }) => budget !== undefined);
 
-const nameOf = ({ action, resource }: AccessRequest): string => `${action.name} ${resource.type}:${resource.id}`;
+/** As a mandate counts it. */
+export const nameOf = ({ action, resource }: AccessRequest): string => `${action.name} ${resource.type}:${resource.id}`;

@@ -11,11 +11,12 @@ import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import type { OpenExchange } from './exchanges.ts';
 import { forward } from './forward.ts';
-import { askRemote, judge } from './judge.ts';
+import { askRemote, judge, type Judged } from './judge.ts';
 import type { Pep } from './pep.ts';
 import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
 import { recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
 import { watchEnds } from './reconsider.ts';
+import { reserve, type Reserved } from './reserve.ts';
 import { withTask } from './task-token.ts';
 import { abortReason } from './waiting.ts';
 
@@ -38,7 +39,8 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
   const remote = await askRemote(pep, asked);
-  const { call, decision, authorized, recorded, leave } = judge(pep, asked, remote); // 6 may it, 7 before any effect
+  const reserved = await reserve(pep, exchange, asked);
+  const { call, decision, authorized, recorded, leave } = judgeReserved(pep, reserved, remote); // 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
@@ -58,6 +60,19 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
   } finally {
     leave();
     end();
+  }
+}
+
+/** What is counted for several gateways was counted before; of a call that is not made it is given back. */
+function judgeReserved(pep: Pep, { call, begin, giveBack }: Reserved, remote: Decision | undefined): Judged {
+  begin();
+  try {
+    const judged = judge(pep, call, remote);
+    if (judged.authorized === undefined) giveBack();
+    return judged;
+  } catch (error) {
+    giveBack();
+    throw error;
   }
 }
 

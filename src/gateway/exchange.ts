@@ -15,6 +15,12 @@ export type Door =
   | { readonly kind: 'request' }
   | { readonly kind: 'upgrade' | 'connect'; readonly socket: Duplex; readonly head: Buffer; readonly inner: InnerServer };
 
+export interface UsedProof {
+  readonly name: string;
+  /** Until it is too old anyway. Unix milliseconds. */
+  readonly until: number;
+}
+
 export interface Exchange {
   readonly door: Door;
   /** The intercepted tunnel that it came through. */
@@ -31,6 +37,8 @@ export interface Exchange {
   wire: Wire;
   /** How the caller shows a task token. */
   scheme: TokenScheme;
+  /** The proof of a key that came with it, which may be used once. */
+  proof: UsedProof | undefined;
   /** May what is asked of the callee be asked again, when no answer came? */
   mayRepeat: boolean;
   /** Bytes of body that were sent to the caller. */
@@ -64,6 +72,7 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
     resource: 'gateway',
     wire: problem,
     scheme: 'Bearer',
+    proof: undefined,
     mayRepeat: false,
     bytesOut: 0,
     bytesIn: 0,

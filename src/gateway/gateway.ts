@@ -32,6 +32,11 @@ export interface Observation {
   readonly silentMs: number;
 }
 
+/** Several processes on one port (SO_REUSEPORT): the kernel gives each connection to one of them. */
+interface Sharing {
+  readonly reusePort?: boolean;
+}
+
 export interface Gateway {
   readonly pep: Pep;
   /** Decides with this snapshot from now on; on a new version every open call is decided again and cut when it is now denied. */
@@ -40,7 +45,7 @@ export interface Gateway {
   contain(snapshot: Snapshot, target: Target, since: number): Promise<Observation>;
   rotate(credentials: Credentials): void;
   /** @returns the port */
-  listen(host: string, port: number): Promise<number>;
+  listen(host: string, port: number, sharing?: Sharing): Promise<number>;
   /** Accepts nothing new, lets what is open end within `ms` milliseconds, and cuts what is left. */
   drain(ms: number): Promise<void>;
   readonly draining: () => boolean;
@@ -53,12 +58,14 @@ export type PepParts = Omit<
 > & {
   readonly settings: Omit<PepSettings, 'spent'>;
   readonly limits: LimitSettings;
+  /** Seals what callers keep between two calls; gateways of one port share it. Absent: a key of its own. */
+  readonly stateKey?: Uint8Array;
 };
 
 /** How long an end is waited for before it counts as not seen. Milliseconds. */
 const OBSERVE_MS = 2_000;
 
-export function createGateway({ limits, settings, ...parts }: PepParts, credentials: Credentials): Gateway {
+export function createGateway({ limits, settings, stateKey = randomKey(), ...parts }: PepParts, credentials: Credentials): Gateway {
   let current: Snapshot | undefined;
   const spent = createSpentGrants();
   const freshness = createFreshness(settings.maxStaleness, () => void reconsider(pep));
@@ -73,7 +80,7 @@ export function createGateway({ limits, settings, ...parts }: PepParts, credenti
     budgets: createBudgets(),
     spent,
     mcpSessions: createMcpSessions(),
-    stateSealer: sealer(randomKey()),
+    stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },
   };
   const listener = createListener(pep, credentials);
@@ -86,7 +93,7 @@ export function createGateway({ limits, settings, ...parts }: PepParts, credenti
   };
 
   const apply = (snapshot: Snapshot): readonly OpenExchange[] => {
-    const changed = snapshot.version !== current?.version;
+    const changed = snapshot.version !== current?.version || snapshot.policies !== current.policies;
     const [before, now] = [current?.federated ?? NOT_FEDERATED, snapshot.federated ?? NOT_FEDERATED];
     current = snapshot;
     freshness.came();
@@ -102,7 +109,7 @@ export function createGateway({ limits, settings, ...parts }: PepParts, credenti
       return observe(pep, target, callee, apply(snapshot), since);
     },
     rotate: (next) => listener.rotate(next),
-    listen: (host, port) => listen(listener, host, port),
+    listen: (host, port, sharing) => listen(listener, { host, port, ...sharing }),
     draining: () => draining,
     drain(ms): Promise<void> {
       draining = true;
@@ -170,13 +177,13 @@ function concerns({ agent, run, callee, request: { resource, delegation } }: Ope
 const chainHas = (delegation: Delegation | undefined, isMeant: (workload: Workload) => boolean): boolean =>
   delegation?.chain.some((hop) => isMeant(parseWorkload(hop))) === true;
 
-function listen({ server }: Listener, host: string, port: number): Promise<number> {
+function listen({ server }: Listener, at: { readonly host: string; readonly port: number } & Sharing): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen(at, () => {
       server.off('error', reject);
       const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
+      resolve(typeof address === 'object' && address !== null ? address.port : at.port);
     });
   });
 }

@@ -11,6 +11,7 @@ import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
 import type { McpSessions } from './mcp-sessions.ts';
+import type { SharedCounts } from './shared-counts.ts';
 import type { SpentGrants } from './spent.ts';
 import type { Upstreams } from './upstreams.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
@@ -85,6 +86,7 @@ export interface Pep {
   readonly stateSealer: Sealer;
   /** DPoP proofs that were used. */
   readonly replays: Replays;
+  readonly shared?: SharedCounts;
   readonly minter: TxnMinter;
   readonly remote: RemotePdp | undefined;
   readonly onRecorded: (recorded: Recorded) => void;

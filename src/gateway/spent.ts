@@ -3,6 +3,8 @@ import type { Spent } from '../pdp/approval.ts';
 
 export interface SpentGrants {
   readonly of: Spent;
+  /** So many uses are known elsewhere; those here do not count then. */
+  set(grant: string, count: number, now: number): void;
   /** One call more; `now` in Unix milliseconds. */
   use(grant: string, now: number): void;
 }
@@ -14,6 +16,7 @@ export function createSpentGrants(): SpentGrants {
   const used = new Map<string, { count: number; readonly since: number }>();
   return {
     of: (grant) => used.get(grant)?.count ?? 0,
+    set: (grant, count, now) => void used.set(grant, { count, since: now }),
     use(grant, now): void {
       for (const [id, { since }] of used) if (now - since > LONGEST) used.delete(id);
       const known = used.get(grant);

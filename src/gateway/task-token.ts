@@ -104,11 +104,19 @@ function provenBy(pep: Pep, exchange: Exchange, { scheme, token: accessToken }: 
     url: `${exchange.origin ?? pep.publicUrl}${path}`,
     now: pep.now(),
     ...PROOF,
-    replays: pep.replays,
+    replays: noting(pep, exchange),
     accessToken,
   };
   return { jkt: verifyProof(proof, expected) };
 }
+
+/** What is used up here is used up for all that share the counts, before anything is decided. */
+const noting = ({ replays }: Pep, exchange: Exchange): Pep['replays'] => ({
+  use(key, id, until, now): void {
+    replays.use(key, id, until, now);
+    exchange.proof = { name: `${key} ${id}`, until };
+  },
+});
 
 /** `x5t#S256` of the caller's certificate. */
 function certificateOf(exchange: Exchange): Proven {

@@ -49,7 +49,7 @@ export async function admit(
     oversight: new Oversight(version, textsOf(identified), textsOf(identified, 'enforce'), namedIn(policies.values(), draft.compiled)),
     shadows: identified.some(({ policy }) => policy.mode === 'shadow'),
   };
-  return setOf(loaded, digest(JSON.stringify([GUARDRAILS, ...sources].map(({ path, text }) => [path, text]))), warnings);
+  return setOf(loaded, digest(JSON.stringify([GUARDRAILS, ...sources].map(({ path, text }) => [path, text]))), sources, warnings);
 }
 
 async function read(sources: readonly PolicySource[]): Promise<readonly Statement[]> {

@@ -52,6 +52,8 @@ export interface PolicySet {
   readonly version: number;
   /** Digest of guardrails and sources; changes exactly when the text of a policy or its place does. */
   readonly hash: string;
+  /** As they were admitted, without the guardrails: another process admits the same. */
+  readonly sources: readonly PolicySource[];
   /** Guardrails first, then the sources in their order. */
   readonly policies: readonly PolicyRow[];
   readonly warnings: readonly PolicyWarning[];

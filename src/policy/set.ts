@@ -4,13 +4,14 @@ import { decide } from './decide.ts';
 import { explain, trace } from './explain.ts';
 import type { Loaded } from './loaded.ts';
 import { visibleTools } from './outline.ts';
-import type { PolicySet, PolicyWarning } from './policy-set.ts';
+import type { PolicySet, PolicySource, PolicyWarning } from './policy-set.ts';
 import { reach } from './reach.ts';
 
-export function setOf(set: Loaded, hash: string, warnings: readonly PolicyWarning[]): PolicySet {
+export function setOf(set: Loaded, hash: string, sources: readonly PolicySource[], warnings: readonly PolicyWarning[]): PolicySet {
   return {
     version: set.version,
     hash,
+    sources,
     policies: [...set.policies.values()].map(({ id, effect, source, annotations, mode, text }) => ({
       id,
       effect,

@@ -28,6 +28,7 @@ import type { State } from './state.ts';
 import { VERSION } from './version.ts';
 import { viewsOf } from './views.ts';
 import { openWorkload } from './workload.ts';
+import type { WorkerPool } from './workers/pool.ts';
 
 export interface AdministrationParts {
   readonly setting: Setting;
@@ -38,6 +39,7 @@ export interface AdministrationParts {
   readonly grants: GrantDesk;
   readonly gateway: Gateway;
   readonly interception: Interception | undefined;
+  readonly workers?: WorkerPool | undefined;
 }
 
 /** Reads the policies and builds what the routes of the control plane reach. @throws Refusal CORDON-9006, CORDON-9007 */
@@ -72,6 +74,7 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     config,
     publisher,
     gateway,
+    workers: parts.workers,
     catalog,
     log,
     data,

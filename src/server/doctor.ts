@@ -29,12 +29,14 @@ import { tilesAt } from '../store/log-tiles.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataDir } from './data-dir.ts';
+import type { WorkerPool } from './workers/pool.ts';
 
 /** The Cordon that is examined. */
 export interface Examined {
   readonly config: Config;
   readonly publisher: Publisher;
   readonly gateway: Gateway;
+  readonly workers: Pick<WorkerPool, 'heard'> | undefined;
   readonly log: DecisionLog;
   readonly data: DataDir;
   readonly now: () => number;
@@ -186,14 +188,18 @@ async function gatewayIdentity(parts: Examined): Promise<Found> {
 
 /** Refused means: TLS came so far that we were judged, nothing was answered, and the refusal is in the log. INVARIANTS I3, I9 */
 async function refused(parts: Examined, own: Pick<ConnectionOptions, 'cert' | 'key'>): Promise<Found> {
-  const before = parts.log.size;
+  const before = recordedBy(parts);
   const { answered, reached, error } = await attempt(parts, own);
   if (answered) return bad('the gateway answered', 'stop `cordon up` and report this: nobody should be answered');
   if (!reached) return bad(`could not be tried: ${error}`, 'see what listens there; restart `cordon up`');
-  const recorded = parts.log.size > before;
+  // of a worker it is heard a moment later
+  for (let looks = 0; recordedBy(parts) === before && looks < OFF_LOOKS; looks++) await sleep(OFF_LOOK_MS);
+  const recorded = recordedBy(parts) > before;
   const detail = `${error === '' ? 'connection closed' : error.replace(/^ERR_SSL_/, '')}, ${recorded ? 'recorded' : 'NOT recorded'}`;
   return recorded ? good(detail) : bad(detail, 'report this: a refusal must be in the log');
 }
+
+const recordedBy = ({ log, workers }: Examined): number => log.size + (workers?.heard() ?? 0);
 
 /** A CA of our own with the same names, and an SVID from it that claims a registered agent. */
 async function selfMade({ config, now }: Examined, views: Views): Promise<Pick<ConnectionOptions, 'cert' | 'key'>> {

@@ -26,12 +26,16 @@ export async function openDoors(parts: DoorParts, stack: AsyncDisposableStack): 
   const own = identities.control.current();
   await open('control', createControlApi(control, own), parts, stack);
   await open('identity', createIdentityApi(control, own), parts, stack);
+  if (setting.workers === undefined) await openGateway(setting, gateway);
+  await openPages(parts, control, stack);
+  await keepOperator(parts);
+}
+
+async function openGateway(setting: Setting, gateway: Gateway): Promise<void> {
   const { host, port } = setting.config.listen.gateway;
   await gateway.listen(host, port).catch((cause: unknown) => {
     throw cannotListen('gateway', setting, cause);
   });
-  await openPages(parts, control, stack);
-  await keepOperator(parts);
 }
 
 type Door = keyof Setting['config']['listen'];

@@ -17,6 +17,8 @@ export interface Identities {
   readonly postures: Postures;
   readonly issuer: Issuer;
   readonly gateway: Rotation;
+  /** The credentials of one gateway more, kept fresh until it is stopped. */
+  readonly gatewayOf: (pep: string) => Promise<Rotation>;
   readonly control: Rotation;
   /** The operator of this machine. */
   readonly operator: Rotation;
@@ -53,6 +55,7 @@ export async function startIdentities(
     postures,
     issuer,
     gateway: await rotating('gateway', pep, config.svidTtl),
+    gatewayOf: (name) => rotating('gateway', name, config.svidTtl),
     control: await rotating('control', 'control-1', config.svidTtl),
     operator: await rotating('operator', 'local', OPERATOR_TTL),
   };

@@ -10,6 +10,8 @@ export interface Setting {
   readonly onNotice: (line: string) => void;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Processes that carry calls out beside this one, which then carries out none. */
+  readonly workers?: { readonly count: number; readonly configFile: string };
   /** The addresses of a host outside; as the system resolves names when absent. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
 }

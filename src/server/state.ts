@@ -31,18 +31,16 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const sealer = sealerOf(await openSealKey(data));
   const store = await openSqliteStore(data.database);
   stack.defer(() => store.close());
-  const seen = `log/${pep}/seen`;
-  const sealed = await store.getSealed(seen);
+  const { key, pinned } = await logOf({ store, sealer }, pep);
   const log = await openDecisionLog({
     dir: data.log(pep),
     origin: `${config.trustDomain}/log/${pep}`,
-    signer: await openSigner(store, sealer, `log/${pep}`),
-    ...(sealed === undefined ? {} : { pinned: Buffer.from(sealer.open(seen, sealed)).toString('utf8') }),
+    signer: ed25519FromPem(key),
+    ...(pinned === undefined ? {} : { pinned }),
     onFault: (fault) => setting.onNotice(`x ${fault.code} ${fault.message}`),
   });
   stack.defer(() => log.close());
-  // INVARIANT I3: a log that was removed or set back since the last start or stop is not gone on with
-  const see = async (): Promise<void> => store.putSealed(seen, sealer.seal(seen, Buffer.from(await log.checkpoint())));
+  const see = async (): Promise<void> => seeLog({ store, sealer }, pep, await log.checkpoint());
   await see();
   stack.defer(() => see().catch(() => undefined)); // what cannot be signed now is told by `close`
   const { trustDomain, svidTtl } = config;
@@ -67,11 +65,30 @@ function keepTended(authority: AuthorityKeeper, { onNotice }: Setting): () => vo
   return () => clearInterval(timer);
 }
 
-/** The signing key of this name, made when there is none. @throws Refusal CORDON-9004, CORDON-9006 */
+/** What another process goes on with the log of `pep` with: its key (PEM), and the checkpoint that was seen last. @throws Refusal */
+export async function logOf({ store, sealer }: Vault, pep: string): Promise<{ readonly key: string; readonly pinned: string | undefined }> {
+  const seen = await store.getSealed(seenName(pep));
+  const pinned = seen === undefined ? undefined : Buffer.from(sealer.open(seenName(pep), seen)).toString('utf8');
+  return { key: await openKey(store, sealer, `log/${pep}`), pinned };
+}
+
+/** INVARIANT I3: a log that was removed or set back since is not gone on with. */
+export const seeLog = ({ store, sealer }: Vault, pep: string, checkpoint: string): Promise<void> =>
+  store.putSealed(seenName(pep), sealer.seal(seenName(pep), Buffer.from(checkpoint)));
+
+type Vault = Pick<State, 'sealer'> & { readonly store: Sealed };
+
+const seenName = (pep: string): string => `log/${pep}/seen`;
+
 async function openSigner(store: Sealed, sealer: Sealer, name: string): Promise<Ed25519Signer> {
+  return ed25519FromPem(await openKey(store, sealer, name));
+}
+
+/** The signing key of this name, PEM, made when there is none. @throws Refusal CORDON-9004, CORDON-9006 */
+async function openKey(store: Sealed, sealer: Sealer, name: string): Promise<string> {
   const sealed = await store.getSealed(name);
-  if (sealed !== undefined) return ed25519FromPem(Buffer.from(sealer.open(name, sealed)).toString('utf8'));
-  const { pem, signer } = generateEd25519();
+  if (sealed !== undefined) return Buffer.from(sealer.open(name, sealed)).toString('utf8');
+  const { pem } = generateEd25519();
   await store.putSealed(name, sealer.seal(name, Buffer.from(pem)));
-  return signer;
+  return pem;
 }

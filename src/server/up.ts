@@ -16,12 +16,16 @@ import { startIdentities } from './identities.ts';
 import { interceptionOf } from './interception.ts';
 import type { Setting } from './setting.ts';
 import { openState, type State } from './state.ts';
+import { createWorkerPool, type PoolParts, type WorkerPool } from './workers/pool.ts';
+import { noting } from './workers/vault.ts';
 
 export interface UpOptions {
   readonly config: Config;
   readonly dataDir: string;
   /** Told of what an operator should see: a line, no secrets. */
   readonly onNotice: (line: string) => void;
+  /** Processes that carry calls out beside this one, each with the same configuration file. */
+  readonly workers?: NonNullable<Setting['workers']>;
   /** Milliseconds since the epoch; tests move it. */
   readonly now?: () => number;
   /** The addresses of a host outside; as the system resolves names when absent. */
@@ -31,6 +35,8 @@ export interface UpOptions {
 export interface Running {
   readonly control: Control;
   readonly gateway: Gateway;
+  /** Absent where the gateway of this process carries the calls out. */
+  readonly workers: WorkerPool | undefined;
   readonly data: DataDir;
   close(): Promise<void>;
 }
@@ -45,7 +51,8 @@ export async function up(options: UpOptions): Promise<Running> {
     return {
       ...running,
       async close(): Promise<void> {
-        await running.gateway.drain(setting.config.drainMs); // while the control plane still answers and renews
+        const { drainMs } = setting.config; // while the control plane still answers and renews
+        await Promise.all([running.gateway.drain(drainMs), running.workers?.drain(drainMs)]);
         await owned.disposeAsync();
       },
     };
@@ -71,14 +78,23 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const grants = await startGrants(setting, state, publisher, stack);
   const interception = await interceptionOf(setting, state);
   const built = { interception, setting, state, publisher, identities, decisions, grants };
-  const gateway = await buildEnforcement(built, stack);
-  const control = await buildAdministration({ ...built, gateway }, stack);
+  const vault = noting(state);
+  const gateway = await buildEnforcement({ ...built, vault }, stack);
+  const workers = workersOf({ ...built, secrets: vault.secrets });
+  if (workers !== undefined) stack.defer(() => workers.drain(0));
+  const control = await buildAdministration({ ...built, gateway, workers }, stack);
   await openDoors({ setting, state, identities, control, gateway }, stack);
+  await workers?.start();
   await openDataPlanes({ ...built, gateway }, stack);
   stack.defer(() => control.catalog.stop());
   await control.catalog.start();
   keepFresh(setting, publisher, stack);
-  return { control, gateway, data: state.data };
+  return { control, gateway, workers, data: state.data };
+}
+
+function workersOf({ setting, ...parts }: Omit<PoolParts, 'setting'> & { readonly setting: Setting }): WorkerPool | undefined {
+  const { workers } = setting;
+  return workers === undefined ? undefined : createWorkerPool({ ...parts, setting: { ...setting, workers } });
 }
 
 function openDecisions(setting: Setting, state: State, publisher: Publisher, stack: AsyncDisposableStack): DecisionIndex {

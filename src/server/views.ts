@@ -5,7 +5,7 @@ import { workloadId } from '../domain/spiffe-id.ts';
 import type { Catalog, ResourceState } from '../control/catalog.ts';
 import type { Config, ResourceConfig } from '../control/config.ts';
 import type { AuthorityKeeper } from '../control/keys.ts';
-import type { AgentView, Control, LiveConnection, StatusView } from '../control/control.ts';
+import type { AgentView, Control, LiveConnection, StatusView, WorkerStatus } from '../control/control.ts';
 import type { FederatedDomainView } from '../control/federation/federation.ts';
 import type { Publisher } from '../control/publisher.ts';
 import type { Credentials } from '../gateway/channel.ts';
@@ -18,11 +18,13 @@ import type { DecisionLog } from '../store/log-files.ts';
 import type { DataDir } from './data-dir.ts';
 import { examine } from './doctor.ts';
 import { VERSION } from './version.ts';
+import type { WorkerPool, WorkerView } from './workers/pool.ts';
 
 export interface ViewParts {
   readonly config: Config;
   readonly publisher: Publisher;
   readonly gateway: Gateway;
+  readonly workers: WorkerPool | undefined;
   readonly catalog: Catalog;
   readonly log: DecisionLog;
   readonly data: DataDir;
@@ -49,12 +51,20 @@ export function viewsOf(parts: ViewParts): Views {
   return views;
 }
 
-function agentView({ publisher, gateway }: ViewParts, agent: Config['agents'][number]): AgentView {
+function agentView({ publisher, gateway, workers }: ViewParts, agent: Config['agents'][number]): AgentView {
   const { world, runs } = publisher.current();
   const live = [...runs].filter(([, run]) => run.agent === agent.name).map(([id, run]) => ({ id, notAfter: run.notAfter }));
   const { name, segment, owner, purpose } = agent;
   const level = world.levels.get(name) ?? 'normal';
-  return { name, segment, owner, purpose, level, runs: live, connections: gateway.pep.connections.socketsOf(name).length };
+  return {
+    name,
+    segment,
+    owner,
+    purpose,
+    level,
+    runs: live,
+    connections: gateway.pep.connections.socketsOf(name).length + sum(workers, ({ connections }) => connections.get(name) ?? 0),
+  };
 }
 
 const connectionsOf = (gateway: Gateway, agent: string): readonly LiveConnection[] =>
@@ -73,7 +83,11 @@ function connectionView({ pep }: Gateway, socket: Socket): LiveConnection {
   };
 }
 
-function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts, startedAt: number): StatusView {
+/** Of all workers together. */
+const sum = (workers: WorkerPool | undefined, of: (worker: WorkerView) => number): number =>
+  (workers?.workers() ?? []).reduce((all, worker) => all + of(worker), 0);
+
+function statusView({ config, publisher, gateway, workers, catalog, log, now }: ViewParts, startedAt: number): StatusView {
   const snapshot = publisher.current();
   const { policies } = snapshot;
   const resources = [...catalog.states(), ...config.resources.flatMap(registered)];
@@ -83,12 +97,18 @@ function statusView({ config, publisher, gateway, catalog, log, now }: ViewParts
     version: VERSION,
     ready: !gateway.draining() && !(policies instanceof Refusal) && resources.every((resource) => resource.state === 'ready'),
     startedAt,
-    gateway: { url: gateway.pep.publicUrl, connections: gateway.pep.connections.count(), openCalls: gateway.pep.exchanges.count() },
+    gateway: {
+      url: gateway.pep.publicUrl,
+      connections:
+        gateway.pep.connections.count() + sum(workers, ({ connections }) => [...connections.values()].reduce((a, b) => a + b, 0)),
+      openCalls: gateway.pep.exchanges.count() + sum(workers, ({ openCalls }) => openCalls),
+    },
+    ...(workers === undefined ? {} : { workers: workers.workers().map(workerState) }),
     snapshot: { version: snapshot.version, ageMs: now() - snapshot.at },
     policies: policiesView(policies, resources),
     agents: countLevels(snapshot),
     resources,
-    upstreams: gateway.pep.upstreams.guards.views(),
+    upstreams: workers?.workers().flatMap(({ upstreams }) => upstreams) ?? gateway.pep.upstreams.guards.views(),
     log: { origin: log.origin, size: log.size },
   };
 }
@@ -98,6 +118,15 @@ function registered({ name: resource, upstream }: ResourceConfig): readonly Reso
   if (upstream.kind === 'api') return [{ resource, kind: 'http', state: 'ready', tools: upstream.routes.length, changed: [] }];
   return upstream.kind === 'egress' ? [{ resource, kind: 'egress', state: 'ready', tools: upstream.hosts.length, changed: [] }] : [];
 }
+
+const workerState = ({ pep, pid, openCalls, connections, policies, log }: WorkerView): WorkerStatus => ({
+  pep,
+  pid,
+  connections: [...connections.values()].reduce((a, b) => a + b, 0),
+  openCalls,
+  policies,
+  log,
+});
 
 function policiesView(policies: Snapshot['policies'], resources: StatusView['resources']): StatusView['policies'] {
   if (!(policies instanceof Refusal)) return { state: 'enforce', version: policies.version, count: policies.policies.length };

@@ -58,6 +58,8 @@ permit (principal == Agent::"caller", action in [Action::"a2a/message", Action::
 export interface BedOptions {
   readonly policies?: string;
   readonly svidTtl?: string;
+  /** Processes that carry calls out. */
+  readonly workers?: number;
   /** Starts the tool server; default true. */
   readonly tools?: boolean;
   readonly configure?: (yaml: string) => string;
@@ -122,10 +124,14 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
       return up;
     },
     async start(): Promise<void> {
-      up = spawn(process.execPath, [join(ROOT, options.up ?? 'test/support/up.ts'), join(dir, 'cordon.yaml'), data], {
-        stdio: ['pipe', 'pipe', 'inherit'],
-        env: { ...process.env, BENCH_KEY: API_KEY },
-      });
+      up = spawn(
+        process.execPath,
+        [join(ROOT, options.up ?? 'test/support/up.ts'), join(dir, 'cordon.yaml'), data, String(options.workers ?? 1)],
+        {
+          stdio: ['pipe', 'pipe', 'inherit'],
+          env: { ...process.env, BENCH_KEY: API_KEY },
+        },
+      );
       await firstLine(up, (line) => notices.push(line));
     },
     async stop(signal = 'SIGTERM'): Promise<void> {
@@ -192,7 +198,7 @@ export async function openBed(options: BedOptions = {}): Promise<Bed> {
     async close(): Promise<void> {
       for (const child of children) child.kill('SIGKILL');
       await bed.stop('SIGKILL');
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }); // workers end a moment after what started them
     },
   };
   await bed.start();

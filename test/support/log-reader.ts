@@ -14,17 +14,20 @@ import { tilesAt } from '../../src/store/log-tiles.ts';
 import type { Bed } from './bed.ts';
 import { until } from './until.ts';
 
-export const logDir = ({ data }: Pick<Bed, 'data'>): string => join(data, 'log', 'gateway-1');
+const FIRST = 'gateway-1';
 
-const keyOf = async (bed: Pick<Bed, 'data'>): Promise<VerifierKey> => {
-  const { vkey } = JSON.parse(await readFile(join(logDir(bed), 'log.json'), 'utf8')) as { vkey: string };
+export const logDir = ({ data }: Pick<Bed, 'data'>, pep = FIRST): string => join(data, 'log', pep);
+
+const keyOf = async (bed: Pick<Bed, 'data'>, pep = FIRST): Promise<VerifierKey> => {
+  const { vkey } = JSON.parse(await readFile(join(logDir(bed, pep), 'log.json'), 'utf8')) as { vkey: string };
   return parseVerifierKey(vkey);
 };
 
-export const verification = async (bed: Pick<Bed, 'data'>): Promise<Verification> => verifyLog(tilesAt(logDir(bed)), await keyOf(bed));
+export const verification = async (bed: Pick<Bed, 'data'>, pep = FIRST): Promise<Verification> =>
+  verifyLog(tilesAt(logDir(bed, pep)), await keyOf(bed, pep));
 
-export async function assertVerified(bed: Pick<Bed, 'data'>): Promise<void> {
-  const { result, findings } = await verification(bed);
+export async function assertVerified(bed: Pick<Bed, 'data'>, pep = FIRST): Promise<void> {
+  const { result, findings } = await verification(bed, pep);
   assert.deepEqual([result, findings], ['VERIFIED', []]);
 }
 
@@ -38,11 +41,11 @@ export interface Records {
 }
 
 /** Every entry that the newest checkpoint speaks for. */
-export async function readLog(bed: Pick<Bed, 'data'>): Promise<Records> {
-  const files = tilesAt(logDir(bed));
+export async function readLog(bed: Pick<Bed, 'data'>, pep = FIRST): Promise<Records> {
+  const files = tilesAt(logDir(bed, pep));
   const checkpoint = await files.read(CHECKPOINT_PATH);
   assert.ok(checkpoint, 'no checkpoint');
-  const { size } = openCheckpoint(checkpoint, await keyOf(bed));
+  const { size } = openCheckpoint(checkpoint, await keyOf(bed, pep));
   const all: LogRecord[] = [];
   for (let index = 0; index * TILE_WIDTH < size; index++) {
     const tile = await readTile(files, 'entries', index, size);

@@ -56,6 +56,7 @@ function render(paint: Paint, status: Status): readonly string[] {
   return table([
     [at(status.ready ? 'v' : '!'), status.trustDomain, `${state}  cordon ${status.version}, up ${duration(Date.now() - status.startedAt)}`],
     [at('v'), 'gateway', `${gateway.url}  ${several(gateway.connections, 'connection')}, ${several(gateway.openCalls, 'open call')}`],
+    ...(status.workers ?? []).map((worker) => workerRow(at, worker)),
     ...policyRows(at, status.policies),
     ...status.resources.map((resource) => resourceRow(at, resource)),
     ...status.upstreams.filter(isInTrouble).map((callee) => calleeRow(at, callee)),
@@ -89,6 +90,14 @@ function resourceRow(at: At, known: Status['resources'][number]): Cell[] {
   }
   return [at('!'), resource, `waiting${error === undefined ? '' : `: ${error}`}`];
 }
+
+type Worker = NonNullable<Status['workers']>[number];
+
+const workerRow = (at: At, { pep, pid, connections, openCalls, policies }: Worker): Cell[] => [
+  at(policies > 0 ? 'v' : '!'),
+  pep,
+  `pid ${pid}, ${several(connections, 'connection')}, ${several(openCalls, 'open call')}, ${policies > 0 ? `policies version ${count(policies)}` : 'no policies yet'}`,
+];
 
 type Callee = Status['upstreams'][number];
 

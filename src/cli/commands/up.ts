@@ -1,4 +1,5 @@
 // `cordon up`: runs Cordon until it is told to stop. The first Ctrl-C closes what is open, the second one ends at once.
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { contextOf, type Context } from '../context.ts';
 import { EXIT, Failure } from '../errors.ts';
@@ -12,18 +13,41 @@ export function upCommand(program: Command): void {
     .description(
       'Runs control plane and gateway of one cordon.yaml until Ctrl-C; a second Ctrl-C ends at once (130).\nWith --json one event a line.',
     )
-    .action(async (_options: object, self: Command) => run(contextOf(self)));
-  showExamples(command, ['cordon up', 'cordon up --config desk/cordon.yaml --data /var/lib/cordon', 'cordon up --json']);
+    .option('--workers <n>', 'processes that carry calls out, each with a log of its own; `auto`: one for each core', '1')
+    .action(async ({ workers }: { workers: string }, self: Command) => run(contextOf(self), workersOf(workers)));
+  showExamples(command, [
+    'cordon up',
+    'cordon up --config desk/cordon.yaml --data /var/lib/cordon',
+    'cordon up --workers auto',
+    'cordon up --json',
+  ]);
 }
 
-async function run(context: Context): Promise<void> {
+const MOST_WORKERS = 64;
+
+/** One is this process itself. @throws Failure */
+function workersOf(text: string): number {
+  const count = text === 'auto' ? availableParallelism() : Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_WORKERS) return count;
+  throw new Failure('usage', `\`--workers\` is a number from 1 to ${MOST_WORKERS}, or \`auto\``, {
+    observed: text,
+    fix: ['cordon up --workers auto'],
+  });
+}
+
+async function run(context: Context, workers: number): Promise<void> {
   const report = createReport(context);
   const stop = stopSignal(() => report.stopping());
   const { readConfig } = await import('../../server/config.ts');
   const config = await readConfig(context.config);
   report.configured(context.config, config);
   const { up } = await import('../../server/up.ts');
-  const running = await up({ config, dataDir: context.data, onNotice: (line) => report.notice(line) }).catch(async (error: unknown) => {
+  const running = await up({
+    config,
+    dataDir: context.data,
+    onNotice: (line) => report.notice(line),
+    ...(workers === 1 ? {} : { workers: { count: workers, configFile: context.config } }),
+  }).catch(async (error: unknown) => {
     throw (await alreadyRunning(context)) ?? error;
   });
   try {

@@ -1,0 +1,62 @@
+// Where several gateways share what may happen once: it is reserved with the one that counts for all before the call is decided, and given
+// back when the call is not made. A gateway whose question is not answered refuses. INVARIANTS I1, I4, I5
+import { Refusal } from '../domain/refusal.ts';
+import { digestOf } from '../pdp/approval.ts';
+import { MOST_TASK_LIFE } from '../sts/task-token.ts';
+import { hasBudget, nameOf } from './budgets.ts';
+import type { Call } from './call.ts';
+import type { Exchange } from './exchange.ts';
+import type { Pep } from './pep.ts';
+import type { Counted } from './shared-counts.ts';
+
+export interface Reserved {
+  readonly call: Call;
+  /** At once before the decision: what was used up elsewhere is known here. */
+  readonly begin: () => void;
+  readonly giveBack: () => void;
+}
+
+const NOTHING = (): void => undefined;
+
+/** @throws Refusal CORDON-1016 a proof that was used at another gateway, CORDON-9012 nobody answers */
+export async function reserve(pep: Pep, { proof }: Exchange, call: Call): Promise<Reserved> {
+  const { shared } = pep;
+  if (shared === undefined) return { call, begin: NOTHING, giveBack: NOTHING };
+  const taken: Counted[] = [];
+  const giveBack = (): void => {
+    for (const one of taken.splice(0)) shared.giveBack(one);
+  };
+  const take = async (what: Counted): Promise<number> => {
+    const before = await shared.take(what);
+    taken.push(what);
+    return before;
+  };
+  try {
+    // a proof is used up by being shown, whatever becomes of the call
+    if (proof !== undefined && (await shared.take({ kind: 'proof', ...proof })) > 0) throw new Refusal('CORDON-1016', 'it was used before');
+    const budgeted = await withBudget(pep, call, take);
+    return { call: budgeted, begin: await grantOf(pep, budgeted, take), giveBack };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+type Take = (what: Counted) => Promise<number>;
+
+async function withBudget(pep: Pep, call: Call, take: Take): Promise<Call> {
+  const { request } = call;
+  const { delegation } = request;
+  if (delegation === undefined || !hasBudget(delegation)) return call;
+  const until = pep.now() + MOST_TASK_LIFE * 1000;
+  const made = await take({ kind: 'budget', name: `${delegation.txn} ${nameOf(request)}`, until });
+  return { ...call, request: { ...request, delegation: { ...delegation, made } } };
+}
+
+async function grantOf(pep: Pep, { request }: Call, take: Take): Promise<() => void> {
+  const answered = pep.snapshot()?.grants?.answered;
+  const grant = answered === undefined || answered.size === 0 ? undefined : answered.get(digestOf(request));
+  if (grant === undefined || grant.answer === 'refused' || pep.now() >= grant.until) return NOTHING;
+  const before = await take({ kind: 'grant', name: grant.id, until: grant.until });
+  return () => pep.spent.set(grant.id, before, pep.now());
+}

@@ -1,0 +1,43 @@
+// What may happen once, or so many times, whichever of several gateways it comes to: proofs of a key, uses of a grant, calls of a mandate
+// with a budget. One counts for all. INVARIANTS I4, I5
+import { Refusal } from '../domain/refusal.ts';
+
+export interface Counted {
+  readonly kind: 'proof' | 'grant' | 'budget';
+  readonly name: string;
+  /** After which nobody asks any more. Unix milliseconds. */
+  readonly until: number;
+}
+
+export interface SharedCounts {
+  /** One more. @returns how many there were before @throws Refusal CORDON-9012 when nobody answers, CORDON-4003 when there are too many */
+  take(what: Counted): Promise<number>;
+  /** It was not made after all. */
+  giveBack(what: Counted): void;
+}
+
+const MOST = 262_144;
+
+/** The one that counts for all. `now`: Unix milliseconds. */
+export function createSharedCounts(now: () => number, most = MOST): { take(what: Counted): number; giveBack(what: Counted): void } {
+  const counts = new Map<string, { count: number; until: number }>();
+  const keyOf = ({ kind, name }: Counted): string => `${kind} ${name}`;
+  const room = (): void => {
+    if (counts.size < most) return;
+    for (const [key, { until }] of counts) if (until <= now()) counts.delete(key);
+    if (counts.size >= most) throw new Refusal('CORDON-4003', 'more is to be counted than can be');
+  };
+  return {
+    take(what): number {
+      const known = counts.get(keyOf(what));
+      if (known !== undefined && known.until > now()) return known.count++;
+      room();
+      counts.set(keyOf(what), { count: 1, until: what.until });
+      return 0;
+    },
+    giveBack(what): void {
+      const known = counts.get(keyOf(what));
+      if (known !== undefined && known.count > 0) known.count--;
+    },
+  };
+}

@@ -198,6 +198,19 @@ describe('a tunnel', () => {
     assert.doesNotMatch(await readFile(join(bed.dir, 'resolved.txt'), 'utf8'), /nothing|vault/, 'what may not be reached is not resolved');
   });
 
+  void test('[I10] tunnels that have ended, or were refused, leave no place taken', async () => {
+    const CONCURRENT = 128;
+    for (let n = 0; n < CONCURRENT + 5; n++) {
+      const { head, socket } = await connectTo(n % 2 === 0 ? `ssh.partner.example:${plain.port}` : `nothing.example:${port}`);
+      assert.match(head, n % 2 === 0 ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 404 /, `${n}`);
+      socket.destroy();
+    }
+    await noCalls();
+    const { head, socket } = await connectTo(`ssh.partner.example:${plain.port}`);
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    socket.destroy();
+  });
+
   void test('that policy denies is refused, and nothing is resolved', async () => {
     const { head } = await connectTo(`denied.example:${port}`);
     assert.match(head, /^HTTP\/1\.1 403 [\s\S]*CORDON-3005/);

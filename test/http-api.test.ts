@@ -46,6 +46,8 @@ const API = (port: number): string => `
         denied: GET /denied
         large: GET /large
         trailers: { route: GET /trailers, trailers: [server-timing] }
+        peek: { route: HEAD /trailers, trailers: [server-timing] }
+        gone: { route: GET /gone, trailers: [server-timing] }
         upload: { route: "PUT /files/{name}", content: [text/csv] }
         pay:
           route: POST /invoices/{id}/payments
@@ -434,6 +436,13 @@ describe('what an API streams', () => {
     const { res } = await open('/trailers');
     for await (const _chunk of res);
     assert.deepEqual(res.trailers, { 'server-timing': 'db;dur=53' });
+  });
+
+  void test('an answer without a body has none, and no trailers', async () => {
+    const head = await ask('/trailers', { method: 'HEAD' });
+    assert.deepEqual([head.status, head.text, head.headers['content-type']], [200, '', 'text/plain']);
+    const gone = await ask('/gone');
+    assert.deepEqual([gone.status, gone.text], [204, '']);
   });
 
   void test('[I6] events arrive as they are sent; a caller that leaves is told to the API', async () => {

@@ -53,7 +53,7 @@ interface Handing {
 
 /** Hands an answer on. @throws Refusal CORDON-9010 */
 export async function handOn(exchange: Exchange, reply: Dispatcher.ResponseData, handing: Handing): Promise<void> {
-  const { statusCode, headers, body, trailers } = reply;
+  const { body, trailers } = reply;
   body.on('error', () => undefined); // told by whoever reads it; what is thrown away unread tells nobody
   try {
     begin(exchange, reply, handing);
@@ -62,23 +62,26 @@ export async function handOn(exchange: Exchange, reply: Dispatcher.ResponseData,
     body.destroy();
   }
   const { res } = exchange;
-  if (!('content-length' in headers) && statusCode !== 204 && statusCode !== 304) {
-    res.addTrailers(trailersOf(trailers, handing.trailers));
-  }
+  if (mayTrail(exchange, reply)) res.addTrailers(trailersOf(trailers, handing.trailers));
   res.end();
 }
 
+/** Trailers follow chunks alone (RFC 9112 §7.1.2). */
+const mayTrail = ({ req }: Exchange, { statusCode, headers }: Dispatcher.ResponseData): boolean =>
+  req.method !== 'HEAD' && statusCode !== 204 && statusCode !== 304 && !('content-length' in headers);
+
 /** @throws Refusal CORDON-9010 when the credential of the API is refused, or the answer is none */
-function begin({ res }: Exchange, { statusCode, headers }: Dispatcher.ResponseData, handing: Handing): void {
+function begin(exchange: Exchange, reply: Dispatcher.ResponseData, handing: Handing): void {
+  const { statusCode, headers } = reply;
   // told on, it would read as a refusal of the caller's own credential
   if ((statusCode === 401 && handing.isSignedIn) || statusCode === 407)
     throw new Refusal('CORDON-9010', 'the upstream refuses the credential of the gateway');
   const kept = replyHeaders(headers, handing.kept);
   const { location } = kept;
-  res.writeHead(statusCode, {
+  exchange.res.writeHead(statusCode, {
     ...kept,
     ...(typeof location === 'string' && handing.locate !== undefined ? { location: handing.locate(location) } : {}),
-    ...(handing.trailers.length === 0 || 'content-length' in kept ? {} : { trailer: handing.trailers.join(', ') }),
+    ...(handing.trailers.length === 0 || !mayTrail(exchange, reply) ? {} : { trailer: handing.trailers.join(', ') }),
   });
 }
 

@@ -69,9 +69,17 @@ function answer(req: IncomingMessage, res: ServerResponse, body: string): void {
     res.end();
     return;
   }
+  if (path.endsWith('/gone')) {
+    res.writeHead(204).end();
+    return;
+  }
   if (path.endsWith('/large')) {
     res.writeHead(200, { 'content-type': 'application/octet-stream' });
     res.end(Buffer.alloc(200_000, 7));
+    return;
+  }
+  if (req.method === 'HEAD') {
+    res.writeHead(200, { 'content-type': 'text/plain' }).end();
     return;
   }
   if (path.endsWith('/trailers')) {

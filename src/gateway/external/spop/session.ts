@@ -128,7 +128,15 @@ class SpopSession {
     this.#waiting--;
     if (this.#ended) return;
     if (bytes.length - 4 > this.#frames.most) throw new SpopError('tooBig', 'an answer that does not fit a frame');
-    if (!this.#parts.socket.write(bytes)) this.#parts.socket.pause();
+    this.#send(bytes);
+  }
+
+  /** Answers that are ready together go out together. */
+  #send(bytes: Uint8Array): void {
+    const { socket } = this.#parts;
+    socket.cork();
+    if (!socket.write(bytes)) socket.pause();
+    process.nextTick(() => socket.uncork());
   }
 }
 

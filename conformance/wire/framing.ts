@@ -92,13 +92,13 @@ const lines: readonly Attack[] = [
 ];
 
 const bodies: readonly Attack[] = [
-  bytes('get-with-body', 'RFC 9110 §9.3.1', post(GOOD, [], { line: 'GET /mcp/bench HTTP/1.1' }), 403, 'CORDON-3008'),
+  bytes('get-with-body', 'RFC 9110 §9.3.1', post(GOOD, [], { line: 'GET /mcp/bench HTTP/1.1' }), 405, 'CORDON-3022'),
   bytes(
     'get-body-is-request',
     'Kettle, Browser-Powered Desync Attacks (2022): CL.0',
     message([lengthOf(SMUGGLED)], SMUGGLED, { line: 'GET /mcp/bench HTTP/1.1' }),
-    403,
-    'CORDON-3008',
+    405,
+    'CORDON-3022',
   ),
   bytes('cl0-smuggled', 'Kettle, Browser-Powered Desync Attacks (2022)', message([lengthOf(SMUGGLED)], SMUGGLED), 400, 'CORDON-9011'),
   bytes('no-length-smuggled', 'RFC 9112 §6.3', message([], SMUGGLED.replace('bench', 'nothere')), 400, 'CORDON-9011'),

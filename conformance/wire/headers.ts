@@ -106,7 +106,7 @@ const method = (name: string, source: string, hears: Hears, code: Code, body = G
 const methods: readonly Attack[] = [
   method('TRACE', 'RFC 9110 §9.3.8; cross-site tracing (2003)', 403, 'CORDON-3008'),
   method('PUT', 'RFC 9110 §9.3.4', 403, 'CORDON-3008'),
-  method('DELETE', 'MCP 2025-11-25, session management', 403, 'CORDON-3008'),
+  method('DELETE', 'MCP 2025-11-25, session management', 405, 'CORDON-3022'),
   method('OPTIONS', 'RFC 9110 §9.3.7', 403, 'CORDON-3008'),
   method('HEAD', 'RFC 9110 §9.3.2', 403, 'CORDON-3008'),
   bytes('connect-inside', 'RFC 9110 §9.3.6; SSRF', 'CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\n', 404, 'CORDON-3003'),

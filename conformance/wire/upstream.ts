@@ -13,6 +13,8 @@ export type ByHand = (socket: Socket, id: number) => void;
 export interface Upstream extends AsyncDisposable {
   /** What reached it, beside what the gateway asks of its own accord. */
   readonly reached: readonly string[];
+  /** Leaves out what reached it since it was so many: it was meant to. */
+  forget(from: number): void;
   /** How the next call is answered. */
   next(answer: ByHand): void;
 }
@@ -45,6 +47,7 @@ export async function openUpstream(port: number, { cert, key, ca }: Svid): Promi
   await once(server, 'listening');
   return {
     reached,
+    forget: (from) => void reached.splice(from),
     next: (byHand) => void waiting.push(byHand),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

@@ -25,8 +25,9 @@ const alive = (pid: number): boolean => {
 };
 
 /** A spawned server that answers with `script`; each start writes its process id to standard error. */
-function stdio(t: TestContext, script: string): { upstream: McpUpstream; pids: number[] } {
+function stdio(t: TestContext, script: string, answerMs = 10_000): { upstream: McpUpstream; pids: number[]; health: string[] } {
   const pids: number[] = [];
+  const health: string[] = [];
   const program = `console.error(process.pid);
     const say = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
     require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
@@ -41,12 +42,12 @@ function stdio(t: TestContext, script: string): { upstream: McpUpstream; pids: n
     env: {},
     bounds,
     client,
-    answerMs: 10_000,
-    health: { answered: () => undefined, failed: () => undefined },
+    answerMs,
+    health: { answered: () => health.push('answered'), failed: () => health.push('failed') },
     onStderr: (line) => pids.push(Number(line)),
   });
   t.after(() => upstream.close());
-  return { upstream, pids };
+  return { upstream, pids, health };
 }
 
 void test('a spawned server that fails its handshake does not stay behind', async (t) => {
@@ -70,6 +71,24 @@ void test('a spawned server that dies is started again, and only the new one is 
   await upstream.close();
   assert.deepEqual(pids.filter(alive), []);
   await assert.rejects(ask('echo'), { code: 'CORDON-9010' });
+});
+
+void test('[I10] a spawned server that says nothing about a call is given up, and told; one that reports progress is waited for', async (t) => {
+  const { upstream, health } = stdio(
+    t,
+    `if (method === 'initialize') return say({ id, result: {} });
+    if (method === 'notifications/cancelled') return console.error(params.requestId);
+    if (params?.name === 'silent') return;
+    let progress = 0;
+    const timer = setInterval(() => {
+      say({ method: 'notifications/progress', params: { progressToken: id, progress: ++progress } });
+      if (progress === 6) { clearInterval(timer); say({ id, result: { done: true } }); }
+    }, 300);`,
+    1_000,
+  );
+  await assert.rejects(upstream.call({ tool: 'silent', args: {}, progress: false }, quiet, signal()), { code: 'CORDON-9010' });
+  assert.deepEqual(health, ['answered', 'failed']);
+  assert.deepEqual(await upstream.call({ tool: 'busy', args: {}, progress: true }, quiet, signal()), { result: { done: true } });
 });
 
 void test('[I10] progress that a slow caller does not take is left out, not kept', async (t) => {

@@ -12,18 +12,19 @@ import { fetch, ProxyAgent } from 'undici';
 import { generateKeyPem } from '../src/crypto/x509.ts';
 import { signWebLeaf, signWebRoot } from '../src/crypto/x509-web.ts';
 import { cordon } from './support/cordon.ts';
-import { openBed, POLICIES, type Bed, type Svid } from './support/bed.ts';
+import { openBed, POLICIES, send, type Bed, type Svid } from './support/bed.ts';
+import { headersOf, openHttpUpstream, type HttpUpstream } from './support/http-upstream.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
 import { until } from './support/until.ts';
 import { openWebAuthority, type WebAuthority } from './support/web-certificate.ts';
 
 const SECRET = 'sk-outside-only-the-gateway-has';
 
-const EGRESS = (port: number): string => `
+const EGRESS = (port: number, plain: number): string => `
   partner:
     segment: tools
     egress:
-      hosts: ["api.partner.example:${port}", "*.cdn.example:${port}"]
+      hosts: ["api.partner.example:${port}", "*.cdn.example:${port}", "api.partner.example:${plain}"]
       addresses: [127.0.0.0/8]
       intercept: true
       ca: web.pem
@@ -60,6 +61,7 @@ let https: Server;
 let port: number;
 let caller: Svid & { readonly run: string };
 let root: string;
+let plain: HttpUpstream;
 const seen: Seen[] = [];
 
 before(async () => {
@@ -78,10 +80,11 @@ before(async () => {
   await once(https, 'listening');
   ({ port } = https.address() as { port: number });
   process.env['OUTSIDE_KEY'] = SECRET;
+  plain = await openHttpUpstream();
   bed = await openBed({
     up: 'test/support/egress-up.ts',
     policies: EGRESS_POLICIES,
-    configure: (yaml) => yaml.replace('\npolicies:', `${EGRESS(port)}\npolicies:`),
+    configure: (yaml) => yaml.replace('\npolicies:', `${EGRESS(port, plain.port)}\npolicies:`),
     beforeStart: async (dir) => {
       await writeFile(join(dir, 'web.pem'), authority.ca);
       const hosts = [...names, 'wrong.partner.example'].map((name) => [name, [['127.0.0.1']]]);
@@ -96,6 +99,7 @@ after(async () => {
   await (bed as Bed | undefined)?.close();
   https.closeAllConnections();
   https.close();
+  await plain.close();
 });
 
 const tlsOf = ({ cert, key, ca }: Svid): object => ({ cert, key, ca, servername: '', checkServerIdentity: () => undefined });
@@ -196,6 +200,16 @@ describe('an intercepted host', () => {
     assert.equal(text.status, 403);
     assert.equal(seen.length, from);
     await dispatcher.destroy();
+  });
+
+  void test('[I8] the credential is not said in the open, whatever the caller asks for', async () => {
+    const path = `http://api.partner.example:${plain.port}/notes`;
+    const headers = { host: new URL(path).host, 'content-type': 'application/json' };
+    const { status } = await send({ port: bed.ports.gateway, path, method: 'POST', svid: caller, headers, body: '{}' });
+    assert.equal(status, 200);
+    const [got] = plain.received.slice(-1);
+    assert.ok(got);
+    assert.doesNotMatch(JSON.stringify([...headersOf(got)]), new RegExp(SECRET));
   });
 
   void test('names below a wildcard get a certificate each, of the registered authority alone', async () => {

@@ -113,7 +113,9 @@ function nextChunk(near: Duplex, late: AbortSignal, signal: AbortSignal): Promis
 /** @throws Refusal CORDON-3010, CORDON-9010 and whatever reason the exchange was aborted for */
 export async function requestOutside(pep: Pep, exchange: Exchange, plan: PlanOf<'egress/request'>, _call: Call): Promise<Forwarded> {
   const { to, scheme, method, target, headers, body } = plan;
-  const { dispatcher, credential, maxReplyBytes } = outsideOf(pep, to);
+  const { dispatcher, credential: own, maxReplyBytes } = outsideOf(pep, to);
+  // INVARIANT I8: the caller chooses the scheme, and in the open anybody on the way would read it
+  const credential = scheme === 'https' ? own : undefined;
   const { signal } = exchange.abort;
   const usual = scheme === 'http' ? 80 : 443;
   const reply = await dispatcher

@@ -1,5 +1,8 @@
 // The path of a call, over real processes and sockets: what must pass passes, and every way around it that we know of is tried.
 import assert from 'node:assert/strict';
+import { readJwk } from '../src/crypto/jwk.ts';
+import type { JsonObject } from '../src/domain/json.ts';
+import { verifyCard } from '../src/identity/agent-card.ts';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect as connectTls } from 'node:tls';
@@ -81,6 +84,9 @@ describe('what is allowed passes', () => {
     });
     const card = await (await cordon.fetch(`${cordon.a2aUrl('callee').href}/.well-known/agent-card.json`)).json();
     assert.doesNotMatch(JSON.stringify(card), new RegExp(String(bed.ports.callee)));
+    const published = (await send({ port: bed.ports.identity, path: '/oauth2/jwks', method: 'GET', svid: { ca: caller.ca } })).json;
+    const keys = new Map((published['keys'] as (JsonObject & { kid: string })[]).map((jwk) => [jwk.kid, readJwk(jwk)]));
+    verifyCard(card as JsonObject, keys); // [A2A-1.0 §8.4] by the published keys of the token service
     const client = await factory.createFromUrl(cordon.a2aUrl('callee').href, `/a2a/callee/.well-known/agent-card.json`);
     const message = {
       messageId: 'm',

@@ -112,6 +112,10 @@ async function fetchKeys(owner: KeyOwner, bounds: Bounds): Promise<ReadonlyMap<s
 /** OpenID Connect Discovery §4.1: the well-known path comes after the path of the issuer. */
 const discoveryUrl = (issuer: string): URL => new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
 
+/** The keys of a file, by `kid`. @throws Refusal CORDON-9006 */
+export const readKeySet = async (path: string): Promise<ReadonlyMap<string, VerificationKey>> =>
+  keySetOf(await readKeyFile(path, LIMITS), { issuer: path, keys: { file: path } });
+
 async function readKeyFile(path: string, { bytes }: Bounds): Promise<JsonObject> {
   try {
     const json = parseJson(await readFile(path), { maxBytes: bytes, maxDepth: MAX_DEPTH });

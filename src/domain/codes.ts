@@ -106,6 +106,7 @@ export const CODES = {
   ),
   'CORDON-3011': row('policy', 400, 'header/body mismatch', 'make the headers say what the body says'),
   'CORDON-3012': row('policy', 403, 'required attribute missing', 'guard the optional attribute with `has` in the policy, or send it'),
+  'CORDON-3016': row('policy', 502, 'card signature', 'have the agent sign its card with a key of `cardKeys` in `cordon.yaml`'),
   'CORDON-3019': row('policy', 403, 'outside the mandate', 'the task was not given this tool or these arguments: ask for a wider mandate'),
   'CORDON-3020': row('policy', 404, 'no such session', 'begin a new one: `initialize`', true),
   'CORDON-3022': row('policy', 405, 'HTTP method not accepted', 'use a method that the route has'),

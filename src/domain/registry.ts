@@ -18,6 +18,8 @@ export interface Agent {
   readonly purpose: string;
   /** Where the gateway reaches its A2A endpoint (JSON-RPC base URL); absent for an agent that is never called. */
   readonly a2a?: string;
+  /** A JWK Set in a file: keys of which one must have signed its card. */
+  readonly cardKeys?: string;
   readonly token?: TokenRule;
 }
 

@@ -1,6 +1,7 @@
 // A2A towards the callee: the message that was decided on, in a request of our own, and its answer, whole or streamed.
 import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { signCard, verifyCard } from '../identity/agent-card.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
@@ -56,12 +57,18 @@ function answerTo(id: RpcId, message: JsonObject): JsonObject {
   return isJsonObject(error) ? { jsonrpc: '2.0', id, error } : { jsonrpc: '2.0', id, result: result ?? null };
 }
 
+/** What a caller shows the gateway, whatever the callee asks of the gateway. */
+const MTLS: JsonObject = {
+  securitySchemes: { mtls: { mtlsSecurityScheme: { description: 'an X509-SVID of a run of a registered agent' } } },
+  securityRequirements: [{ schemes: { mtls: { list: [] } } }],
+};
+
 /**
- * Hands on the callee's card, naming the gateway as the only way in. The addresses that older revisions have elsewhere are left out,
- * and so are signatures, which cover the addresses that change. @throws Refusal CORDON-9010
+ * Hands on the callee's card, naming the gateway as the only way in, under the gateway's own signature. Where keys are pinned for the agent,
+ * its card must be signed by one of them. The addresses that older revisions have elsewhere are left out. @throws Refusal CORDON-9010, -3016
  */
 export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/card'>): Promise<Forwarded> {
-  const { channel } = upstreamOf(pep, plan.agent);
+  const { channel, cardKeys } = upstreamOf(pep, plan.agent);
   const response = await channel.request({
     method: 'GET',
     path: '/.well-known/agent-card.json',
@@ -73,9 +80,12 @@ export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/c
   if (response.statusCode !== 200 || typeof card['name'] !== 'string') {
     throw new Refusal('CORDON-9010', 'the agent has no card');
   }
+  if (cardKeys !== undefined) verifyCard(card, cardKeys);
   const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
   const url = `${pep.publicUrl}/a2a/${plan.agent}`;
   const supportedInterfaces = [{ url, protocolBinding: 'JSONRPC', protocolVersion: A2A_VERSION }];
-  sendReply(exchange, jsonReply(200, { ...rest, supportedInterfaces }));
+  const { streaming } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
+  const capabilities = { streaming: streaming === true, pushNotifications: false, extendedAgentCard: false };
+  sendReply(exchange, jsonReply(200, signCard(pep.signer(), { ...rest, ...MTLS, capabilities, supportedInterfaces })));
   return { upstreamStatus: 200 };
 }

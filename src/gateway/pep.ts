@@ -1,5 +1,6 @@
 // What one policy enforcement point holds. The composition root fills it in; nothing here is a singleton.
 import type { AccessRequest, Decision, DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
+import type { JwsSigner } from '../crypto/jws.ts';
 import type { Sealer } from '../crypto/seal.ts';
 import type { SpiffeId, TrustDomain } from '../domain/spiffe-id.ts';
 import type { Spent } from '../pdp/approval.ts';
@@ -88,6 +89,8 @@ export interface Pep {
   readonly replays: Replays;
   readonly shared?: SharedCounts;
   readonly minter: TxnMinter;
+  /** Of the token service, whose keys are published: signs what the gateway says of others. */
+  readonly signer: () => JwsSigner;
   readonly remote: RemotePdp | undefined;
   readonly onRecorded: (recorded: Recorded) => void;
 }

@@ -40,6 +40,8 @@ const agent = z.strictObject({
   owner: z.string().min(1),
   purpose: z.string().min(1),
   a2a: z.url({ protocol: /^https$/ }).optional(),
+  /** A JWK Set in a file: of its keys one must have signed the agent's card. */
+  cardKeys: z.string().min(1).exactOptional(),
   /** It has its SVID from a federated domain, under this name. */
   spiffeId: z.string().exactOptional(),
   token,

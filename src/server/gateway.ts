@@ -97,6 +97,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
       upstreams,
       remote: await remotePdpOf(parts, stack),
       replays: createReplays(),
+      signer: parts.signer,
       minter: createTxnMinter({
         signer,
         issuer: urlOf(config.listen.identity),

@@ -10,6 +10,7 @@ import type {
   Resilience,
   StdioUpstreamConfig,
 } from '../control/config.ts';
+import { readKeySet } from '../control/oidc-keys.ts';
 import type { Sealer } from '../crypto/seal.ts';
 import type { JsonBounds } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
@@ -68,12 +69,13 @@ export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
     else mcp.set(name, upstream.kind === 'stdio' ? spawned(parts, callee, upstream) : await reached(parts, callee, upstream));
   }
   const a2a = new Map<string, A2aUpstream>();
-  for (const { name, a2a: url, segment } of parts.config.agents) {
+  for (const { name, a2a: url, segment, cardKeys } of parts.config.agents) {
     if (url === undefined) continue;
     const { origin, pathname } = new URL(url);
     const { timing } = guarded('agent', name, segment);
     const channel = createChannel({ ...parts.channel, ...timing, origin: new URL(origin), expect: { kind: 'agent', name } });
-    a2a.set(name, { channel, path: pathname });
+    const keys = cardKeys === undefined ? {} : { cardKeys: await readKeySet(resolve(parts.config.base, cardKeys)) };
+    a2a.set(name, { channel, path: pathname, ...keys });
   }
   return createUpstreams({ mcp, a2a, http, egress: createEgressTable(rows), guards: createGuards(guarded.all) });
 }

@@ -18,7 +18,7 @@ after(() => rm(dir, { recursive: true, force: true }));
 const cordon = (...args: readonly string[]): Promise<Ran> => run(args, { cwd: dir });
 
 const COMMANDS = [
-  'init', 'up', 'demo', 'run', 'status', 'agent list', 'agent get', 'agent register', 'agent approve', 'agent token', 'agent delete', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'resource accept', 'audit verify', 'doctor', 'version',
+  'init', 'up', 'demo', 'run', 'status', 'agent list', 'agent get', 'agent register', 'agent approve', 'agent token', 'agent delete', 'whois', 'can', 'why', 'off', 'release', 'policy impact', 'policy apply', 'policy status', 'policy promote', 'policy rollback', 'policy withdraw', 'policy history', 'tools diff', 'tools accept', 'audit verify', 'doctor', 'version',
   'ca status', 'ca root', 'ca rotate', 'delegation verify', 'delegation revoke', 'federation list', 'federation refresh', 'login', 'logout', 'whoami', 'mcp wrap', 'mcp unwrap', 'mcp connect',
   'operator list', 'operator invite', 'operator role', 'operator remove', 'operator break-glass', 'operator review', 'order list', 'order approve', 'order refuse',
 ]; // prettier-ignore
@@ -123,7 +123,7 @@ describe('[U9] conventions', () => {
       ['why', '--last'],
       ['off', 'clerk', '--reason', 'x'],
       ['policy', 'apply'],
-      ['resource', 'accept', 'x'],
+      ['tools', 'diff', 'x'],
     ];
     for (const { code, stderr } of await Promise.all(asking.map((args) => cordon(...args)))) {
       assert.equal(code, 4);

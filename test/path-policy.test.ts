@@ -53,6 +53,10 @@ const enforce = async (...acceptWidening: readonly string[]): Promise<void> => {
   const { status: code, text, json } = await apply(...acceptWidening);
   assert.ok(code === 200 && (json['status'] === 'enforced' || json['status'] === 'unchanged'), text);
 };
+const accept = async (): Promise<Answer> => {
+  const { digest } = (await bed.control('GET', '/v1/resources/bench/tools')).json;
+  return bed.control('POST', '/v1/resources/bench/accept', { digest });
+};
 const policyFile = (name: string): string => join(bed.dir, 'policies', name);
 const write = (line: string, amount: unknown = 1): Promise<Answer> =>
   send({ port: bed.ports.gateway, ...toolCall('write', { line, amount }), svid: caller });
@@ -279,7 +283,7 @@ describe('a tool server that changes its tools', () => {
     assert.equal(codeOf(await write('changed')), 'CORDON-3004');
     assert.doesNotMatch(await readFile(bed.effects, 'utf8'), /^changed/m);
     assert.doesNotMatch((await message('tools/list')).text, /ignore previous/);
-    const accepted = (await bed.control('POST', '/v1/resources/bench/accept', {})).json;
+    const accepted = (await accept()).json;
     assert.deepEqual(accepted['accepted'], ['write']);
     await assertWrites('accepted');
     assert.match((await message('tools/list')).text, /ignore previous/);
@@ -289,7 +293,7 @@ describe('a tool server that changes its tools', () => {
     await comeBack([{ name: 'write', inputSchema: schema({ line: STRING, amount: STRING }) }, HOLD]);
     assert.equal(codeOf(await write('no longer', '1000')), 'CORDON-3004');
     assert.equal(codeOf(await write('no longer', 1000)), 'CORDON-3004');
-    await bed.control('POST', '/v1/resources/bench/accept', {});
+    await accept();
     const { policies } = await status();
     assert.equal(policies.error?.code, 'CORDON-9006');
     assert.match(policies.error.message, /test\.cedar:\d+:\d+/);
@@ -313,8 +317,10 @@ describe('a tool server that changes its tools', () => {
   });
 
   void test('accepting what is not there is refused and changes nothing', async () => {
-    const unknown = await bed.control('POST', '/v1/resources/nothing/accept', {});
-    assert.ok(unknown.status >= 400, unknown.text);
+    const digest = `sha256:${'0'.repeat(64)}`;
+    assert.equal(codeOf(await bed.control('POST', '/v1/resources/nothing/accept', { digest })), 'CORDON-3003');
+    assert.equal(codeOf(await bed.control('POST', '/v1/resources/bench/accept', {})), 'CORDON-9011', 'not without what was looked at');
+    assert.equal(codeOf(await bed.control('POST', '/v1/resources/bench/accept', { digest })), 'CORDON-3004');
     assert.deepEqual(
       (await status()).resources.map(({ resource }) => resource),
       ['bench'],

@@ -63,7 +63,9 @@ export interface Client {
   federation(): Promise<Reply<'federation'>>;
   refreshFederated(domain: string): Promise<Reply<'federatedDomain'>>;
   rotateKey(order: JsonObject): Promise<Reply<'rotation'>>;
-  acceptResource(resource: string): Promise<Reply<'pin'>>;
+  /** What a server defines beside what is pinned. */
+  reviewTools(resource: string): Promise<Reply<'toolReview'>>;
+  acceptTools(resource: string, order: JsonObject): Promise<Reply<'pin'>>;
   /** `seen`: what the launcher saw of what it is about to start. */
   startRun(kind: 'agent' | 'resource', name: string, seen: JsonObject): Promise<Reply<'run'>>;
   agent(name: string): Promise<Reply<'agent'>>;
@@ -152,7 +154,8 @@ export async function openClient(place: CredentialsPlace): Promise<Client> {
     refreshFederated: (domain) => ask(REPLIES.federatedDomain, 'POST', `/v1/federation/${at(domain)}/refresh`, {}),
     ca: () => ask(REPLIES.ca, 'GET', '/v1/ca'),
     rotateKey: (order) => ask(REPLIES.rotation, 'POST', '/v1/ca/rotate', order),
-    acceptResource: (resource) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, {}),
+    reviewTools: (resource) => ask(REPLIES.toolReview, 'GET', `/v1/resources/${at(resource)}/tools`),
+    acceptTools: (resource, order) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, order),
     startRun: (kind, name, launcher) => ask(REPLIES.run, 'POST', '/v1/runs', { kind, name, launcher }),
     agent: (name) => ask(REPLIES.agent, 'GET', `/v1/agents/${at(name)}`),
     register: (order) => ask(REPLIES.registration, 'POST', '/v1/agents', order),

@@ -59,6 +59,7 @@ const BY_CODE: Partial<Record<Code, ExitName>> = {
   'CORDON-1012': 'usage',
   'CORDON-1014': 'usage',
   'CORDON-3003': 'usage',
+  'CORDON-3004': 'conflict',
   'CORDON-9006': 'usage',
   'CORDON-9007': 'usage',
   'CORDON-9008': 'integrity',

@@ -20,9 +20,9 @@ import { operatorCommand } from './commands/operator.ts';
 import { orderCommand } from './commands/order.ts';
 import { policyCommand } from './commands/policy.ts';
 import { releaseCommand } from './commands/release.ts';
-import { resourceCommand } from './commands/resource.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { toolsCommand } from './commands/tools.ts';
 import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
 import { whoisCommand } from './commands/whois.ts';
@@ -45,7 +45,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   grantCommand,
   delegationCommand,
   policyCommand,
-  resourceCommand,
+  toolsCommand,
   caCommand,
   federationCommand,
   auditCommand,

@@ -90,7 +90,7 @@ const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
     {
       type: 'alternative',
       text: 'compare the definition with the pinned one, then accept it',
-      cmd: `cordon resource accept ${serverOf(resource)}`,
+      cmd: `cordon tools diff ${serverOf(resource)}`,
     },
   ],
   'CORDON-3007': ({ segment }) => [

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { RESOURCE_KINDS } from '../domain/registry.ts';
 import { AGENT_REPLIES } from './replies-agents.ts';
 import { ANALYSIS_REPLIES } from './replies-analysis.ts';
@@ -20,6 +21,8 @@ const clause = z.object({
   observed: z.string().optional(),
 });
 
+/** Taken as it is: a reader that rebuilds it could leave a member out (`__proto__`). */
+const definition = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
 const annotations = z.record(z.string(), z.string());
 
 const explanation = z.object({
@@ -289,6 +292,20 @@ export const REPLIES = {
     interception: z.string().exactOptional(),
   }),
   rotation: z.object({ status: z.enum(['done', 'unchanged', 'too_early']), from: z.number().optional(), keys: z.array(key) }),
+  toolReview: z.object({
+    resource: z.string(),
+    digest: z.string(),
+    tools: z.array(z.string()),
+    changes: z.array(
+      z.object({
+        name: z.string(),
+        change: z.enum(['added', 'changed', 'removed']),
+        digest: z.string(),
+        pinned: definition.nullable(),
+        offered: definition.nullable(),
+      }),
+    ),
+  }),
   pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
   run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),
   /** `socket`: null where there can be none. */

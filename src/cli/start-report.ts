@@ -82,7 +82,7 @@ export function createReport({ json, out }: Context): StartReport {
       const detail = { resource, state, tools, changed: [...changed], ...(error === undefined ? {} : { error }) };
       if (state === 'ready') say('resource', detail, 'v', resource, `ready, ${offered(known)}`);
       else if (state === 'waiting') say('resource', detail, '!', resource, `waiting${error === undefined ? '' : `: ${error}`}`);
-      else say('resource', detail, 'x', resource, `${changed.join(', ')} changed, not served; fix: cordon resource accept ${resource}`);
+      else say('resource', detail, 'x', resource, `${changed.join(', ')} changed, not served; fix: cordon tools diff ${resource}`);
     },
     ready(status) {
       const missing = status.resources.filter(({ state }) => state !== 'ready').length;

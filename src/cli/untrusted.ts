@@ -26,10 +26,15 @@ export function plain(text: string, longest = LONGEST): string {
 }
 
 /** JSON that is as safe to print as to parse: what a terminal or an editor would act on stands as `\u` escapes. */
-export const escapeJson = (json: string): string =>
-  json.replaceAll(/[\u007f-\u009f\u2028\u2029\p{Cf}\p{Cs}]/gu, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
+export const escapeJson = (json: string): string => json.replaceAll(/[\u007f-\u009f\u2028\u2029\p{Cf}\p{Cs}]/gu, escaped);
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+}
+
+/** Whatever shows nothing of its own, variation selectors among it, which can carry a message; and spaces that are not the space. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
+
+/** JSON on one line with everything that it holds in sight, for who has to judge it: nothing is left out, cut short or invisible. */
+export const inSight = (json: string): string => json.replaceAll(UNSEEN, escaped);

@@ -29,7 +29,8 @@ function missing(error: CommanderError, args: readonly string[]): readonly strin
   return [`\`${['cordon', ...own.map(shellWord), option, value.toUpperCase(), ...rest.map(shellWord)].join(' ')}\``];
 }
 
-const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+/** A word as a shell takes it, whatever is in it. */
+export const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
 function suggestions(error: CommanderError, command: Command): readonly string[] {
   const typed = /'([^']*)'/.exec(error.message)?.[1] ?? '';

@@ -6,6 +6,7 @@ import { Refusal, errorTextOf } from '../domain/refusal.ts';
 import type { ResourceKind, Tool } from '../domain/registry.ts';
 import type { Pins } from '../store/ports.ts';
 import type { Publisher } from './publisher.ts';
+import { accepting, reviewOf, type Acceptance, type ToolReview } from './tool-review.ts';
 import { changedTools, readTools, textOf } from './tools.ts';
 import { recordAct, type ActLog } from './acts.ts';
 
@@ -42,11 +43,13 @@ export interface Catalog {
   stop(): void;
   /** Looks at a server soon, whatever the wait was: its process has just got an identity. */
   wake(resource: string): void;
+  /** What the server said last beside what is pinned. @throws Refusal CORDON-3003 no such resource, CORDON-9010 it has not answered yet */
+  review(resource: string): Promise<ToolReview>;
   /**
-   * Pins what the server said last. @returns the names of the tools that changed
-   * @throws Refusal CORDON-3003 no such resource, CORDON-9010 when the server has not answered yet, CORDON-9004
+   * Pins what was looked at, if the server still gives it. @returns the names of the tools that changed; of none, nothing was done
+   * @throws Refusal CORDON-3003 no such resource or tool, CORDON-3004 it changed again, CORDON-9010 not answered yet, CORDON-9004
    */
-  accept(resource: string, actor: string): Promise<readonly string[]>;
+  accept(order: Acceptance, actor: string): Promise<readonly string[]>;
   states(): readonly ResourceState[];
 }
 
@@ -67,6 +70,7 @@ class ToolCatalog implements Catalog {
   readonly #served = new Map<string, string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #stopped = new AbortController();
+  #accepting: Promise<unknown> = Promise.resolve();
 
   constructor(parts: CatalogParts) {
     this.#parts = parts;
@@ -88,13 +92,35 @@ class ToolCatalog implements Catalog {
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
-  async accept(resource: string, actor: string): Promise<readonly string[]> {
-    const tools = this.#seen.get(resource);
-    const changed = this.#states.get(resource)?.changed;
-    if (changed === undefined) throw new Refusal('CORDON-3003', `no resource is registered as \`${resource}\``);
-    if (tools === undefined) throw new Refusal('CORDON-9010', `\`${resource}\` has not said yet what tools it has`);
-    await this.#pin(resource, tools, actor, changed);
-    return changed;
+  async review(resource: string): Promise<ToolReview> {
+    return reviewOf(resource, this.#seenOf(resource), await this.#pinned(resource));
+  }
+
+  /** One at a time: each adds to what the one before pinned. */
+  accept(order: Acceptance, actor: string): Promise<readonly string[]> {
+    const done = this.#accepting.then(() => this.#accept(order, actor));
+    this.#accepting = done.catch(() => undefined);
+    return done;
+  }
+
+  async #accept(order: Acceptance, actor: string): Promise<readonly string[]> {
+    const { resource } = order;
+    const found = this.#seenOf(resource);
+    const { tools, accepted } = accepting(order, found, await this.#pinned(resource));
+    if (accepted.length > 0) await this.#pin(resource, tools, actor, accepted);
+    return accepted;
+  }
+
+  /** @throws Refusal CORDON-3003, CORDON-9010 */
+  #seenOf(resource: string): readonly Tool[] {
+    if (!this.#states.has(resource)) throw new Refusal('CORDON-3003', `no MCP server is registered as \`${resource}\``);
+    const seen = this.#seen.get(resource);
+    if (seen === undefined) throw new Refusal('CORDON-9010', `\`${resource}\` has not said yet what tools it has`);
+    return seen;
+  }
+
+  async #pinned(resource: string): Promise<readonly Tool[]> {
+    return readTools((await this.#parts.pins.getPin(resource))?.tools ?? []);
   }
 
   states(): readonly ResourceState[] {
@@ -143,7 +169,8 @@ class ToolCatalog implements Catalog {
     recordAct(this.#parts, { actor, act: 'resource.pin', target: resource, detail });
     const definitions = tools.map((tool) => tool.definition);
     await pins.putPin(resource, digest, definitions);
-    await this.#serve(resource, tools, []);
+    // what is not accepted yet, or came while this was written, stays unserved
+    await this.#serve(resource, tools, changedTools(this.#seen.get(resource) ?? tools, tools));
   }
 
   /** What is pinned stays known, also a tool that changed: policies are validated against it, and only its calls are denied. */

@@ -31,6 +31,12 @@ const filter = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 
+const acceptance = z.strictObject({
+  resource: name,
+  tool: z.string().min(1).max(128).exactOptional(),
+  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, '`sha256:` and 64 hexadecimal digits, as `cordon tools diff` shows it'),
+});
+
 const ROWS: readonly RouteRow[] = [
   route(['GET', '/v1/status', 'viewer'], none, ({ control }) => control.status()),
   route(['GET', '/v1/doctor', 'viewer'], none, ({ control }) => control.doctor()),
@@ -40,10 +46,14 @@ const ROWS: readonly RouteRow[] = [
   route(['GET', '/v1/world', 'viewer'], none, ({ control }) => worldView(control)),
   route(['GET', '/v1/decisions', 'viewer'], filter, listDecisions),
   route(['GET', '/v1/decisions/:id', 'viewer'], decisionId, why),
-  route(['POST', '/v1/resources/:resource/accept', 'operator'], z.strictObject({ resource: name }), async ({ control, caller, input }) => ({
+  route(['GET', '/v1/resources/:resource/tools', 'viewer'], z.strictObject({ resource: name }), async ({ control, input }) => ({
+    schema: 'cordon.tools/v1',
+    ...(await control.catalog.review(input.resource)),
+  })),
+  route(['POST', '/v1/resources/:resource/accept', 'operator'], acceptance, async ({ control, caller, input }) => ({
     schema: 'cordon.pin/v1',
     resource: input.resource,
-    accepted: await control.catalog.accept(input.resource, caller.workload.id),
+    accepted: await control.catalog.accept(input, caller.workload.id),
   })),
   ...CA_ROUTES,
   ...FEDERATION_ROUTES,

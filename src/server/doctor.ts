@@ -216,7 +216,7 @@ async function selfMade({ config, now }: Examined, views: Views): Promise<Pick<C
 function upstream({ resource, state, tools, changed, error }: StatusView['resources'][number]): Found {
   if (state === 'ready') return good(`${tools} tools, as pinned`);
   if (state === 'waiting') return bad(error ?? 'has not answered', 'start it, or mend its address in cordon.yaml');
-  return bad(`${changed.length} definitions changed: ${changed.join(', ')}`, `compare them, then: cordon resource accept ${resource}`);
+  return bad(`${changed.length} definitions changed: ${changed.join(', ')}`, `compare them: cordon tools diff ${resource}`);
 }
 
 function circuits({ upstreams }: StatusView): Found {

@@ -85,7 +85,7 @@ function resourceRow(at: At, known: Status['resources'][number]): Cell[] {
     return [
       at('x'),
       resource,
-      `${several(changed.length, 'definition')} changed and not served: ${which}  fix  cordon resource accept ${resource}`,
+      `${several(changed.length, 'definition')} changed and not served: ${which}  fix  cordon tools diff ${resource}`,
     ];
   }
   return [at('!'), resource, `waiting${error === undefined ? '' : `: ${error}`}`];

@@ -14,6 +14,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> =
   delegation: () => import('./delegation.ts'),
   mcp: () => import('./mcp.ts'),
   wire: () => import('./wire.ts'),
+  'fuzz-wire': () => import('./fuzz-wire.ts'),
 };
 const USAGE = `usage: npm run conformance -- ${Object.keys(SUITES).join('|')}... [--sample 0.1] [--requests N] [--seed N] [--json]`;
 

@@ -1,6 +1,7 @@
 // Attacks on the wire, each with its source: none reaches what is behind the gateway, none ends the gateway, and each is recorded with its
 // code. The same bytes are then sent to a proxy that hands on what it gets: a row that reaches the upstream is seen.
 import type { Class } from './wire/attack.ts';
+import { REPLIES, tryReplies } from './wire/replies.ts';
 import { tryClass } from './wire/run.ts';
 import { ATTACKS } from './wire/table.ts';
 import { openNaive, openNginx, through, type Victim } from './wire/victims.ts';
@@ -12,14 +13,19 @@ const LEAKS = 0.25;
 
 export async function run({ sample, onProgress }: SuiteOptions): Promise<Score> {
   await using world = await openWorld();
-  const chosen = ATTACKS.map(([name, attacks]): Class => [name, attacks.filter((_, at) => at % Math.round(1 / sample) === 0)]);
+  const isChosen = (_: unknown, at: number): boolean => at % Math.round(1 / sample) === 0;
+  const chosen = ATTACKS.map(([name, attacks]): Class => [name, attacks.filter(isChosen)]);
   const failures: string[] = [];
   for (const each of chosen) {
     const found = await tryClass(world, each);
     failures.push(...found);
     onProgress(`${each[0]}: ${each[1].length} attacks, ${found.length} findings`);
   }
-  const tried = chosen.reduce((sum, [, attacks]) => sum + attacks.length, 0);
+  const replies = REPLIES.filter(isChosen);
+  const found = await tryReplies(world, replies);
+  failures.push(...found);
+  onProgress(`replies: ${replies.length} attacks, ${found.length} findings`);
+  const tried = replies.length + chosen.reduce((sum, [, attacks]) => sum + attacks.length, 0);
   const [compared, figures] = await elsewhere(world, chosen);
   if (figures.naive < figures.bytes * LEAKS)
     failures.push(`self-test: only ${figures.naive} of ${figures.bytes} pass a proxy that checks nothing`);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { bytes, GOOD, post, type Class } from '../conformance/wire/attack.ts';
+import { REPLIES, tryReplies } from '../conformance/wire/replies.ts';
 import { tryClass } from '../conformance/wire/run.ts';
 import { ATTACKS } from '../conformance/wire/table.ts';
 import { openNaive, through } from '../conformance/wire/victims.ts';
@@ -23,6 +24,11 @@ describe('[I2] [I3] attacks on the wire', () => {
       assert.deepEqual(await tryClass(world, some(each)), []);
     });
   }
+
+  void test('replies: what a tool server should not have said does not reach the caller, and the outcome is recorded', async () => {
+    const chosen = REPLIES.filter((_, at) => at % STEP === 1);
+    assert.deepEqual(await tryReplies(world, chosen), []);
+  });
 
   void test('there are at least 150, each named once, each with its source', () => {
     const all = ATTACKS.flatMap(([name, attacks]) => attacks.map(({ id }) => `${name}/${id}`));

@@ -5,6 +5,7 @@ import { FRAMING } from './framing.ts';
 import { HEADERS, TARGETS } from './headers.ts';
 import { JSON_ATTACKS } from './json.ts';
 import { MCP } from './mcp.ts';
+import { TLS } from './tls.ts';
 import { TOKENS } from './tokens.ts';
 
 export const ATTACKS: readonly Class[] = [
@@ -15,4 +16,5 @@ export const ATTACKS: readonly Class[] = [
   ['mcp', MCP],
   ['a2a', A2A_ATTACKS],
   ['tokens', TOKENS],
+  ['tls', TLS],
 ];

@@ -49,12 +49,12 @@ export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBoun
       if (event.data !== '') ready.push(objectOf(Buffer.from(event.data), bounds));
     },
   });
-  const textOf = utf8Decoder();
+  const [textOf, linesOf] = [utf8Decoder(), lineFeeds()];
   let pending = 0;
   for await (const chunk of body) {
     pending += chunk.byteLength;
     if (pending > bounds.maxBytes) throw tooLong(bounds);
-    parser.feed(textOf(chunk));
+    parser.feed(linesOf(textOf(chunk)));
     if (ready.length > 0) pending = 0;
     for (const message of ready.splice(0)) yield message;
   }
@@ -69,5 +69,16 @@ function utf8Decoder(): (chunk: Uint8Array) => string {
     } catch (cause) {
       throw new Refusal('CORDON-9010', 'the upstream does not answer with UTF-8', { cause });
     }
+  };
+}
+
+/** Every end of a line as a line feed, also one that is split between two chunks: the parser reads a lone CR by what its chunk ends with. */
+function lineFeeds(): (text: string) => string {
+  let afterReturn = false;
+  return (text) => {
+    if (text === '') return text;
+    const rest = afterReturn && text.startsWith('\n') ? text.slice(1) : text;
+    afterReturn = text.endsWith('\r');
+    return rest.includes('\r') ? rest.replace(/\r\n?/g, '\n') : rest;
   };
 }

@@ -10,7 +10,7 @@ const twice = (id: string, header: string, again = header, source = REPEATED): A
 
 const repeated: readonly Attack[] = [
   bytes('twice-host', 'RFC 9112 §3.2', post(GOOD, ['Host: elsewhere.example']), 400, 'CORDON-3011'),
-  bytes('no-host', 'RFC 9112 §3.2', message([lengthOf(GOOD)], GOOD, { host: '' }), 400, undefined),
+  bytes('no-host', 'RFC 9112 §3.2', message([lengthOf(GOOD)], GOOD, { host: '' }), 400, 'CORDON-9011'),
   twice('authorization', 'Authorization: Bearer x'),
   twice('authorization-case', 'Authorization: Bearer x', 'AUTHORIZATION: Bearer y'),
   twice('mcp-version', MODERN),

@@ -12,9 +12,11 @@ const LISTS = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-co
 const REFUSED = ['upgrade', 'trailer', 'te', 'content-encoding', 'expect'];
 
 /** @throws Refusal CORDON-3011 a repeated header, CORDON-9011 a framing that two readers could see differently */
-export function checkHeaders({ req, door }: Exchange): void {
+export function checkHeaders({ req, door, origin }: Exchange): void {
   const seen = headerNames(req.rawHeaders);
   if (req.httpVersion !== '1.1') throw new Refusal('CORDON-9011', 'HTTP/1.1 is required', { observed: req.httpVersion });
+  // RFC 9112 §3.2; another data plane has asked for it itself
+  if (origin === undefined && !seen.has('host')) throw new Refusal('CORDON-9011', 'header missing', { expected: '`host`' });
   const isWebSocket = door.kind === 'upgrade' && req.headers.upgrade?.toLowerCase() === 'websocket';
   const refused = REFUSED.find((name) => seen.has(name) && !(isWebSocket && name === 'upgrade'));
   if (refused !== undefined) throw new Refusal('CORDON-9011', 'header not accepted', { observed: refused });

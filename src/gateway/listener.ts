@@ -51,7 +51,7 @@ const LIMITS: ServerOptions = {
   // how often the timers above are looked at; the default of 30 s would make 10 s up to 40
   connectionsCheckingInterval: 2_000,
   maxHeaderSize: 16_384,
-  requireHostHeader: true,
+  requireHostHeader: false, // `checkHeaders` asks for it, with an answer and a record
   insecureHTTPParser: false,
 };
 

@@ -74,6 +74,24 @@ describe('[A2A-1.0 §8.4] the signature of a card', () => {
     assert.throws(() => verifyCard({ ...without, capabilities: {}, signatures }, keys), refused, 'a REQUIRED member is covered');
   });
 
+  void test('THE ATTACK: members of a message by the name of a default elsewhere (a scheme called `list`, an extension with `required`)', () => {
+    const capabilities = { extensions: [{ uri: 'urn:x', params: { required: false, tenant: '' } }] };
+    const card = { ...CARD, capabilities, securityRequirements: [{ schemes: { list: {} } }] };
+    const { signatures = null } = signCard(signer, card);
+    verifyCard({ ...card, signatures }, keys);
+    assert.throws(() => verifyCard({ ...card, securityRequirements: [{ schemes: {} }], signatures }, keys), refused);
+    const bare = { extensions: [{ uri: 'urn:x', params: {} }] };
+    assert.throws(() => verifyCard({ ...card, capabilities: bare, signatures }, keys), refused);
+  });
+
+  void test('THE ATTACK: claims of a token in the card of an agent are not signed by the key that signs tokens', () => {
+    const claims = { iss: 'https://sts.example', sub: 'admin', aud: 'ledger', exp: 4_000_000_000, scope: 'all' };
+    const signed = signCard(signer, { ...CARD, ...claims });
+    assert.deepEqual(Object.keys(signed).toSorted(), [...Object.keys(CARD), 'signatures'].toSorted());
+    verifyCard(signed, keys);
+    assert.throws(() => verifyCard({ ...signed, ...claims }, keys), refused);
+  });
+
   void test('the published SDK verifies it as it is received', async () => {
     const find = (kid: string): Promise<jose.CryptoKey> => {
       assert.equal(kid, 'card-1');

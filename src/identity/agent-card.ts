@@ -10,32 +10,60 @@ import { Refusal } from '../domain/refusal.ts';
 const TYP = 'JOSE';
 const MOST_SIGNATURES = 16;
 
-/** Members that proto3 leaves out when they hold their default, by the message that has them; those that are REQUIRED stay. */
-const IMPLICIT: ReadonlySet<string> = new Set([
-  'tenant',
+/** A message, a list of them, or (`each`) a map of them. */
+interface Shape {
+  /** Neither REQUIRED nor `optional` in a2a.proto: left out when it holds its default. */
+  readonly implicit: readonly string[];
+  readonly members?: Readonly<Record<string, Shape>>;
+  readonly each?: Shape;
+}
+
+// By place, not by name alone: a scheme may be called `list`, and what stands in the `params` of an extension is its own.
+const REQUIREMENT: Shape = { implicit: ['schemes'], members: { schemes: { implicit: [], each: { implicit: ['list'] } } } };
+const CARD: Shape = {
+  implicit: ['securitySchemes', 'securityRequirements'],
+  members: {
+    supportedInterfaces: { implicit: ['tenant'] },
+    capabilities: { implicit: ['extensions'], members: { extensions: { implicit: ['uri', 'description', 'required'] } } },
+    securityRequirements: REQUIREMENT,
+    skills: {
+      implicit: ['examples', 'inputModes', 'outputModes', 'securityRequirements'],
+      members: { securityRequirements: REQUIREMENT },
+    },
+  },
+};
+
+/**
+ * What we sign of a card. A token has none of these members, and that is the point: the key signs tokens too, and an agent that puts
+ * `iss`, `sub` and `aud` into its card must not get them signed.
+ */
+const SIGNED: ReadonlySet<string> = new Set([
+  'name',
+  'description',
+  'supportedInterfaces',
+  'provider',
+  'version',
+  'documentationUrl',
+  'capabilities',
   'securitySchemes',
   'securityRequirements',
-  'extensions',
-  'examples',
-  'inputModes',
-  'outputModes',
-  'uri',
-  'required',
-  'params',
-  'list',
+  'defaultInputModes',
+  'defaultOutputModes',
+  'skills',
+  'iconUrl',
 ]);
 
 /** What is signed: the card without its signatures, with members in order, without members that hold a default and need not be there. */
-export const canonicalCard = ({ signatures: _own, ...card }: JsonObject): string => writeJson(inOrder(withoutDefaults(card)));
+export const canonicalCard = ({ signatures: _own, ...card }: JsonObject): string => writeJson(inOrder(withoutDefaults(card, CARD)));
 
 /**
  * The card with our signature: one, over the whole. A second one over what the SDK sees of a decoded card would let that SDK verify, and
  * everybody else be shown the card without its schemes.
  */
-export const signCard = (signer: JwsSigner, { signatures: _stale, ...card }: JsonObject): JsonObject => ({
-  ...card,
-  signatures: [{ ...signer.signDetached(Buffer.from(canonicalCard(card)), TYP) }],
-});
+export function signCard(signer: JwsSigner, received: JsonObject): JsonObject {
+  const card = Object.fromEntries(Object.entries(received).filter(([name]) => SIGNED.has(name)));
+  return { ...card, signatures: [{ ...signer.signDetached(Buffer.from(canonicalCard(card)), TYP) }] };
+}
 
 /** @throws Refusal CORDON-3016 when no signature of a pinned key covers the whole card */
 export function verifyCard(card: JsonObject, keys: ReadonlyMap<string, VerificationKey>): void {
@@ -58,11 +86,17 @@ function isSigned({ protected: head, signature }: JsonObject, bytes: Buffer, key
   }
 }
 
-function withoutDefaults(json: Json): Json {
-  if (isJsonArray(json)) return json.map(withoutDefaults);
+function withoutDefaults(json: Json, shape: Shape): Json {
+  if (isJsonArray(json)) return json.map((one) => withoutDefaults(one, shape));
   if (!isJsonObject(json)) return json;
-  const members = Object.entries(json).filter(([name, value]) => !(IMPLICIT.has(name) && isDefault(value)));
-  return Object.fromEntries(members.map(([name, value]) => [name, withoutDefaults(value)]));
+  const { implicit, members = {}, each } = shape;
+  const held = Object.entries(json).filter(([name, value]) => !(implicit.includes(name) && isDefault(value)));
+  return Object.fromEntries(
+    held.map(([name, value]) => {
+      const inner = each ?? (Object.hasOwn(members, name) ? members[name] : undefined);
+      return [name, inner === undefined ? value : withoutDefaults(value, inner)];
+    }),
+  );
 }
 
 const isDefault = (value: Json): boolean =>

@@ -26,6 +26,13 @@ const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxRep
 export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
   const { channel, path } = upstreamOf(pep, plan.agent);
   const { id, method, params } = plan;
+  const said = isJsonObject(params['message']) ? params['message'] : {};
+  if (!pep.a2aTasks.isOf(call.request, said)) throw new Refusal('CORDON-3003', 'no such task');
+  const handOn = (message: JsonObject): JsonObject => {
+    const answer = answerTo(id, message);
+    pep.a2aTasks.learn(call.request, answer['result']);
+    return answer;
+  };
   const response = await channel.request({
     method: 'POST',
     path,
@@ -40,10 +47,10 @@ export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2
     signal: exchange.abort.signal,
   });
   if (mediaTypeOf(response) === 'text/event-stream' && method === 'SendStreamingMessage') {
-    for await (const message of readSse(response.body, boundsOf(pep))) await sendEvent(exchange, writeJson(answerTo(id, message)));
+    for await (const message of readSse(response.body, boundsOf(pep))) await sendEvent(exchange, writeJson(handOn(message)));
     exchange.res.end();
   } else {
-    sendReply(exchange, jsonReply(200, answerTo(id, await readJsonReply(response.body, boundsOf(pep)))));
+    sendReply(exchange, jsonReply(200, handOn(await readJsonReply(response.body, boundsOf(pep)))));
   }
   return { upstreamStatus: response.statusCode };
 }

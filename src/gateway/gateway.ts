@@ -5,6 +5,7 @@ import type { Delegation } from '../domain/access.ts';
 import type { Target } from '../domain/revocation.ts';
 import { parseWorkload, trustDomainOf, type TrustDomain, type Workload } from '../domain/spiffe-id.ts';
 import { NOT_FEDERATED, type Federated, type Snapshot } from '../pdp/snapshot.ts';
+import { createA2aTasks } from './a2a-tasks.ts';
 import { createBudgets } from './budgets.ts';
 import { createConnections, type Peer } from './connections.ts';
 import { drain } from './drain.ts';
@@ -54,7 +55,17 @@ export interface Gateway {
 
 export type PepParts = Omit<
   Pep,
-  'snapshot' | 'connections' | 'exchanges' | 'limiter' | 'tokens' | 'budgets' | 'spent' | 'settings' | 'mcpSessions' | 'stateSealer'
+  | 'snapshot'
+  | 'connections'
+  | 'exchanges'
+  | 'limiter'
+  | 'tokens'
+  | 'budgets'
+  | 'spent'
+  | 'settings'
+  | 'mcpSessions'
+  | 'a2aTasks'
+  | 'stateSealer'
 > & {
   readonly settings: Omit<PepSettings, 'spent'>;
   readonly limits: LimitSettings;
@@ -80,6 +91,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     budgets: createBudgets(),
     spent,
     mcpSessions: createMcpSessions(),
+    a2aTasks: createA2aTasks(),
     stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },
   };

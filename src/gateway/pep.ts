@@ -7,6 +7,7 @@ import type { Spent } from '../pdp/approval.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { Replays } from '../sts/dpop.ts';
 import type { TaskToken } from '../sts/task-token.ts';
+import type { A2aTasks } from './a2a-tasks.ts';
 import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -83,6 +84,7 @@ export interface Pep {
   readonly budgets: Budgets;
   readonly spent: SpentGrants;
   readonly mcpSessions: McpSessions;
+  readonly a2aTasks: A2aTasks;
   /** Seals what callers keep for a server between two calls, under a key of this process. */
   readonly stateSealer: Sealer;
   /** DPoP proofs that were used. */

@@ -118,9 +118,9 @@ describe('reading commands', () => {
       assert.equal(code, 2);
       assert.match(stderr, /^x CORDON-1014 no agent is registered as `asistant`\n[^]*fix {2}did you mean `assistant`\?/);
     }
-    const { code, stderr } = await desk.cordon('resource', 'accept', 'files');
+    const { code, stderr } = await desk.cordon('tools', 'accept', 'files', '--digest', `sha256:${'0'.repeat(64)}`);
     assert.equal(code, 2);
-    assert.match(stderr, /no resource is registered as `files`/);
+    assert.match(stderr, /no MCP server is registered as `files`/);
   });
 
   test('status --watch ends with Ctrl-C, exit 0', async () => {

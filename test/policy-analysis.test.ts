@@ -93,6 +93,8 @@ const policies = fc
 /** Of methods on a server that have arguments. */
 const ASKED: Readonly<Record<string, readonly JsonObject[]>> = {
   'resources/read': [{ uri: 'file:///a' }],
+  'resources/subscribe': [{ uri: 'file:///a' }],
+  'resources/unsubscribe': [{ uri: 'file:///a' }],
   'prompts/get': [{ name: 'greet' }, { name: 'greet', arguments: { to: 'x' } }],
   'completion/complete': [{ of: 'prompt', name: 'greet', argument: 'to', value: 'x' }],
 };
@@ -302,6 +304,8 @@ describe('blast', () => {
       [
         ['mcp/session', 'ledger', 'always', true],
         ['resources/read', 'ledger', 'always', true],
+        ['resources/subscribe', 'ledger', 'always', true],
+        ['resources/unsubscribe', 'ledger', 'always', true],
         ['prompts/get', 'ledger', 'always', true],
         ['completion/complete', 'ledger', 'always', true],
         ['tools/call', 'ledger/pay_invoice', 'may', false],

@@ -42,7 +42,7 @@ test('[Cedar] what is permitted is allowed, everything else denied with its own 
     ['unknown tool', call('clerk', 'ledger/pay'), 'deny CORDON-3003'],
     ['unknown server', request('clerk', 'tools/list', 'nowhere'), 'deny CORDON-3003'],
     ['unknown callee', request('clerk', 'a2a/SendMessage', 'nobody'), 'deny CORDON-3003'],
-    ['unknown method', request('clerk', 'roots/list', 'ledger'), 'deny CORDON-3008'],
+    ['unknown method', request('clerk', 'tools/delete', 'ledger'), 'deny CORDON-3008'],
     ['a method whose arguments are missing', request('clerk', 'resources/read', 'ledger'), 'deny CORDON-3006'],
     ['a group is no method', request('clerk', 'read', 'ledger'), 'deny CORDON-3008'],
     ['a tool call on a server', { ...call('clerk', 'ledger'), resource: { type: 'mcp_server', id: 'ledger' } }, 'deny CORDON-3008'],
@@ -222,7 +222,7 @@ test('[I1] a forbid that fails to evaluate denies; a permit that fails is skippe
 });
 
 test('a code that a policy cannot give is replaced and warned of', async () => {
-  const text = ['CORDON-3010', 'CORDON-3007', 'CORDON-1001', 'CORDON-9001', 'nonsense']
+  const text = ['CORDON-3099', 'CORDON-3007', 'CORDON-1001', 'CORDON-9001', 'nonsense']
     .map(
       (code, at) =>
         `@id("f${at}") @code("${code}") forbid (principal, action == Action::"ping", resource) when { principal.owner == "${at}" };`,

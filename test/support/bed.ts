@@ -12,19 +12,29 @@ import { Agent, fetch } from 'undici';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 
+/**
+ * Below what systems give to outgoing connections, one of which could take a port between its choice and its use; each process of tests has a
+ * block of its own.
+ */
+const PORTS = { first: 10_000 + (process.pid % 200) * 100, many: 100 };
+let nextPort = 0;
+
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count; tries++) {
+    if (tries > 3 * PORTS.many) throw new Error('no free ports');
+    const port = PORTS.first + (nextPort++ % PORTS.many);
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
+  }
   return ports;
 }
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 
 export interface Svid {
   readonly cert: string;

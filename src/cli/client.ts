@@ -86,10 +86,11 @@ export interface Client {
   removeOperator(name: string): Promise<Reply<'operator'>>;
   /** `role`: makes a new operator, or changes the role of one. */
   inviteOperator(name: string, role?: string): Promise<Reply<'invite'>>;
-  /** Those that wait for a second person, and those that did. */
+  /** Calls that wait for a person, and those that did. */
   grants(): Promise<Reply<'grants'>>;
   grant(id: string): Promise<Reply<'grantRequest'>>;
   answerGrant(id: string, how: 'approve' | 'refuse' | 'revoke', answer: JsonObject): Promise<Reply<'grant'>>;
+  /** Those that wait for a second person, and those that did. */
   orders(): Promise<Reply<'orders'>>;
   decideOrder(id: string, how: 'approve' | 'refuse'): Promise<Reply<'order'>>;
   breakGlass(reason: string, minutes: number): Promise<Reply<'glass'>>;

@@ -1,7 +1,7 @@
 // The control listeners: `/v1/*` over mTLS, and the identity listener where a process without an identity trades a join token for one.
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Server, ServerOptions } from 'node:https';
-import { NO_TICKETS } from '../crypto/tls.ts';
+import { mutualTls, serverTls } from '../crypto/tls.ts';
 import { isJsonObject, parseJson, writeJson, type Json } from '../domain/json.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { SvidFacts } from '../identity/svid.ts';
@@ -85,12 +85,8 @@ export function createIdentityApi(control: Control, own: TlsMaterial): Api {
 }
 
 const tls = (own: TlsMaterial, clients: boolean): ServerOptions => ({
-  cert: own.chain,
-  key: own.privateKey,
-  minVersion: 'TLSv1.3',
-  secureOptions: NO_TICKETS,
+  ...(clients ? mutualTls(own, own.bundle) : serverTls(own)),
   handshakeTimeout: 5_000,
-  ...(clients ? { ca: own.bundle, requestCert: true, rejectUnauthorized: true } : {}),
 });
 
 function server(own: TlsMaterial, clients: boolean): App {

@@ -5,7 +5,7 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
-import { NO_TICKETS } from '../crypto/tls.ts';
+import { mutualTls } from '../crypto/tls.ts';
 import type { TrustDomain } from '../domain/spiffe-id.ts';
 import { NOT_FEDERATED, type Federated } from '../pdp/snapshot.ts';
 import { readPeer } from './authenticate.ts';
@@ -31,16 +31,9 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-const tlsOf = (credentials: Credentials, trustDomain: TrustDomain, federated: Federated): ServerOptions => ({
-  cert: credentials.chain,
-  key: credentials.privateKey,
-  ca: [...trustAnchors(credentials.bundle, trustDomain, federated)],
-  requestCert: true,
-  // INVARIANT I5: refused inside the handshake, at the price of not knowing whom a forged certificate names (docs/decisions/0004)
-  rejectUnauthorized: true,
-  minVersion: 'TLSv1.3',
-  secureOptions: NO_TICKETS,
-});
+// INVARIANT I5: refused inside the handshake, at the price of not knowing whom a forged certificate names (docs/decisions/0004)
+const tlsOf = (credentials: Credentials, trustDomain: TrustDomain, federated: Federated): ServerOptions =>
+  mutualTls(credentials, [...trustAnchors(credentials.bundle, trustDomain, federated)]);
 
 /** Milliseconds and bytes. */
 const LIMITS: ServerOptions = {

@@ -3,7 +3,7 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { NO_TICKETS } from '../crypto/tls.ts';
+import { mutualTls } from '../crypto/tls.ts';
 import { readCertificate } from '../crypto/certificate.ts';
 import { checkPeer, postJson, type Trust } from './channel.ts';
 import type { Identity, SvidWithKey } from './identity.ts';
@@ -19,15 +19,7 @@ export interface Served {
   close(): Promise<void>;
 }
 
-const tls = ({ chain, privateKey, bundle }: SvidWithKey): ServerOptions => ({
-  cert: chain,
-  key: privateKey,
-  ca: bundle,
-  requestCert: true,
-  rejectUnauthorized: true,
-  minVersion: 'TLSv1.3',
-  secureOptions: NO_TICKETS,
-});
+const tls = (own: SvidWithKey): ServerOptions => mutualTls(own, own.bundle);
 
 /** Serves `listener` to the gateway alone. @throws Error when it cannot listen there */
 export async function serveGateway(identity: Identity, listener: RequestListener, at: Address): Promise<Served> {

@@ -1,7 +1,7 @@
 // mTLS for a data plane: TLS 1.3, and of all SVIDs of the trust domain that of one registered workload. A connection ends with the
 // certificate that it was made with, and as soon as that is revoked. INVARIANTS I5, I6
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
-import { NO_TICKETS } from '../../crypto/tls.ts';
+import { mutualTls } from '../../crypto/tls.ts';
 import { asRefusal, Refusal } from '../../domain/refusal.ts';
 import { checkLifetime, readSvid, type SvidFacts } from '../../identity/svid.ts';
 import type { Credentials } from '../channel.ts';
@@ -19,14 +19,8 @@ export interface TlsDoor {
   close(): Promise<void>;
 }
 
-const optionsOf = ({ chain, privateKey, bundle }: Credentials): TlsOptions => ({
-  cert: chain,
-  key: privateKey,
-  ca: bundle,
-  requestCert: true,
-  rejectUnauthorized: true,
-  minVersion: 'TLSv1.3',
-  secureOptions: NO_TICKETS,
+const optionsOf = (credentials: Credentials): TlsOptions => ({
+  ...mutualTls(credentials, credentials.bundle),
   handshakeTimeout: 5_000,
   ALPNProtocols: ['h2', 'http/1.1', 'spop/2.0'],
 });

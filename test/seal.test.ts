@@ -10,6 +10,18 @@ const KEY = Uint8Array.from({ length: 32 }, (_, i) => i * 7 + 1);
 const SECRET = Buffer.from('hunter2-hunter2');
 const text = string({ unit: 'binary' });
 
+/** With a message that holds nothing of the secret. */
+const refused = (attempt: () => unknown, message: RegExp): void =>
+  assert.throws(attempt, (error: Error & { code: string }) => {
+    assert.equal(error.code, 'CORDON-9006');
+    assert.match(error.message, message);
+    const shown = inspect(error, { depth: 5 });
+    for (const form of ['utf8', 'hex', 'base64'] as const) {
+      assert.ok(!shown.includes(SECRET.toString(form)) && !shown.includes(Buffer.from(KEY).toString(form)));
+    }
+    return true;
+  });
+
 void test('[I8] what was sealed opens under its key and name, every time another envelope', () => {
   const box = sealer(KEY);
   holds(
@@ -25,16 +37,6 @@ void test('[I8] what was sealed opens under its key and name, every time another
 void test('[I8] a flipped bit, a cut, a byte more, another name or another key is refused without a secret in the error', () => {
   const box = sealer(KEY);
   const sealed = box.seal('ca/root', SECRET);
-  const refused = (attempt: () => unknown, message: RegExp): void =>
-    assert.throws(attempt, (error: Error & { code: string }) => {
-      assert.equal(error.code, 'CORDON-9006');
-      assert.match(error.message, message);
-      const shown = inspect(error, { depth: 5 });
-      for (const form of ['utf8', 'hex', 'base64'] as const) {
-        assert.ok(!shown.includes(SECRET.toString(form)) && !shown.includes(Buffer.from(KEY).toString(form)));
-      }
-      return true;
-    });
   for (let bit = 0; bit < sealed.byteLength * 8; bit++) {
     const changed = Uint8Array.from(sealed);
     changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -117,4 +119,27 @@ void test('a root key is 32 random bytes as hex, base64 or base64url; anything e
     );
   }
   for (const length of [0, 16, 31, 33]) assert.throws(() => sealer(new Uint8Array(length)), { code: 'CORDON-9006' });
+});
+
+void test('[I8] a group seals many names under one key: a name, a group or a kind of envelope that is another does not open', () => {
+  const box = sealer(KEY);
+  const hour = box.group('decisions/1');
+  const sealed = hour.seal('dec_1', SECRET);
+  assert.deepEqual(Buffer.from(sealer(KEY).group('decisions/1').open('dec_1', sealed)), SECRET);
+  assert.notDeepEqual(hour.seal('dec_1', SECRET), sealed);
+  refused(() => hour.open('dec_2', sealed), /another name/);
+  refused(() => box.group('decisions/2').open('dec_1', sealed), /another name/);
+  refused(() => box.open('dec_1', sealed), /envelope version 2/);
+  refused(
+    () =>
+      hour.open(
+        'dec_1',
+        Uint8Array.from(sealed, (byte, i) => (i === 0 ? 1 : byte)),
+      ),
+    /another name/,
+  );
+  refused(() => sealer(randomKey()).group('decisions/1').open('dec_1', sealed), /another root key/);
+  assert.throws(() => hour.seal('a\ud800', SECRET), { code: 'CORDON-9006' });
+  // what was sealed before there were groups
+  assert.deepEqual(Buffer.from(hour.open('dec_0', box.seal('dec_0', SECRET))), SECRET);
 });

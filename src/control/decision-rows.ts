@@ -1,5 +1,5 @@
 // A decision as it is stored for people: the record, its inputs sealed, and why; and the same read back.
-import type { Sealer } from '../crypto/seal.ts';
+import type { Box, Sealer } from '../crypto/seal.ts';
 import {
   accessRequestJson,
   isDecisionRecord,
@@ -44,15 +44,22 @@ export function rowOf({ record, receipt, request }: RecordedDecision, explanatio
     ...(record.code === undefined ? {} : { code: record.code }),
     seq: receipt.seq,
     record,
-    ...(request === undefined ? {} : { inputs: sealer.seal(record.id, Buffer.from(writeJson(accessRequestJson(request)))) }),
+    ...(request === undefined
+      ? {}
+      : { inputs: boxOf(sealer, Date.parse(record.ts)).seal(record.id, Buffer.from(writeJson(accessRequestJson(request)))) }),
     ...(explanation === undefined ? {} : { explanation }),
     ...(shadow === undefined ? {} : { shadow: { version: shadow.policy.version, verdict: shadow.verdict } }),
   };
 }
 
+const HOUR_MS = 3_600_000;
+
+/** The inputs of one hour share a key: a gateway stays far below a million decisions a second. */
+const boxOf = (sealer: Sealer, at: number): Box => sealer.group(`decisions/${Math.floor(at / HOUR_MS)}`);
+
 /** The request as it was decided on; undefined when the message was refused before it was one. @throws Refusal CORDON-9006, CORDON-9011 */
-export const requestOf = ({ id, inputs }: DecisionRow, sealer: Sealer): AccessRequest | undefined =>
-  inputs && parseAccessRequest(parseJson(sealer.open(id, inputs), INPUT_BOUNDS));
+export const requestOf = ({ id, at, inputs }: DecisionRow, sealer: Sealer): AccessRequest | undefined =>
+  inputs && parseAccessRequest(parseJson(boxOf(sealer, at).open(id, inputs), INPUT_BOUNDS));
 
 /** Why a request is decided as it is; undefined when it is not known. Costs milliseconds. `at`: when it was, Unix milliseconds. */
 export function explain(request: AccessRequest, { policies, world }: Snapshot, at: number): Explanation | undefined {

@@ -5,7 +5,7 @@
 // An answer does not outlive this process: how often a grant was used is counted where it is enforced, and a count that is lost must not
 // become a second use.
 import { randomId } from '../crypto/random.ts';
-import type { Sealer } from '../crypto/seal.ts';
+import type { Box } from '../crypto/seal.ts';
 import { accessRequestJson, type AccessRequest, type ApproverRole, type DecisionRecord, parseAccessRequest } from '../domain/access.ts';
 import { parseJson, writeJson } from '../domain/json.ts';
 import { type OperatorRole, roleHolds } from '../domain/operators.ts';
@@ -25,7 +25,7 @@ const BOUNDS = { maxBytes: 33_554_432, maxDepth: 100 };
 
 export interface GrantParts extends ActLog {
   readonly store: GrantRows;
-  readonly sealer: Sealer;
+  readonly sealer: Box;
   /** Hands the answers to every PEP. */
   readonly publish: (grants: Grants) => void;
   /** Told of a request that is new. */

@@ -1,13 +1,14 @@
 // Sealing of bytes at rest: AES-256-GCM (NIST SP 800-38D) under keys derived with HKDF-SHA-256 (RFC 5869).
 // Promises: what opens was sealed under this key and this name, bit for bit; no message, cause or envelope holds a secret.
 //
-// Envelope v1:  version 0x01 (1) ‖ key id (8) ‖ nonce (12) ‖ ciphertext ‖ tag (16)
-// Every name has a key of its own, so the bound of 2^32 seals with random nonces (SP 800-38D §8.3) is per name, not per root key:
-// a busy gateway seals that many decision inputs in days.
+// Envelope:  version (1) ‖ key id (8) ‖ nonce (12) ‖ ciphertext ‖ tag (16)
+// Version 1: every name has a key of its own, so the bound of 2^32 seals with random nonces (SP 800-38D §8.3) is per name, not per root
+// key: a busy gateway seals that many decision inputs in days. Version 2: many names share the key of their group, which is derived once.
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 import { Refusal } from '../domain/refusal.ts';
 
-const VERSION = 1;
+const OWN_KEY = 1;
+const GROUP_KEY = 2;
 const KEY_BYTES = 32;
 const ID_BYTES = 8;
 const NONCE_BYTES = 12;
@@ -22,11 +23,16 @@ const BASE64 = /^[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?$/;
 const MAKE_ONE = 'make a key with `openssl rand -base64 32`';
 
 /** Seals under one root key. `name` says what the bytes are (`ca/intermediate`); it is bound, so an envelope cannot be moved to another name. */
-export interface Sealer {
+export interface Box {
   /** @returns the envelope, 37 bytes longer than the plaintext. @throws Refusal CORDON-9006 when the name is not well-formed Unicode */
   seal(name: string, plaintext: Uint8Array): Uint8Array;
   /** @throws Refusal CORDON-9006 when the key or the name is another, or a bit was changed */
   open(name: string, sealed: Uint8Array): Uint8Array;
+}
+
+export interface Sealer extends Box {
+  /** One key for many names; the caller keeps a group below 2^32 of them. It opens what was sealed under a key of its own, too. */
+  group(group: string): Box;
 }
 
 /**
@@ -57,31 +63,55 @@ export function sealer(key: Uint8Array): Sealer {
   const root = rootKey(key);
   const id = derive(root, 'cordon/seal/v1/id', ID_BYTES);
   // a KeyObject, because node:crypto takes 20 µs longer over a key given as bytes
-  const keyOf = (name: string): KeyObject => createSecretKey(derive(root, `cordon/seal/v1/name/${name}`, KEY_BYTES));
+  const keyOf = (kind: 'name' | 'group', name: string): KeyObject =>
+    createSecretKey(derive(root, `cordon/seal/v1/${kind}/${name}`, KEY_BYTES));
+  const own: Box = {
+    seal: (name, plaintext) => encrypt({ version: OWN_KEY, id, key: keyOf('name', name) }, name, plaintext),
+    open: (name, sealed) => decrypt({ version: OWN_KEY, id, key: () => keyOf('name', name) }, name, sealed),
+  };
+  let last: { readonly group: string; readonly box: Box } | undefined;
   return {
-    seal(name, plaintext) {
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv(CIPHER, keyOf(name), nonce, { authTagLength: TAG_BYTES }).setAAD(boundTo(id, name));
-      return concat([Uint8Array.of(VERSION), id, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-    },
-
-    open(name, sealed) {
-      checkHeader(name, sealed, id);
-      const decipher = createDecipheriv(CIPHER, keyOf(name), sealed.subarray(NONCE_AT, TEXT_AT), {
-        authTagLength: TAG_BYTES,
-      })
-        .setAAD(boundTo(id, name))
-        .setAuthTag(sealed.subarray(-TAG_BYTES));
-      const plaintext = decipher.update(sealed.subarray(TEXT_AT, -TAG_BYTES));
-      try {
-        decipher.final();
-      } catch {
-        // one message for every cause: whoever changes envelopes learns nothing from it
-        throw bad(name, 'changed, or sealed under another name', 'restore a backup of the store, or enter the secret again');
-      }
-      return plaintext;
+    ...own,
+    group(group): Box {
+      if (last?.group === group) return last.box;
+      const shared = keyOf('group', group);
+      const box: Box = {
+        seal: (name, plaintext) => encrypt({ version: GROUP_KEY, id, key: shared }, name, plaintext),
+        open: (name, sealed) =>
+          sealed[0] === OWN_KEY ? own.open(name, sealed) : decrypt({ version: GROUP_KEY, id, key: () => shared }, name, sealed),
+      };
+      last = { group, box };
+      return box;
     },
   };
+}
+
+interface Under<K> {
+  readonly version: number;
+  /** Of the root key. */
+  readonly id: Uint8Array;
+  readonly key: K;
+}
+
+function encrypt({ version, id, key }: Under<KeyObject>, name: string, plaintext: Uint8Array): Uint8Array {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(boundTo(version, id, name));
+  return concat([Uint8Array.of(version), id, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+function decrypt({ version, id, key }: Under<() => KeyObject>, name: string, sealed: Uint8Array): Uint8Array {
+  checkHeader(version, id, name, sealed);
+  const decipher = createDecipheriv(CIPHER, key(), sealed.subarray(NONCE_AT, TEXT_AT), { authTagLength: TAG_BYTES })
+    .setAAD(boundTo(version, id, name))
+    .setAuthTag(sealed.subarray(-TAG_BYTES));
+  const plaintext = decipher.update(sealed.subarray(TEXT_AT, -TAG_BYTES));
+  try {
+    decipher.final();
+  } catch {
+    // one message for every cause: whoever changes envelopes learns nothing from it
+    throw bad(name, 'changed, or sealed under another name', 'restore a backup of the store, or enter the secret again');
+  }
+  return plaintext;
 }
 
 function rootKey(key: Uint8Array): KeyObject {
@@ -99,11 +129,15 @@ function derive(root: KeyObject, info: string, bytes: number): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', root, new Uint8Array(), Buffer.from(info), bytes));
 }
 
-const boundTo = (id: Uint8Array, name: string): Uint8Array => concat([Uint8Array.of(VERSION), id, Buffer.from(name)]);
+/** UTF-8 would write two names that differ in half a surrogate pair alike. */
+function boundTo(version: number, id: Uint8Array, name: string): Uint8Array {
+  if (!name.isWellFormed()) throw new Refusal('CORDON-9006', 'name of sealed bytes is not well-formed Unicode');
+  return concat([Uint8Array.of(version), id, Buffer.from(name)]);
+}
 
-function checkHeader(name: string, sealed: Uint8Array, id: Uint8Array): void {
+function checkHeader(version: number, id: Uint8Array, name: string, sealed: Uint8Array): void {
   if (sealed.byteLength < TEXT_AT + TAG_BYTES) throw bad(name, 'truncated', 'restore a backup of the store');
-  if (sealed[0] !== VERSION)
+  if (sealed[0] !== version)
     throw bad(name, `envelope version ${sealed[0]} is not known`, 'start the Cordon that sealed them, or restore a backup of the store');
   if (Buffer.compare(sealed.subarray(1, NONCE_AT), id) !== 0)
     throw bad(name, 'sealed under another root key', 'give Cordon the root key it was set up with');

@@ -13,13 +13,43 @@ const BOUNDS = { maxBytes: MAX_ENTRY_BYTES, maxDepth: 64 };
 export function canonicalJson(value: unknown): string {
   let text: string | undefined;
   try {
-    text = canonicalize(value);
+    text = quickly(value) ?? canonicalize(value);
   } catch (cause) {
     throw noForm(cause);
   }
   if (text === undefined) throw noForm(undefined);
   return text;
 }
+
+/**
+ * The same text for what records are made of, in half the time: JSON.stringify writes numbers and strings as RFC 8785 §3.2.2 does, and
+ * members in the order in which they were put in. Whatever it would write in another way is left to the library.
+ */
+function quickly(value: unknown): string | undefined {
+  try {
+    const text = JSON.stringify(inOrder(value));
+    return text.includes('\\ud') ? undefined : text; // perhaps a lone surrogate, which it writes as an escape
+  } catch {
+    return undefined;
+  }
+}
+
+/** The members of every object by their UTF-16 code units. @throws Error where JSON.stringify would not keep value or order */
+function inOrder(value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Error('not a number of JSON');
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (Object.getPrototypeOf(value) !== Object.prototype || 'toJSON' in value) throw new Error('not a plain object');
+  const sorted: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value).sort(byKey)) {
+    if (ORDERED_BY_NUMBER.test(key) || key === '__proto__') throw new Error('a key with a place of its own');
+    sorted[key] = inOrder(member);
+  }
+  return sorted;
+}
+
+const ORDERED_BY_NUMBER = /^\d/;
+const byKey = ([one]: [string, unknown], [other]: [string, unknown]): number => (one < other ? -1 : 1);
 
 /** The text of a leaf; its UTF-8 is what the tree hashes. @throws Refusal CORDON-9004 */
 export const encodeLeaf = (record: LogRecord): string => canonicalJson(record);

@@ -1,5 +1,5 @@
 // Decisions for `cordon why` and the console, in SQL that SQLite and PostgreSQL both speak.
-import type { Kysely, Selectable } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import type { DecisionRow, Decisions } from './ports.ts';
 import { pageSize, readStoredJson, storedJson, type DecisionTable, type Tables } from './schema.ts';
 
@@ -57,13 +57,29 @@ const putChunk = (db: Kysely<Tables>, rows: readonly DecisionTable[]): Promise<u
     )
     .execute();
 
-export const decisions = (db: Kysely<Tables>): Decisions => ({
+/**
+ * Statements that stand around what need not be on the disk when it is answered: the log has each decision, and a crash of the machine may
+ * take the last of these rows with it.
+ */
+export interface Unsynced {
+  readonly begin: string;
+  readonly end: string;
+}
+
+export const decisions = (db: Kysely<Tables>, unsynced: Unsynced): Decisions => ({
   async putDecisions(given) {
     // the last one of an id wins; PostgreSQL refuses a statement that would replace a row twice
     const rows = [...new Map(given.map((row) => [row.id, toTable(row)])).values()];
     if (rows.length === 0) return;
-    await db.transaction().execute(async (transaction) => {
-      for (let at = 0; at < rows.length; at += CHUNK) await putChunk(transaction, rows.slice(at, at + CHUNK));
+    await db.connection().execute(async (connection) => {
+      await sql.raw(unsynced.begin).execute(connection);
+      try {
+        await connection.transaction().execute(async (transaction) => {
+          for (let at = 0; at < rows.length; at += CHUNK) await putChunk(transaction, rows.slice(at, at + CHUNK));
+        });
+      } finally {
+        await sql.raw(unsynced.end).execute(connection);
+      }
     });
   },
 

@@ -18,6 +18,7 @@ const OWNER_ONLY = 0o600;
 /** `PRAGMA application_id`: "CRDN", so that no other program's database is taken for ours. */
 const APPLICATION_ID = 0x43_52_44_4e;
 const MEMORY = ':memory:';
+const UNSYNCED = { begin: 'pragma synchronous=normal', end: 'pragma synchronous=full' };
 
 /**
  * Opens the store at `path`, creating the file (not its directory) when there is none; `:memory:` for one that nobody keeps.
@@ -36,7 +37,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     database.close();
     throw error;
   }
-  return sqlStore(db, () => closeInTurn(db, database));
+  return sqlStore(db, UNSYNCED, () => closeInTurn(db, database));
 }
 
 /** Takes its turn behind the calls already made, then closes; later calls are refused by the closed database. */

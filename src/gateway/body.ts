@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../domain/refusal.ts';
 import type { Exchange } from './exchange.ts';
+import { gather } from './gather.ts';
 
 const MAX_HEADERS = 100;
 
@@ -43,25 +44,18 @@ function headerNames(rawHeaders: readonly string[]): ReadonlySet<string> {
 export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   const declared = Number(req.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(`${declared} bytes`, maxBytes);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  let body: Uint8Array | undefined;
   try {
-    for await (const chunk of chunksOf(req)) {
-      size += chunk.byteLength;
-      if (size > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`, maxBytes);
-      chunks.push(chunk);
-    }
+    body = await gather(req, maxBytes);
   } catch (cause) {
-    if (cause instanceof Refusal) throw cause;
     throw new Refusal('CORDON-9011', 'body truncated', { cause });
   }
+  // the request stays open, so that the refusal can still be answered
+  if (body === undefined) throw tooLarge(`more than ${maxBytes} bytes`, maxBytes);
   // RFC 9110 §6.5.1: fields that come after what they speak of; some readers would take them for headers
   if (req.rawTrailers.length > 0) throw new Refusal('CORDON-9011', 'trailers are not accepted');
-  return Buffer.concat(chunks);
+  return body;
 }
-
-/** The request stays open when reading stops early, so that the refusal can still be answered. */
-const chunksOf = (req: IncomingMessage): AsyncIterable<Uint8Array> => req.iterator({ destroyOnReturn: false });
 
 const tooLarge = (observed: string, maxBytes: number): Refusal =>
   new Refusal('CORDON-9011', 'body too large', { observed, expected: `at most ${maxBytes} bytes` });

@@ -86,7 +86,7 @@ class McpHttp implements McpUpstream {
   async #rpc(asked: Asked): Promise<RpcOutcome> {
     const own = asked.via?.session;
     if (own !== undefined) return this.#inSession(own, asked);
-    const session = await this.#connected(asked.signal);
+    const session = this.#agreed ?? (await this.#connected(asked.signal));
     const sent = await this.#send(session, asked);
     if (sent.reply.statusCode !== 404 || session.id === undefined) return this.#outcome(sent, asked);
     // MCP 2025-11-25, session management: 404 says that the session is gone and the request was not looked at

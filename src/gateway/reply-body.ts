@@ -1,8 +1,10 @@
 // Reading what an upstream answers: bounded, parsed, and handed on message by message. attacker-controlled: a tool is not trusted either
+import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
 import type { Dispatcher } from 'undici';
 import { Refusal } from '../domain/refusal.ts';
 import { isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { gather } from './gather.ts';
 
 /** The media type without its parameters, or nothing. */
 export const mediaTypeOf = ({ headers }: Dispatcher.ResponseData): string =>
@@ -13,15 +15,11 @@ export const mediaTypeOf = ({ headers }: Dispatcher.ResponseData): string =>
     .toLowerCase();
 
 /** @throws Refusal CORDON-9010 when the reply is longer than allowed or no JSON object */
-export async function readJsonReply(body: AsyncIterable<Uint8Array>, bounds: JsonBounds): Promise<JsonObject> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.byteLength;
-    if (size > bounds.maxBytes) throw tooLong(bounds);
-    chunks.push(chunk);
-  }
-  return objectOf(Buffer.concat(chunks), bounds);
+export async function readJsonReply(body: Readable, bounds: JsonBounds): Promise<JsonObject> {
+  const bytes = await gather(body, bounds.maxBytes);
+  if (bytes !== undefined) return objectOf(bytes, bounds);
+  body.destroy();
+  throw tooLong(bounds);
 }
 
 const tooLong = (bounds: JsonBounds): Refusal =>

@@ -3,7 +3,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Server } from 'node:https';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { randomId } from '../crypto/random.ts';
+import { timedId } from '../crypto/random.ts';
 import { type Json, type JsonObject, writeJson } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { SvidFacts } from '../identity/svid.ts';
@@ -96,8 +96,9 @@ function admitToWorld(control: Control, door: AuthzenDoor, pep: AuthzenPep): Adm
     limits: { maxStaleness },
     speaksFor: (agent) => pep.speaksFor(agent),
     record(snapshot, request, decision) {
-      const id = `dec_${randomId(10)}`;
-      const head = { id, now: control.now(), pep: { id: pep.name, version: control.authzen.version } };
+      const now = control.now();
+      const id = `dec_${timedId(now)}`;
+      const head = { id, now, pep: { id: pep.name, version: control.authzen.version } };
       const record = decisionRecord(snapshot, request, decision, head);
       const receipt = control.log.append(record);
       // what was asked in the name of an agent that the PEP does not speak for is nothing that the agent asked

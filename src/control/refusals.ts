@@ -1,6 +1,6 @@
 // Refusals that did not happen at a gateway: somebody asked the control plane for what is not theirs, or a workload turned somebody away
 // who came around the gateway. They stand in the log beside every other refusal, capped by name. INVARIANTS I3, I7, I10
-import { randomId } from '../crypto/random.ts';
+import { timedId } from '../crypto/random.ts';
 import type { DecisionRecord, LogRecord, Receipt } from '../domain/access.ts';
 import { CODES, type Code } from '../domain/codes.ts';
 import { Refusal } from '../domain/refusal.ts';
@@ -88,7 +88,7 @@ type Head = Omit<DecisionRecord, 'reason' | 'pep' | 'action' | 'resource'>;
 
 const head = ({ now }: RefusalParts, code: Code, caller: Workload | undefined): Head => ({
   schema: 'cordon.decision/v1',
-  id: `dec_${randomId(10)}`,
+  id: `dec_${timedId(now())}`,
   ts: new Date(now()).toISOString(),
   mode: 'enforce',
   verdict: 'deny',

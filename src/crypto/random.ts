@@ -18,6 +18,16 @@ export function randomId(length: number): string {
   return id;
 }
 
+const SECONDS_LENGTH = 7;
+
+/** The second of `now` (Unix milliseconds), then 10 random characters: ids that sort by time, so that an index of them grows at its end alone. */
+export function timedId(now: number): string {
+  let time = '';
+  for (let rest = Math.floor(now / 1000), i = 0; i < SECONDS_LENGTH; i++, rest = Math.floor(rest / 32))
+    time = (CROCKFORD[rest % 32] ?? '') + time;
+  return time + randomId(10);
+}
+
 /** A secret of 256 bits, base64url. */
 export const randomSecret = (): string => randomBytes(32).toString('base64url');
 
@@ -34,6 +44,18 @@ export function randomSerial(): string {
   const bytes = serials.subarray(nextSerial, (nextSerial += SERIAL_BYTES));
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
   return bytes.toString('hex');
+}
+
+const nonces = Buffer.alloc(1024 * 12);
+let nextNonce = nonces.length;
+
+/** 12 random bytes, for AES-GCM (NIST SP 800-38D §8.2.2). Drawn ahead: one is wanted for every decision. */
+export function randomNonce(): Uint8Array {
+  if (nextNonce === nonces.length) {
+    randomFillSync(nonces);
+    nextNonce = 0;
+  }
+  return Uint8Array.prototype.slice.call(nonces, nextNonce, (nextNonce += 12));
 }
 
 /** 32 fresh bytes, for keys. */

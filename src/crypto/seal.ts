@@ -4,8 +4,9 @@
 // Envelope:  version (1) ‖ key id (8) ‖ nonce (12) ‖ ciphertext ‖ tag (16)
 // Version 1: every name has a key of its own, so the bound of 2^32 seals with random nonces (SP 800-38D §8.3) is per name, not per root
 // key: a busy gateway seals that many decision inputs in days. Version 2: many names share the key of their group, which is derived once.
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { Refusal } from '../domain/refusal.ts';
+import { randomNonce } from './random.ts';
 
 const OWN_KEY = 1;
 const GROUP_KEY = 2;
@@ -94,7 +95,7 @@ interface Under<K> {
 }
 
 function encrypt({ version, id, key }: Under<KeyObject>, name: string, plaintext: Uint8Array): Uint8Array {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = randomNonce();
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(boundTo(version, id, name));
   return concat([Uint8Array.of(version), id, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }

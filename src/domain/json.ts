@@ -27,7 +27,28 @@ export function parseJson(bytes: Uint8Array, bounds: JsonBounds): Json {
   } catch (cause) {
     throw new Refusal('CORDON-9011', 'body is not UTF-8', { cause });
   }
-  return new Reader(text, bounds.maxDepth).document();
+  return unambiguous(text, bounds.maxDepth) ?? new Reader(text, bounds.maxDepth).document();
+}
+
+/**
+ * What JSON.parse reads, where that is beyond doubt: written again it is the same text. A key said twice, a number that was rounded, another
+ * spelling of anything would not come back as it was. Whatever does not (white space is enough) is for the reader below.
+ */
+function unambiguous(text: string, maxDepth: number): Json | undefined {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-assignment -- what JSON.parse returns is Json
+    const value: Json = JSON.parse(text);
+    // a lone surrogate comes back as the escape that it was
+    return !text.includes('\\ud') && isPlain(value, maxDepth) && JSON.stringify(value) === text ? value : undefined;
+  } catch {
+    return undefined; // the reader says what is wrong
+  }
+}
+
+/** Is nothing nested deeper than that, and every whole number one that stays a number? */
+function isPlain(value: Json, depth: number): boolean {
+  if (depth < 0 || (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))) return false;
+  return typeof value !== 'object' || value === null || Object.values<Json>(value).every((member) => isPlain(member, depth - 1));
 }
 
 class Reader {

@@ -1,5 +1,5 @@
 // Steps 7 and 11: the decision before any effect, the outcome after it, and refusals like allows. INVARIANT I3
-import { randomId } from '../crypto/random.ts';
+import { timedId } from '../crypto/random.ts';
 import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt } from '../domain/access.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import { decisionRecord } from '../pdp/decision-record.ts';
@@ -19,11 +19,11 @@ export type Enforcer = Required<Pick<DecisionRecord, 'enforced_by' | 'body'>>;
 /** Records a decision. @throws Refusal CORDON-9004: then nothing may be forwarded */
 export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision, enforcer?: Enforcer): RecordedDecision {
   const { id, version } = pep;
-  const record = decisionRecord(pep.snapshot(), request, decision, { id: newId(), now: pep.now(), pep: { id, version } });
+  const record = decisionRecord(pep.snapshot(), request, decision, { id: newId(pep), now: pep.now(), pep: { id, version } });
   return append(pep, request, { ...record, ...enforcer });
 }
 
-const newId = (): string => `dec_${randomId(10)}`;
+const newId = (pep: Pep): string => `dec_${timedId(pep.now())}`;
 
 /** What is known of a message that never became a request. */
 export interface Seen {
@@ -54,7 +54,7 @@ type Head = Pick<DecisionRecord, 'schema' | 'id' | 'ts' | 'mode' | 'verdict' | '
 
 const head = (pep: Pep, verdict: DecisionRecord['verdict'], action: string, resource: string): Head => ({
   schema: 'cordon.decision/v1',
-  id: newId(),
+  id: newId(pep),
   ts: new Date(pep.now()).toISOString(),
   mode: 'enforce',
   verdict,

@@ -21,17 +21,20 @@ export function createAgent(trust: Trust): Agent {
     // calls may stream for as long as their task lives
     bodyTimeout: 0,
     headersTimeout: 0,
-    connect: {
-      ca: trust.bundle,
-      ...(trust.own === undefined ? {} : { cert: trust.own.chain, key: trust.own.privateKey }),
-      minVersion: 'TLSv1.3',
-      servername: '',
-      // resumption would skip the check below
-      maxCachedSessions: 0,
-      checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkPeer(certificate.raw, trust.expect),
-    },
+    // resumption would skip the check of the peer
+    connect: { ...connectionTo(trust), maxCachedSessions: 0 },
   });
 }
+
+/** TLS to the expected part of Cordon and to nobody else. */
+export const connectionTo = ({ bundle, expect, own }: Trust) =>
+  ({
+    ca: bundle,
+    ...(own === undefined ? {} : { cert: own.chain, key: own.privateKey }),
+    minVersion: 'TLSv1.3',
+    servername: '',
+    checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkPeer(certificate.raw, expect),
+  }) as const;
 
 /** @returns why the certificate is not of the expected kind of workload */
 export function checkPeer(certificate: Uint8Array, expect: WorkloadKind): Error | undefined {

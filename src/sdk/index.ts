@@ -3,13 +3,14 @@
 import type { RequestListener } from 'node:http';
 import { fetch as undiciFetch, type Agent, type RequestInfo, type RequestInit, type Response } from 'undici';
 import { Refusal } from '../domain/refusal.ts';
-import { createAgent } from './channel.ts';
+import { createAgent, type Trust } from './channel.ts';
 import { joinDomain, type Identity } from './identity.ts';
+import { serveProxy, type LocalProxy } from './local-proxy.ts';
 import { serveGateway, type Address, type Served } from './serve.ts';
 import { createTokens, type Task, type TaskToken, type Tokens } from './tokens.ts';
 
 export { Refusal };
-export type { Address, Served, Task, TaskToken, Tokens };
+export type { Address, LocalProxy, Served, Task, TaskToken, Tokens };
 
 export interface Cordon {
   /** `spiffe://<trust domain>/agent/<name>/run/<id>` */
@@ -24,6 +25,8 @@ export interface Cordon {
   readonly tokens: Tokens;
   /** Serves `listener` to the gateway alone. @throws Error when it cannot listen there */
   serve(listener: RequestListener, at: Address): Promise<Served>;
+  /** A proxy on loopback for programs that cannot do mTLS: they call as this run. @throws Error when loopback has no free port */
+  proxy(): Promise<LocalProxy>;
   /** Ends everything that was opened here, calls under way too. */
   close(): Promise<void>;
 }
@@ -54,8 +57,13 @@ export async function connect(env: NodeJS.ProcessEnv = process.env): Promise<Cor
 
 function cordonOf(identity: Identity): Cordon {
   const { gateway, workload } = identity;
-  const agents = createAgents(identity);
-  const served = new Set<Served>();
+  const trust = (): Trust => ({ bundle: identity.current().bundle, expect: 'gateway', own: identity.current() });
+  const agents = createAgents(identity, trust);
+  const opened = new Set<Pick<Served, 'close'>>();
+  const kept = <T extends Pick<Served, 'close'>>(made: T): T => {
+    opened.add(made);
+    return made;
+  };
   return {
     spiffeId: workload.id,
     gateway,
@@ -63,14 +71,11 @@ function cordonOf(identity: Identity): Cordon {
     mcpUrl: (server) => new URL(`/mcp/${server}`, gateway),
     a2aUrl: (name) => new URL(`/a2a/${name}`, gateway),
     tokens: createTokens(identity),
-    async serve(listener, at): Promise<Served> {
-      const made = await serveGateway(identity, listener, at);
-      served.add(made);
-      return made;
-    },
+    serve: async (listener, at) => kept(await serveGateway(identity, listener, at)),
+    proxy: async () => kept(await serveProxy({ gateway, agent: agents.current, trust })),
     async close(): Promise<void> {
       identity.stop();
-      await Promise.all([...served].map((made) => made.close()));
+      await Promise.all([...opened].map((made) => made.close()));
       await agents.destroy();
     },
   };
@@ -82,8 +87,8 @@ interface Agents {
 }
 
 /** A connection keeps the certificate it was made with: after a renewal new calls take a new pool, and open ones end in the old. */
-function createAgents(identity: Identity): Agents {
-  const make = (): Agent => createAgent({ bundle: identity.current().bundle, expect: 'gateway', own: identity.current() });
+function createAgents(identity: Identity, trust: () => Trust): Agents {
+  const make = (): Agent => createAgent(trust());
   const draining = new Set<Agent>();
   let current = make();
   identity.onRotate(() => {

@@ -17,6 +17,7 @@ import { evidenceOf } from './run-evidence.ts';
 interface RunOptions {
   readonly as: string;
   readonly kind: 'agent' | 'resource';
+  readonly proxy?: true;
 }
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
@@ -32,17 +33,28 @@ export function runCommand(program: Command): void {
     .argument('<cmd...>', 'the command and its arguments, after `--`')
     .requiredOption('--as <name>', 'name of a registered agent or resource')
     .addOption(new Option('--kind <kind>', 'what it is').choices(['agent', 'resource']).default('agent'))
+    .option(
+      '--proxy',
+      'for programs without mTLS: a proxy on loopback in HTTP_PROXY and HTTPS_PROXY; the gateway is http://cordon.internal',
+    )
     .action(async (cmd: readonly string[], options: RunOptions, self: Command) => {
       process.exitCode = await run(contextOf(self), cmd, options);
     });
-  showExamples(command, ['cordon run --as researcher -- python agent.py', 'cordon run --as ledger --kind resource -- node ledger.js']);
+  showExamples(command, [
+    'cordon run --as researcher -- python agent.py',
+    'cordon run --as researcher --proxy -- python agent.py',
+    'cordon run --as ledger --kind resource -- node ledger.js',
+  ]);
 }
 
 async function run(context: Context, [file = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
   const started = await start(context, options, await evidenceOf(file, args)).catch((error: unknown) => {
     throw endingWith(asFailure(error), 'runFailed');
   });
-  const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...identityOf(started) } });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => endRun(context, started.run));
+  const own = options.proxy === true ? await throughProxy(started, stack) : identityOf(started);
+  const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...own, ...socketOf(started) } });
   const stop = forwardSignals(child);
   try {
     return await ended(child, () => context.out.hint(`cordon: ${options.kind} ${options.as}, run ${plain(started.run)}`));
@@ -50,7 +62,6 @@ async function run(context: Context, [file = '', ...args]: readonly string[], op
     throw cannotStart(error, file);
   } finally {
     stop();
-    await endRun(context, started.run);
   }
 }
 
@@ -63,13 +74,31 @@ const start = (context: Context, { as, kind }: RunOptions, seen: JsonObject): Pr
 
 type Started = ReplyOf<'run'> & Pick<ReplyOf<'socket'>, 'socket'>;
 
-/** A socket that is not on this machine is none; one that was inherited is that of another run. */
-const identityOf = ({ token, identity_url: url, bundle, socket }: Started): NodeJS.ProcessEnv => ({
+const identityOf = ({ token, identity_url: url, bundle }: Started): NodeJS.ProcessEnv => ({
   CORDON_JOIN_TOKEN: token,
   CORDON_IDENTITY_URL: url,
   CORDON_BUNDLE: bundle,
+});
+
+/** A socket that is not on this machine is none; one that was inherited is that of another run. */
+const socketOf = ({ socket }: Started): NodeJS.ProcessEnv => ({
   SPIFFE_ENDPOINT_SOCKET: socket !== null && existsSync(socket) ? `unix://${socket}` : undefined,
 });
+
+/** The run is this process, and the child calls through it. `stack` ends it. */
+async function throughProxy(started: Started, stack: AsyncDisposableStack): Promise<NodeJS.ProcessEnv> {
+  const { connect } = await import('../../sdk/index.ts'); // what it brings with it is not for runs that need none
+  const cordon = await connect(identityOf(started)).catch((error: unknown) => {
+    throw endingWith(asFailure(error), 'runFailed');
+  });
+  stack.defer(() => cordon.close());
+  const { url } = await cordon.proxy();
+  const proxied = Object.fromEntries(
+    ['HTTP_PROXY', 'HTTPS_PROXY'].flatMap((name) => [name, name.toLowerCase()]).map((name) => [name, url]),
+  );
+  // what goes past the proxy goes past Cordon; Node takes the variables for its own `fetch` when it is told to
+  return { ...proxied, NO_PROXY: undefined, no_proxy: undefined, NODE_USE_ENV_PROXY: '1', CORDON_GATEWAY_URL: 'http://cordon.internal' };
+}
 
 function cannotStart(error: unknown, file: string): Failure {
   const seen = errorCodeOf(error) ?? 'failed';

@@ -136,7 +136,7 @@ describe('the commands', () => {
     assert.equal(impact.code, 7, impact.stderr);
     assert.match(
       impact.stdout,
-      /^impact of version \d+ > \d+ on [\d,]+ decisions \(.* all replayed, \d+ skipped\)\n {2}allow > deny +0\n {2}deny {2}> allow +[\d,]+ +1 agent\n {2}unchanged +[\d,]+\n {2}not evaluable +0\n/,
+      /^impact of version \d+ > \d+ on [\d,]+ decisions \(all of .*; \d+ were refused before policy was asked\)\n {2}allow > deny +0\n {2}deny {2}> allow +[\d,]+ +1 agent\n {2}unchanged +[\d,]+\n {2}not evaluable +0\n/,
     );
     assert.match(impact.stdout, /! {2}caller bench\/write +x[\d,]+ +by e\.write +dec_\w+ +widens access \(segment tools\)/);
     assert.match(impact.stdout, /fix +if it is meant: --accept-widening e\.write\n$/);

@@ -83,7 +83,8 @@ function failureLines(paint: Paint, { passed, failed, failures }: NonNullable<Ro
 export function impactLines(paint: Paint, impact: Impact, unaccepted: readonly string[]): readonly string[] {
   const { from, to, since, decisions, complete, counts } = impact;
   const { allowToDeny, denyToAllow, unchanged, notEvaluable, skipped } = counts;
-  const span = `${duration(Date.now() - since)}${complete ? ', all replayed' : ', the newest'}, ${count(skipped)} skipped`;
+  const which = complete ? 'all' : 'the newest';
+  const span = `${which} of ${duration(Date.now() - since)}; ${count(skipped)} were refused before policy was asked`;
   const head = `impact of version ${from} > ${to} on ${several(decisions, 'decision')} (${span})`;
   const numbers = table([
     ['allow > deny', count(allowToDeny), agentsOf(impact, 'allow>deny')],

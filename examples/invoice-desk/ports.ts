@@ -6,10 +6,15 @@ import { DEFAULT_PORTS, type ProcessName } from './processes.ts';
 const FIRST = 20_000;
 const COUNT = 10_000;
 
-export async function freePorts(): Promise<Record<ProcessName, number>> {
-  const ports = { ...DEFAULT_PORTS };
+export const freePorts = async (): Promise<Record<ProcessName, number>> => ({
+  ...DEFAULT_PORTS,
+  ...(await freePortsFor(Object.keys(DEFAULT_PORTS))),
+});
+
+export async function freePortsFor(names: readonly string[]): Promise<Record<string, number>> {
   const taken = new Set<number>();
-  for (const name of Object.keys(ports)) Object.assign(ports, { [name]: await freePort(taken) });
+  const ports: Record<string, number> = {};
+  for (const name of names) ports[name] = await freePort(taken);
   return ports;
 }
 

@@ -1,23 +1,18 @@
-// A running desk, behind Cordon or without protection: its processes, what they say, and the way to tell them what to do. Each is stopped by its own pid.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+// A running desk, behind Cordon or without protection, and the way to tell it what to do.
 import { assess, type Assessment } from './assess.ts';
+import { Children, type JoinEnv } from './children.ts';
 import { loadInbox } from './documents/inbox.ts';
 import type { DeskEvent } from './events.ts';
 import { freePorts } from './ports.ts';
 import { processes, type DeskProcess, type ProcessName } from './processes.ts';
 import { seed } from './servers/state.ts';
 
-const STOP_MS = 5_000;
-const INHERITED = ['PATH', 'HOME', 'SystemRoot', 'TEMP', 'TMP', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE', 'NODE_EXTRA_CA_CERTS'];
-
 /** What it takes to start the desk behind Cordon. */
 export interface Protection {
   readonly ports: Readonly<Record<ProcessName, number>>;
   readonly ledgerApiKey: string;
   /** The environment that lets one process join: a fresh single-use token. */
-  readonly joinEnv: (process: DeskProcess) => Promise<Readonly<Record<string, string>>>;
+  readonly joinEnv: JoinEnv<DeskProcess>;
 }
 
 export interface RunOptions {
@@ -63,7 +58,7 @@ export async function startDesk({
     ledgerApiKey: protection?.ledgerApiKey ?? 'key-of-the-demo-ledger',
     env: process.env,
   });
-  const desk = new Children(onEvent, protection?.joinEnv);
+  const desk = new Children<DeskProcess>(onEvent, protection?.joinEnv);
   try {
     await desk.start(all.filter(({ kind }) => kind === 'resource'));
     await beforeAgents?.();
@@ -91,86 +86,3 @@ export async function startDesk({
     event: (test) => desk.event(test),
   };
 }
-
-class Children {
-  readonly events: DeskEvent[] = [];
-  readonly #exits: Record<string, number | null> = {};
-  readonly #children = new Map<string, ChildProcess>();
-  readonly #waiting = new Set<() => void>();
-  readonly #onEvent: (event: DeskEvent) => void;
-  readonly #joinEnv: Protection['joinEnv'];
-
-  constructor(onEvent: (event: DeskEvent) => void, joinEnv: Protection['joinEnv'] = () => Promise.resolve({})) {
-    this.#onEvent = onEvent;
-    this.#joinEnv = joinEnv;
-  }
-
-  async start(wanted: readonly DeskProcess[]): Promise<void> {
-    for (const one of wanted) this.#spawn({ ...one, env: { ...one.env, ...(await this.#joinEnv(one)) } });
-    await Promise.all(wanted.map(({ name }) => this.event(({ at, event }) => at === name && event === 'ready')));
-  }
-
-  #spawn({ name, command: [file = '', ...args], env }: DeskProcess): void {
-    const child = spawn(file, args, { env: { ...inherited(), ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#children.set(name, child);
-    child.stdin.on('error', () => undefined);
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const event: unknown = JSON.parse(line);
-      if (isEvent(event)) this.#take(event);
-    });
-    child.on('exit', (code) => {
-      this.#exits[name] = code;
-      this.#take({ at: name, event: 'exit', ok: code === 0, text: `exit code ${code}` });
-    });
-  }
-
-  #take(event: DeskEvent): void {
-    this.events.push(event);
-    this.#onEvent(event);
-    for (const wake of this.#waiting) wake();
-  }
-
-  tell(name: ProcessName, what: string): void {
-    this.#children.get(name)?.stdin?.write(`${JSON.stringify({ do: what })}\n`);
-  }
-
-  async event(test: (event: DeskEvent) => boolean, from = 0): Promise<DeskEvent> {
-    for (let seen = from; ;) {
-      const found = this.events.slice(seen).find(test);
-      if (found !== undefined) return found;
-      const ended = this.events.find(({ event, ok }) => event === 'exit' && ok !== true);
-      if (ended !== undefined) throw new Error(`${ended.at} ended early: ${ended.text ?? ''}`);
-      seen = this.events.length;
-      await this.#next();
-    }
-  }
-
-  #next(): Promise<void> {
-    return new Promise((wake) => {
-      const woken = (): void => {
-        this.#waiting.delete(woken);
-        wake();
-      };
-      this.#waiting.add(woken);
-    });
-  }
-
-  async stop(): Promise<Readonly<Record<string, number | null>>> {
-    await Promise.all([...this.#children.values()].map(stopChild));
-    return this.#exits;
-  }
-}
-
-const isEvent = (value: unknown): value is DeskEvent => typeof value === 'object' && value !== null && 'at' in value && 'event' in value;
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.stdin?.end(`${JSON.stringify({ do: 'stop' })}\n`);
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  await gone;
-  clearTimeout(timer);
-}
-
-const inherited = (): Record<string, string> =>
-  Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']])));

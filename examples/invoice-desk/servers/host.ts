@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createMcpHandler, type McpServer } from '@modelcontextprotocol/server';
-import { emit, log, obeyStdin, oneLine } from '../events.ts';
+import { emit, log, obeyStdin, oneLine, type Commands } from '../events.ts';
 import { openWire } from '../wire.ts';
 
 const MAX_BODY_BYTES = 1_048_576;
@@ -14,6 +14,8 @@ export interface Host {
   readonly server: (by: string) => McpServer;
   /** Bearer token a caller must hold. */
   readonly apiKey?: string;
+  /** What it does when it is told to. */
+  readonly commands?: Commands;
 }
 
 /** Runs until told to stop. */
@@ -26,7 +28,7 @@ export async function runServer(host: Host): Promise<void> {
     });
   });
   emit({ at: host.name, event: 'ready', url: served.url.href });
-  await obeyStdin(host.name, {}, async () => {
+  await obeyStdin(host.name, host.commands ?? {}, async () => {
     await served.close();
     await wire.close();
   });

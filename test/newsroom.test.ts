@@ -1,0 +1,53 @@
+// The newsroom under one attack of each family of the catalogues, over real sockets between real processes: without protection each succeeds,
+// behind Cordon none does, and what the newsroom is for gets done.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { FAMILIES } from '../examples/newsroom/families.ts';
+import { attackAll, openNewsroom, type Result } from '../examples/newsroom/newsroom.ts';
+
+async function attacked(isProtected: boolean): Promise<readonly Result[]> {
+  const dir = await mkdtemp(join(tmpdir(), 'newsroom-test-'));
+  try {
+    await using stack = new AsyncDisposableStack();
+    const newsroom = stack.adopt(await openNewsroom(dir, isProtected), (it) => it.close());
+    const clean = await newsroom.read('clean');
+    assert.equal(clean.ok, true, clean.text);
+    return await attackAll(newsroom);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const named = (results: readonly Result[], holds: (result: Result) => boolean): readonly string[] =>
+  results.filter(holds).map(({ family }) => family.id);
+
+const ALL = FAMILIES.map(({ id }) => id);
+
+describe('the newsroom', () => {
+  test('without protection every attack succeeds', async () => {
+    assert.deepEqual(
+      named(await attacked(false), ({ harmed }) => harmed),
+      ALL,
+    );
+  });
+
+  test('[I1] [I4] [I9] behind Cordon none does, each order is refused, and every page is published', async () => {
+    const results = await attacked(true);
+    assert.deepEqual(
+      named(results, ({ harmed }) => harmed),
+      [],
+    );
+    assert.deepEqual(
+      named(results, ({ published }) => published),
+      ALL,
+    );
+    // a description that changed is shown to nobody, so nobody is told to do anything
+    assert.deepEqual(
+      named(results, ({ refused }) => refused.length > 0),
+      ALL.filter((id) => id !== 'tool-poisoning'),
+    );
+  });
+});

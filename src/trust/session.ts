@@ -1,5 +1,6 @@
 // One run on one task: what it was asked, what it has seen, and whether the next call serves the task with values it may use. Pure: the
 // caller says what was called and what came back. Nothing a tool returned ever adds a tool to the scope.
+import type { Facts } from './facts.ts';
 import { type Manifest, type Role, type ToolSchema, draftManifest } from './manifest.ts';
 import { Provenance, isAddress, normal, spansOf, tokensOf } from './provenance.ts';
 
@@ -7,6 +8,14 @@ import { Provenance, isAddress, normal, spansOf, tokensOf } from './provenance.t
 export interface Plan {
   readonly tools: readonly string[];
   readonly text: string;
+  /** The same as steps, where the planner's words could be parsed; it narrows further. */
+  readonly steps?: readonly PlannedStep[];
+}
+
+export interface PlannedStep {
+  readonly tool: string;
+  /** What the planner fixed of the arguments: a value, or the tools whose outputs are to supply it. */
+  readonly arguments: Readonly<Record<string, { readonly value?: unknown; readonly from?: readonly string[] }>>;
 }
 
 export interface Call {
@@ -14,11 +23,21 @@ export interface Call {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
-export interface Verdict {
-  readonly answer: 'allow' | 'deny' | 'ask';
-  /** `out_of_scope`, or the arguments that no trusted source explains. */
-  readonly code: 'in_scope' | 'out_of_scope' | 'untrusted_argument' | 'ambiguous_argument';
-  readonly untrusted: readonly string[];
+/** What a call returned. `trust` is that of the source as a whole, where somebody vouches for it. */
+export interface Output {
+  readonly text?: string;
+  /** The structured form, where the tool gave one; it is read instead of `text`. */
+  readonly json?: unknown;
+  readonly trust?: 'trusted' | 'mixed' | 'untrusted';
+}
+
+export interface Opening {
+  readonly manifests: ReadonlyMap<string, Manifest>;
+  /** Texts that people wrote for this task before anything was read: the prompt, the words of the mandate. */
+  readonly trusted: readonly string[];
+  readonly plans?: readonly Plan[];
+  /** Random and kept from agents, at least 8 bytes: what an attacker cannot predict, it cannot make collide. */
+  readonly salt: Uint8Array;
 }
 
 type Standing = 'trusted' | 'ambiguous' | 'untrusted';
@@ -36,30 +55,49 @@ export class Session {
   readonly #prompt: ReadonlySet<string>;
   readonly #manifests: ReadonlyMap<string, Manifest>;
 
-  constructor(manifests: ReadonlyMap<string, Manifest>, prompt: string, plans: readonly Plan[]) {
+  #calls = 0;
+  #writes = 0;
+
+  constructor({ manifests, trusted, plans = [] }: Opening) {
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
-    this.#prompt = new Set(tokensOf(prompt));
-    this.#provenance.learn(prompt, 'prompt');
-    for (const { text } of plans) this.#provenance.learn(text, 'prompt');
+    this.#prompt = new Set(trusted.flatMap(tokensOf));
+    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) this.#provenance.learn(text, 'prompt');
   }
 
-  decide(call: Call): Verdict {
-    const { effect, roles } = this.#manifests.get(call.tool) ?? NOTHING;
-    if (effect === 'write' && !this.#planned.has(call.tool)) return { answer: 'deny', code: 'out_of_scope', untrusted: [] };
+  /** Pure over what the session has seen: asking changes nothing. */
+  facts(call: Call): Facts {
+    const manifest = this.#manifests.get(call.tool);
+    const { effect, roles } = manifest ?? NOTHING;
     const standings = Object.entries(call.arguments).map(
       ([name, value]) => [name, this.#standing(value, roles[name] ?? 'sink', effect)] as const,
     );
-    const untrusted = standings.filter(([, standing]) => standing !== 'trusted').map(([name]) => name);
-    if (standings.some(([, standing]) => standing === 'untrusted')) return { answer: 'deny', code: 'untrusted_argument', untrusted };
-    if (untrusted.length > 0) return { answer: 'ask', code: 'ambiguous_argument', untrusted };
-    return { answer: 'allow', code: 'in_scope', untrusted };
+    const named = (standing: Standing): string[] => standings.filter(([, its]) => its === standing).map(([name]) => name);
+    return {
+      effect,
+      known: manifest !== undefined,
+      sinks: Object.keys(call.arguments),
+      untrusted: named('untrusted'),
+      unseen: [],
+      ambiguous: named('ambiguous'),
+      excess: [],
+      unplanned: effect === 'write' && !this.#planned.has(call.tool),
+      exhausted: false,
+      calls: this.#calls,
+      writes: this.#writes,
+    };
   }
 
-  /** Takes in what an allowed call returned. */
-  observe(call: Call, output: string): void {
+  /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. */
+  admit(call: Call): void {
+    this.#calls += 1;
+    if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes += 1;
+  }
+
+  /** Takes in what an admitted call returned. */
+  observe(call: Call, output: Output): void {
     const named = this.#pointedAt(call);
-    for (const { text, free } of spansOf(output)) {
+    for (const { text, free } of spansOf(output.text ?? (output.json === undefined ? '' : JSON.stringify(output.json)))) {
       this.#provenance.learn(text, free ? (named ? 'named' : 'free') : 'field');
       if (free && named) for (const token of tokensOf(text)) if (isAddress(token)) this.#named.add(token);
     }

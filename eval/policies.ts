@@ -1,6 +1,5 @@
 // The engine and the four policies it is shown beside. None of them sees more of a recording than `Task`, calls and outputs.
 import type { Manifest, ToolSchema } from '../src/trust/manifest.ts';
-import { normal } from '../src/trust/provenance.ts';
 import { judge } from '../src/trust/facts.ts';
 import { Session, draftManifests } from '../src/trust/session.ts';
 import type { CallView, Opener, Run, Task } from './score.ts';
@@ -54,6 +53,7 @@ function engine(task: Task, manifests: Manifests): Run {
       if (verdict === 'allow') session.admit(call);
       return verdict;
     },
+    facts: ({ fn, args }) => session.facts({ tool: fn, arguments: args }),
     observe: ({ fn, args }, text) => session.observe({ tool: fn, arguments: args }, { text }),
   };
 }
@@ -67,6 +67,8 @@ function freezeAfterTaint(_: Task, manifests: Manifests): Run {
     },
   };
 }
+
+const normal = (value: string): string => value.toLowerCase().replace(/^https?:\/\//, '').replace(/\s+/g, ' ').trim();
 
 export const POLICIES: Readonly<Record<string, Opener>> = {
   engine: opened(engine),

@@ -1,8 +1,14 @@
-// One run on one task: what it was asked, what it has seen, and whether the next call serves the task with values it may use. Pure: the
-// caller says what was called and what came back. Nothing a tool returned ever adds a tool to the scope.
+// One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
+// called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
 import type { Facts } from './facts.ts';
-import { type Manifest, type Role, type ToolSchema, draftManifest } from './manifest.ts';
-import { Provenance, isAddress, normal, spansOf, tokensOf } from './provenance.ts';
+import { Fingerprints } from './fingerprints.ts';
+import { Asked, delegates } from './lexicon.ts';
+import { type Manifest, type Role, type ToolSchema, draftManifest, isFreeField } from './manifest.ts';
+import { orderStart } from './orders.ts';
+import { Others } from './others.ts';
+import { type Piece, piecesOf, piecesOfJson } from './records.ts';
+import { type Origin, Seen } from './seen.ts';
+import { type AddressKind, addressKind, addressesIn, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
 export interface Plan {
@@ -40,48 +46,62 @@ export interface Opening {
   readonly salt: Uint8Array;
 }
 
-type Standing = 'trusted' | 'ambiguous' | 'untrusted';
-const NOTHING: Manifest = { effect: 'write', roles: {} };
+type Standing = 'trusted' | 'ambiguous' | 'untrusted' | 'unseen';
+/** How a task points at what a call reads: it names it, or a source that it names does. */
+type Pointed = 'named' | 'linked' | undefined;
+const NOTHING: Manifest = { effect: 'write', roles: {}, output: 'text', verbs: [], objects: [] };
 
 export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string, Manifest> {
   return new Map(tools.map((tool) => [tool.name, draftManifest(tool)]));
 }
 
 export class Session {
-  readonly #provenance = new Provenance();
-  /** Addresses that sources named by the prompt hold: with a second one, which of them the user means is no longer plain. */
-  readonly #named = new Set<string>();
-  readonly #planned: ReadonlySet<string>;
-  readonly #prompt: ReadonlySet<string>;
   readonly #manifests: ReadonlyMap<string, Manifest>;
-
+  readonly #planned: ReadonlySet<string>;
+  readonly #seen: Seen;
+  readonly #others: Others;
+  readonly #delegates: boolean;
+  #asked: Asked[];
+  /** Addresses in sources that the task points at: with a second one of a kind, which of them it means is no longer plain. */
+  readonly #named: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
   #calls = 0;
   #writes = 0;
 
-  constructor({ manifests, trusted, plans = [] }: Opening) {
+  constructor({ manifests, trusted, plans = [], salt }: Opening) {
+    const fingerprints = new Fingerprints(salt);
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
-    this.#prompt = new Set(trusted.flatMap(tokensOf));
-    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) this.#provenance.learn(text, 'prompt');
+    this.#seen = new Seen(fingerprints);
+    this.#others = new Others(fingerprints);
+    this.#delegates = trusted.some(delegates);
+    this.#asked = trusted.map((text) => new Asked(text));
+    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) this.#seen.learn(text, 'prompt');
+  }
+
+  /** Memory that the session keeps, in bytes. */
+  get bytes(): number {
+    return this.#seen.bytes + this.#others.bytes;
   }
 
   /** Pure over what the session has seen: asking changes nothing. */
   facts(call: Call): Facts {
     const manifest = this.#manifests.get(call.tool);
     const { effect, roles } = manifest ?? NOTHING;
-    const standings = Object.entries(call.arguments).map(
-      ([name, value]) => [name, this.#standing(value, roles[name] ?? 'sink', effect)] as const,
-    );
-    const named = (standing: Standing): string[] => standings.filter(([, its]) => its === standing).map(([name]) => name);
+    const judged = Object.entries(call.arguments).map(([name, value]) => {
+      const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
+      const atoms = atomsThatMatter(value, role, effect);
+      return { name, matters: atoms.length > 0, standing: worst(atoms.map((atom) => this.#standing(atom, role === 'sink' && effect === 'write'))) };
+    });
+    const named = (standing: Standing): string[] => judged.filter((its) => its.standing === standing).map(({ name }) => name);
     return {
       effect,
       known: manifest !== undefined,
-      sinks: Object.keys(call.arguments),
+      sinks: judged.filter(({ matters }) => matters).map(({ name }) => name),
       untrusted: named('untrusted'),
-      unseen: [],
+      unseen: named('unseen'),
       ambiguous: named('ambiguous'),
       excess: [],
-      unplanned: effect === 'write' && !this.#planned.has(call.tool),
+      unplanned: effect === 'write' && !this.#inScope(call.tool, manifest),
       exhausted: false,
       calls: this.#calls,
       writes: this.#writes,
@@ -95,44 +115,81 @@ export class Session {
   }
 
   /** Takes in what an admitted call returned. */
-  observe(call: Call, output: Output): void {
-    const named = this.#pointedAt(call);
-    for (const { text, free } of spansOf(output.text ?? (output.json === undefined ? '' : JSON.stringify(output.json)))) {
-      this.#provenance.learn(text, free ? (named ? 'named' : 'free') : 'field');
-      if (free && named) for (const token of tokensOf(text)) if (isAddress(token)) this.#named.add(token);
+  observe(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
+    const manifest = this.#manifests.get(call.tool) ?? NOTHING;
+    const pointed = this.#pointedAt(call, manifest);
+    if (trust === 'trusted') this.#seen.learn(text, 'field');
+    else if (json !== undefined) this.#observePieces(piecesOfJson(json), pointed, trust);
+    else if (manifest.output === 'text' || trust === 'untrusted') this.#observeText(text, pointed);
+    else this.#observePieces(piecesOf(text), pointed, trust);
+  }
+
+  #observePieces(pieces: readonly Piece[], pointed: Pointed, trust: 'mixed' | 'untrusted'): void {
+    for (const { key, text, kind } of pieces) {
+      if (kind === 'field' && trust === 'mixed' && !isFreeField(key)) this.#seen.learn(text, orderStart(text) < text.length ? 'label' : 'field');
+      else {
+        if (key === '' && text.length < 4096) this.#seen.learn(text, 'label');
+        this.#observeText(text, pointed);
+      }
     }
   }
 
-  /** The prompt points at a source when it names every text argument of the call that reads it. */
-  #pointedAt(call: Call): boolean {
-    const texts = Object.values(call.arguments).filter((value) => typeof value === 'string');
-    return texts.length > 0 && texts.every((text) => this.#prompt.has(normal(text)));
+  /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
+  #observeText(text: string, pointed: Pointed): void {
+    if (pointed === undefined) return this.#others.learn(text);
+    const until = orderStart(text);
+    const said = text.slice(0, until);
+    this.#seen.learn(said, pointed);
+    this.#others.learn(text.slice(until));
+    for (const address of addressesIn(said)) {
+      const kind = addressKind(address);
+      if (kind !== undefined) this.#named[kind].add(address.toLowerCase());
+    }
+    if (this.#delegates && pointed === 'named') this.#asked.push(new Asked(said));
   }
 
-  #standing(value: unknown, role: Role, effect: Manifest['effect']): Standing {
-    if (role === 'quantity' || (role === 'content' && effect === 'read')) return 'trusted';
-    return worst(
-      stringsIn(value)
-        .flatMap((text) => (role === 'content' ? tokensOf(text).filter(isAddress) : [text]))
-        .map((text) => this.#value(text)),
-    );
+  /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
+  #pointedAt({ arguments: given }: Call, { roles }: Manifest): Pointed {
+    const atoms = Object.entries(given)
+      .filter(([name]) => roles[name] !== 'query' && roles[name] !== 'quantity')
+      .flatMap(([, value]) => atomsIn(value))
+      .filter((atom) => /[a-z]/i.test(atom));
+    const origins = atoms.map((atom) => this.#seen.originsOf(atom));
+    if (origins.length === 0) return undefined;
+    if (origins.every((each) => each.has('prompt'))) return 'named';
+    return origins.every((each) => each.has('prompt') || each.has('named')) ? 'linked' : undefined;
   }
 
-  #value(text: string): Standing {
-    if (text.trim() === '') return 'trusted';
-    const origin = this.#provenance.originOf(text);
-    if (origin === 'prompt' || origin === 'field') return 'trusted';
-    if (origin !== 'named') return 'untrusted';
-    return isAddress(normal(text)) && this.#named.size > 1 ? 'ambiguous' : 'trusted';
+  #inScope(tool: string, manifest: Manifest | undefined): boolean {
+    return this.#planned.has(tool) || (manifest !== undefined && this.#asked.some((asked) => asked.for(manifest)));
+  }
+
+  /** A host with and without `www.` is one host to people who write of it. */
+  #hostOrigins(url: string): ReadonlySet<Origin> {
+    const origins = this.#seen.originsOf(url);
+    return origins.size > 0 || /^(?:https?:\/\/)?www\./i.test(url) ? origins : this.#seen.originsOf(`www.${url.replace(/^https?:\/\//i, '')}`);
+  }
+
+  #standing(atom: string, single: boolean): Standing {
+    if (atom.trim() === '') return 'trusted';
+    const kind = addressKind(atom);
+    const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#seen.originsOf(atom);
+    if (TRUSTED.some((origin) => origins.has(origin))) return 'trusted';
+    if (origins.has('named') || origins.has('linked')) {
+      return single && kind !== undefined && this.#named[kind].size > 1 ? 'ambiguous' : 'trusted';
+    }
+    return this.#others.has(atom) ? 'untrusted' : 'unseen';
   }
 }
 
-const worst = (standings: readonly Standing[]): Standing =>
-  (['untrusted', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';
+const TRUSTED: readonly Origin[] = ['prompt', 'field', 'label'];
 
-/** Every string and number inside a value; objects of any depth are decoded JSON, bounded where they were parsed. */
-function stringsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (typeof value === 'number') return [String(value)];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(stringsIn) : [];
+const worst = (standings: readonly Standing[]): Standing =>
+  (['untrusted', 'unseen', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';
+
+/** The parts of an argument that say where something goes. */
+function atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
+  if (role === 'sink') return atomsIn(value);
+  if (role === 'content' && effect === 'write') return atomsIn(value).flatMap(addressesIn);
+  return [];
 }

@@ -49,7 +49,6 @@ const GROUPS: readonly (readonly string[])[] = [
   'approve reject accept decline merge close',
   'transfer hand give',
   'enable disable turn activate deactivate lock unlock grant',
-  'issue report raise open file',
 ].map(stems);
 
 export const CHANGES: ReadonlySet<string> = new Set(GROUPS.flat());

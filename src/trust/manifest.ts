@@ -48,7 +48,7 @@ export function draftManifest(tool: ToolSchema): Manifest {
     effect,
     roles: Object.fromEntries(roles),
     output: TEXT_OF.test(tool.description) && !/\b(?:records?|list of|dictionar)/i.test(tool.description) ? 'text' : 'records',
-    verbs: (known.length > 0 ? known : wordsOf(tool.description).slice(0, 1)).map(stem),
+    verbs: (known.length > 0 ? known.slice(0, 1) : wordsOf(tool.description).slice(0, 1)).map(stem),
     objects: said.filter((word) => !CHANGES.has(stem(word)) && word.length > 2).map(stem),
   };
 }

@@ -4,12 +4,14 @@ import { Fingerprints } from './fingerprints.ts';
 
 /**
  * `prompt`: what people wrote for the task. `field`: a short value of a record. `label`: the same, yet with words of an order in it, so
- * that only the whole explains anything. `named`: free text of a source that the task points at. `linked`: of one that such text points at.
+ * that only the whole explains anything. `named`: free text of a source that the task points at. `linked`: of one that such text points at. `order`: words to the assistant inside
+ * content, which explain nothing and cast doubt on what they name.
  */
-export type Origin = 'prompt' | 'field' | 'label' | 'named' | 'linked';
-const BIT: Readonly<Record<Origin, number>> = { prompt: 1, field: 2, label: 4, named: 8, linked: 16 };
+export type Origin = 'prompt' | 'field' | 'label' | 'named' | 'linked' | 'order';
+const BIT: Readonly<Record<Origin, number>> = { prompt: 1, field: 2, label: 4, named: 8, linked: 16, order: 32 };
+const ORIGINS = ['prompt', 'field', 'label', 'named', 'linked', 'order'] as const;
 const LABEL = BIT.label;
-const EVERY = 31;
+const EVERY = 63;
 
 const MAX_WORDS = 1 << 18;
 /** Places of one word that are looked at for the words that follow it. */
@@ -48,7 +50,7 @@ export class Seen {
     const words: number[] = [];
     this.#fingerprints.read(value, (first, second) => words.push(first, second));
     const bits = words.length === 0 ? 0 : this.#find(words);
-    return new Set((['prompt', 'field', 'label', 'named', 'linked'] as const).filter((origin) => (bits & BIT[origin]) !== 0));
+    return new Set(ORIGINS.filter((origin) => (bits & BIT[origin]) !== 0));
   }
 
   #add(first: number, second: number, bit: number): void {

@@ -14,14 +14,8 @@ import { type AddressKind, addressKind, addressesIn, atomsIn } from './values.ts
 export interface Plan {
   readonly tools: readonly string[];
   readonly text: string;
-  /** The same as steps, where the planner's words could be parsed; it narrows further. */
-  readonly steps?: readonly PlannedStep[];
-}
-
-export interface PlannedStep {
-  readonly tool: string;
-  /** What the planner fixed of the arguments: a value, or the tools whose outputs are to supply it. */
-  readonly arguments: Readonly<Record<string, { readonly value?: unknown; readonly from?: readonly string[] }>>;
+  /** How often a tool may be called, where the mandate says it. */
+  readonly counts?: Readonly<Record<string, number>>;
 }
 
 export interface Call {
@@ -61,6 +55,7 @@ export class Session {
   readonly #seen: Seen;
   readonly #others: Others;
   readonly #delegates: boolean;
+  readonly #left = new Map<string, number>();
   #asked: Asked[];
   /** Addresses in sources that the task points at: with a second one of a kind, which of them it means is no longer plain. */
   readonly #named: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
@@ -71,6 +66,8 @@ export class Session {
     const fingerprints = new Fingerprints(salt);
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
+    for (const { counts = {} } of plans)
+      for (const [tool, count] of Object.entries(counts)) this.#left.set(tool, Math.max(count, this.#left.get(tool) ?? 0));
     this.#seen = new Seen(fingerprints);
     this.#others = new Others(fingerprints);
     this.#delegates = trusted.some(delegates);
@@ -90,7 +87,13 @@ export class Session {
     const judged = Object.entries(call.arguments).map(([name, value]) => {
       const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
       const atoms = atomsThatMatter(value, role, effect);
-      return { name, matters: atoms.length > 0, standing: worst(atoms.map((atom) => this.#standing(atom, role === 'sink' && effect === 'write'))) };
+      const single = role === 'sink' && effect === 'write';
+      return {
+        name,
+        matters: atoms.length > 0,
+        standing: worst(atoms.map((atom) => this.#standing(atom, single))),
+        excess: single && atoms.length > 1 && this.#exceeds(atoms),
+      };
     });
     const named = (standing: Standing): string[] => judged.filter((its) => its.standing === standing).map(({ name }) => name);
     return {
@@ -100,9 +103,9 @@ export class Session {
       untrusted: named('untrusted'),
       unseen: named('unseen'),
       ambiguous: named('ambiguous'),
-      excess: [],
+      excess: judged.filter(({ excess }) => excess).map(({ name }) => name),
       unplanned: effect === 'write' && !this.#inScope(call.tool, manifest),
-      exhausted: false,
+      exhausted: this.#left.get(call.tool) === 0,
       calls: this.#calls,
       writes: this.#writes,
     };
@@ -112,6 +115,8 @@ export class Session {
   admit(call: Call): void {
     this.#calls += 1;
     if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes += 1;
+    const left = this.#left.get(call.tool);
+    if (left !== undefined) this.#left.set(call.tool, Math.max(0, left - 1));
   }
 
   /** Takes in what an admitted call returned. */
@@ -124,9 +129,16 @@ export class Session {
     else this.#observePieces(piecesOf(text), pointed, trust);
   }
 
+  /** A field with words of an order in it explains itself as a whole, and the order is remembered. */
+  #observeField(text: string): void {
+    const until = orderStart(text);
+    this.#seen.learn(text, until < text.length ? 'label' : 'field');
+    if (until < text.length) this.#seen.learn(text.slice(until), 'order');
+  }
+
   #observePieces(pieces: readonly Piece[], pointed: Pointed, trust: 'mixed' | 'untrusted'): void {
     for (const { key, text, kind } of pieces) {
-      if (kind === 'field' && trust === 'mixed' && !isFreeField(key)) this.#seen.learn(text, orderStart(text) < text.length ? 'label' : 'field');
+      if (kind === 'field' && trust === 'mixed' && !isFreeField(key)) this.#observeField(text);
       else {
         if (key === '' && text.length < 4096) this.#seen.learn(text, 'label');
         this.#observeText(text, pointed);
@@ -136,8 +148,9 @@ export class Session {
 
   /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
   #observeText(text: string, pointed: Pointed): void {
-    if (pointed === undefined) return this.#others.learn(text);
     const until = orderStart(text);
+    if (until < text.length) this.#seen.learn(text.slice(until, until + MAX_ORDER), 'order');
+    if (pointed === undefined) return this.#others.learn(text);
     const said = text.slice(0, until);
     this.#seen.learn(said, pointed);
     this.#others.learn(text.slice(until));
@@ -174,14 +187,26 @@ export class Session {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
     const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#seen.originsOf(atom);
-    if (TRUSTED.some((origin) => origins.has(origin))) return 'trusted';
-    if (origins.has('named') || origins.has('linked')) {
-      return single && kind !== undefined && this.#named[kind].size > 1 ? 'ambiguous' : 'trusted';
-    }
-    return this.#others.has(atom) ? 'untrusted' : 'unseen';
+    // what an order in content asks for: a person tells whose wish it is, and for an address even where the task names it as well
+    const ordered = origins.has('order') && (kind !== undefined || !origins.has('prompt'));
+    if (TRUSTED.some((origin) => origins.has(origin))) return ordered ? 'ambiguous' : 'trusted';
+    if (origins.has('named') || origins.has('linked')) return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
+    return ordered || this.#others.has(atom) ? 'untrusted' : 'unseen';
+  }
+
+  #isOneOfMany(kind: AddressKind | undefined): boolean {
+    return kind !== undefined && this.#named[kind].size > 1;
+  }
+
+  /** Beside values that the task names, one that only a source supplies is more than the task asked for. */
+  #exceeds(atoms: readonly string[]): boolean {
+    const origins = atoms.map((atom) => this.#seen.originsOf(atom));
+    return origins.some((each) => each.has('prompt')) && origins.some((each) => !TRUSTED.some((origin) => each.has(origin)));
   }
 }
 
+/** Of an order so many characters are remembered: values stand early in it. */
+const MAX_ORDER = 20_000;
 const TRUSTED: readonly Origin[] = ['prompt', 'field', 'label'];
 
 const worst = (standings: readonly Standing[]): Standing =>

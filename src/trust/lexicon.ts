@@ -29,14 +29,15 @@ export const READS = set(
 
 /** Verbs of tools that change something, in groups that people use for one another. A verb may stand in several. */
 const GROUPS: readonly (readonly string[])[] = [
-  'create add make new write book reserve schedule set register open start generate insert append compose draft save store upload put plan arrange organize organise block host',
-  'update change modify edit adjust reschedule move rename set correct replace fix increase decrease extend postpone shift amend alter reset push switch raise lower',
-  'delete remove cancel clear drop unsubscribe revoke kick erase clean purge unstar undo discard',
-  'send email mail message post share forward reply respond notify tell inform write invite publish submit dm text contact announce remind thank congratulate give message answer',
-  'pay transfer send refund buy purchase order checkout settle reimburse repay donate wire',
+  'create add new write register open start generate insert append compose draft upload make',
+  'book reserve schedule arrange organize organise booking reservation',
+  'update change modify edit adjust reschedule replace fix correct increase decrease extend postpone shift amend alter reset set switch raise lower',
+  'delete remove cancel clear drop unsubscribe revoke kick erase clean purge unstar undo discard cancellation deletion',
+  'send email mail message post share forward reply respond notify tell inform write invite publish submit dm text announce remind thank congratulate answer',
+  'pay transfer send refund buy purchase order checkout settle reimburse repay donate wire payment',
   'add invite append include join assign enrol enroll register',
   'login log sign authenticate connect',
-  'verify confirm authenticate validate',
+  'verify confirm authenticate validate verification',
   'download save store',
   'copy duplicate backup clone',
   'move rename transfer relocate',
@@ -47,8 +48,7 @@ const GROUPS: readonly (readonly string[])[] = [
   'star like favorite favourite bookmark follow',
   'run execute start stop restart launch deploy install',
   'approve reject accept decline merge close',
-  'transfer hand give',
-  'enable disable turn activate deactivate lock unlock grant',
+  'enable disable activate deactivate lock unlock grant',
 ].map(stems);
 
 export const CHANGES: ReadonlySet<string> = new Set(GROUPS.flat());
@@ -68,30 +68,32 @@ const OBJECTS: readonly (readonly string[])[] = [
   'collaborator contributor member maintainer',
 ].map(stems);
 
-const groupsOf = (groups: readonly (readonly string[])[], words: ReadonlySet<string>): ReadonlySet<number> =>
-  new Set(groups.flatMap((group, at) => (group.some((word) => words.has(word)) ? [at] : [])));
+/** What stands so many words behind a verb is what it is done to. */
+const REACH = 8;
 
-/** What a text asks for, as verbs and objects that a tool can be held against. */
+const shares = (groups: readonly (readonly string[])[], one: readonly string[], other: readonly string[]): boolean =>
+  one.some((word) => other.includes(word)) ||
+  groups.some((group) => one.some((word) => group.includes(word)) && other.some((word) => group.includes(word)));
+
+/** What a text asks for: verbs, each with the words behind it in its sentence, which a tool can be held against. */
 export class Asked {
-  readonly #stems: ReadonlySet<string>;
-  readonly #verbs: ReadonlySet<number>;
-  readonly #objects: ReadonlySet<number>;
+  readonly #clauses: readonly { readonly verb: string; readonly words: readonly string[] }[];
 
   constructor(text: string) {
-    this.#stems = new Set(wordsOf(text.replace(/e-mail/gi, 'email')).map(stem));
-    this.#verbs = groupsOf(GROUPS, this.#stems);
-    this.#objects = groupsOf(OBJECTS, this.#stems);
+    this.#clauses = text
+      .replace(/e-mail/gi, 'email')
+      .split(/[.!?;\n]+/)
+      .flatMap((sentence) => {
+        const words = wordsOf(sentence).map(stem);
+        return words.flatMap((verb, at) => (CHANGES.has(verb) ? [{ verb, words: words.slice(at, at + REACH) }] : []));
+      });
   }
 
   /** Whether the text asks for a tool that does one of `verbs` to one of `objects`. */
   for({ verbs, objects }: { readonly verbs: readonly string[]; readonly objects: readonly string[] }): boolean {
-    const does =
-      verbs.some((verb) => this.#stems.has(verb)) || GROUPS.some((group, at) => this.#verbs.has(at) && verbs.some((v) => group.includes(v)));
-    const to =
-      objects.length === 0 ||
-      objects.some((object) => this.#stems.has(object)) ||
-      OBJECTS.some((group, at) => this.#objects.has(at) && objects.some((object) => group.includes(object)));
-    return does && to;
+    return this.#clauses.some(
+      ({ verb, words }) => shares(GROUPS, verbs, [verb]) && (objects.length === 0 || shares(OBJECTS, objects, words)),
+    );
   }
 }
 

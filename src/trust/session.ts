@@ -57,6 +57,8 @@ export class Session {
   readonly #delegates: boolean;
   readonly #left = new Map<string, number>();
   #asked: Asked[];
+  /** What orders in content ask for. */
+  readonly #ordered: Asked[] = [];
   /** Addresses in sources that the task points at: with a second one of a kind, which of them it means is no longer plain. */
   readonly #named: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
   #calls = 0;
@@ -133,7 +135,12 @@ export class Session {
   #observeField(text: string): void {
     const until = orderStart(text);
     this.#seen.learn(text, until < text.length ? 'label' : 'field');
-    if (until < text.length) this.#seen.learn(text.slice(until), 'order');
+    if (until < text.length) this.#observeOrder(text.slice(until));
+  }
+
+  #observeOrder(text: string): void {
+    this.#seen.learn(text, 'order');
+    if (this.#ordered.length < MAX_ORDERS) this.#ordered.push(new Asked(text));
   }
 
   #observePieces(pieces: readonly Piece[], pointed: Pointed, trust: 'mixed' | 'untrusted'): void {
@@ -149,7 +156,7 @@ export class Session {
   /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
   #observeText(text: string, pointed: Pointed): void {
     const until = orderStart(text);
-    if (until < text.length) this.#seen.learn(text.slice(until, until + MAX_ORDER), 'order');
+    if (until < text.length) this.#observeOrder(text.slice(until, until + MAX_ORDER));
     if (pointed === undefined) return this.#others.learn(text);
     const said = text.slice(0, until);
     this.#seen.learn(said, pointed);
@@ -174,7 +181,9 @@ export class Session {
   }
 
   #inScope(tool: string, manifest: Manifest | undefined): boolean {
-    return this.#planned.has(tool) || (manifest !== undefined && this.#asked.some((asked) => asked.for(manifest)));
+    if (this.#planned.has(tool)) return true;
+    const asks = (asked: Asked): boolean => manifest !== undefined && asked.for(manifest);
+    return this.#asked.some(asks) && !this.#ordered.some(asks);
   }
 
   /** A host with and without `www.` is one host to people who write of it. */
@@ -207,6 +216,7 @@ export class Session {
 
 /** Of an order so many characters are remembered: values stand early in it. */
 const MAX_ORDER = 20_000;
+const MAX_ORDERS = 64;
 const TRUSTED: readonly Origin[] = ['prompt', 'field', 'label'];
 
 const worst = (standings: readonly Standing[]): Standing =>

@@ -5,51 +5,45 @@ export interface Piece {
   /** The nearest key; empty for items of a list and for text. */
   readonly key: string;
   readonly text: string;
-  /** `field`: a short value of a record or an item of a list; `text`: the rest. */
-  readonly kind: 'field' | 'text';
-  /** Which record of the output it belongs to. */
-  readonly record: number;
+  /** `field`: a short value of a record; `item`: of a list; `text`: the rest. */
+  readonly kind: 'field' | 'item' | 'text';
 }
 
 const MAX_FIELD = 80;
 const MAX_ITEM_WORDS = 8;
-const MAX_NODES = 20_000;
+const MAX_PIECES = 20_000;
 
 export function piecesOf(text: string): Piece[] {
+  // some clients mark tool outputs so
   const inside = text.startsWith('<<') && text.endsWith('>>') ? text.slice(2, -2) : text;
   const json = parsed(inside);
   if (json !== undefined) return piecesOfJson(json);
-  const lines = inside.split('\n');
-  if (startsRecord(lines)) return recordPieces(lines);
-  const items = listItems(lines);
-  return items === undefined ? [piece('', inside, 'text', 0)] : items.map((item, at) => piece('', item, kindOf(item), at));
+  const first = inside.trimStart();
+  if (first.startsWith('- ') && !startsRecord(first)) return blockItems(inside);
+  if (startsRecord(first)) return recordPieces(inside);
+  return shortLines(inside) ?? [{ key: '', text: inside, kind: 'text' }];
 }
 
 /** Keys of JSON are fields as well: a map of addresses has them there. */
 export function piecesOfJson(value: unknown): Piece[] {
   const pieces: Piece[] = [];
-  let record = 0;
   const visit = (key: string, each: unknown, depth: number): void => {
-    if (pieces.length >= MAX_NODES || depth > 32) return;
-    if (Array.isArray(each)) {
-      for (const item of each) {
-        if (depth === 0) record += 1;
-        visit(key, item, depth + 1);
-      }
-    } else if (typeof each === 'object' && each !== null) {
+    if (pieces.length >= MAX_PIECES || depth > 32) return;
+    if (Array.isArray(each)) for (const item of each) visit(key, item, depth + 1);
+    else if (typeof each === 'object' && each !== null)
       for (const [name, inner] of Object.entries(each)) {
-        if (name.includes('@')) pieces.push(piece('', name, kindOf(name), record));
+        if (name.includes('@')) pieces.push(piece('', name));
         visit(name, inner, depth + 1);
       }
-    } else if (typeof each === 'string') pieces.push(piece(key, each, kindOf(each), record));
-    else if (typeof each === 'number') pieces.push(piece(key, String(each), 'field', record));
+    else if (typeof each === 'string') pieces.push(piece(key, each));
+    else if (typeof each === 'number') pieces.push(piece(key, String(each)));
   };
   visit('', value, 0);
   return pieces;
 }
 
-const piece = (key: string, text: string, kind: Piece['kind'], record: number): Piece => ({ key, text, kind, record });
-const kindOf = (text: string): Piece['kind'] => (text.length <= MAX_FIELD && !text.includes('\n') ? 'field' : 'text');
+const piece = (key: string, text: string): Piece => ({ key, text, kind: isShort(text) ? 'field' : 'text' });
+const isShort = (text: string): boolean => text.length <= MAX_FIELD && !text.includes('\n');
 
 function parsed(text: string): unknown {
   if (!/^\s*[[{]/.test(text)) return undefined;
@@ -60,81 +54,123 @@ function parsed(text: string): unknown {
   }
 }
 
-const FIELD = /^(\s*)((?:- )*)([^\s:'"#[\]{}-][^:'"]*):(?: (.*))?$/;
-const QUOTED_KEY = /^(\s*)((?:- )*)'([^']*)':(?: (.*))?$/;
-
 /** A record begins with its first key, in lower case as programs write them: `Rating: 5` is prose. */
-function startsRecord(lines: readonly string[]): boolean {
-  const first = lines.find((line) => line.trim() !== '') ?? '';
-  const key = FIELD.exec(first)?.[3] ?? QUOTED_KEY.exec(first)?.[3];
-  if (key === undefined) return false;
-  return /^[a-z0-9_.@-]+$/.test(key) || (lines.length > 1 && /^\s*(?:- )*['"]?[\w.@ '-]+['"]?:$/.test(first));
+const RECORD = /^(?:- )*(?:'[\w.@ -]+'|"[\w.@ -]+"|[a-z0-9_.@-]+):(?: |\n|$)|^(?:- )*[\w.@ '-]+:\n/;
+const startsRecord = (text: string): boolean => RECORD.test(text.slice(0, 200));
+
+/** A few short words on each line; undefined when it is prose. */
+function shortLines(text: string): Piece[] | undefined {
+  if (text.length > 10_000) return undefined;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const isItem = (line: string): boolean =>
+    line.length <= MAX_FIELD && line.split(/\s+/).length <= MAX_ITEM_WORDS && !/[.!?](?:\s|$)/.test(line);
+  return lines.every(isItem) ? lines.map((line) => ({ key: '', text: line.replace(/^[\w ]+: /, '').trim(), kind: 'item' })) : undefined;
 }
 
-/** Items of a block list at one level; undefined when the text is not one, nor a few short words. */
-function listItems(lines: readonly string[]): string[] | undefined {
-  const said = lines.filter((line) => line.trim() !== '');
-  if (said[0]?.startsWith('- ') === true) return scalars(said);
-  const short = (line: string): boolean =>
-    line.length <= MAX_FIELD && line.split(/\s+/).length <= MAX_ITEM_WORDS && !/[.!?]\s/.test(line) && !/[.!?]$/.test(line);
-  return said.every(short) ? said.map((line) => line.replace(/^[\w ]+: /, '').trim()) : undefined;
-}
-
-function scalars(lines: readonly string[]): string[] {
-  const items: string[] = [];
-  let quote: string | undefined;
-  for (const line of lines) {
-    const begins = quote === undefined && line.startsWith('- ');
-    const text = begins ? line.slice(2) : line;
-    if (begins) items.push(text);
-    else items[items.length - 1] = `${items.at(-1) ?? ''} ${text.trim()}`;
-    quote = openQuote(text.trimStart(), quote);
+/** `- item` after `- item`; a quoted one runs to its closing quote. */
+function blockItems(text: string): Piece[] {
+  const pieces: Piece[] = [];
+  let [from, quote] = [-1, 0];
+  for (const line of linesOf(text)) {
+    if (quote === 0 && text.startsWith('- ', line.from)) {
+      if (from !== -1) pieces.push({ key: '', text: unquoted(text.slice(from, line.from - 1)), kind: 'item' });
+      from = line.from + 2;
+      quote = openQuote(text, from, line.to, 0);
+    } else quote = openQuote(text, line.from, line.to, quote);
   }
-  return items.map(unquoted);
+  pieces.push({ key: '', text: unquoted(text.slice(from)), kind: 'item' });
+  return pieces;
 }
 
 /** Block style YAML: a quoted, folded or wrapped value runs to its end, so no line inside one passes for a field. */
-function recordPieces(lines: readonly string[]): Piece[] {
+function recordPieces(text: string): Piece[] {
   const pieces: Piece[] = [];
-  let record = 0;
-  let open: { key: string; text: string; indent: number; quote: string | undefined; block: boolean } | undefined;
+  let open = { key: '', from: 0, to: 0, indent: -1, quote: 0, block: false };
   const close = (): void => {
-    if (open !== undefined) pieces.push(piece(open.key, open.block ? open.text : unquoted(open.text), fieldKind(open), record));
-    open = undefined;
+    if (open.indent === -1 || open.to <= open.from || pieces.length >= MAX_PIECES) return;
+    const value = unquoted(text.slice(open.from, open.to));
+    pieces.push({ key: open.key, text: value, kind: !open.block && isShort(value) ? 'field' : 'text' });
   };
-  for (const line of lines) {
-    const indent = line.length - line.trimStart().length;
-    const continues =
-      open !== undefined && (open.quote !== undefined || (open.text !== '' && (indent > open.indent || line.trim() === '')));
-    if (open !== undefined && continues) {
-      open.text += `\n${line.trim()}`;
-      if (!open.block) open.quote = openQuote(line.trim(), open.quote);
+  for (const line of linesOf(text)) {
+    const blank = line.text === line.to;
+    const indent = line.text - line.from;
+    if (open.indent !== -1 && (open.quote > 0 || (open.to > open.from && (blank || indent > open.indent)))) {
+      if (!open.block && open.quote > 0) open.quote = openQuote(text, line.text, line.to, open.quote);
+      if (!blank) open.to = line.to;
       continue;
     }
     close();
-    const field = FIELD.exec(line) ?? QUOTED_KEY.exec(line);
-    if (line.startsWith('- ')) record += 1;
-    if (field === null) {
-      const item = line.trim().replace(/^(?:- )+/, '');
-      open = { key: pieces.at(-1)?.key ?? '', text: item, indent, quote: openQuote(item, undefined), block: false };
-      continue;
-    }
-    const [, , dashes = '', key = '', value = ''] = field;
-    if (key.includes('@')) pieces.push(piece('', key, kindOf(key), record));
-    open = { key, text: value, indent: indent + dashes.length, quote: openQuote(value, undefined), block: /^[|>]/.test(value) };
+    const colon = blank ? -1 : keyEnd(text, line.item, line.to);
+    const from = colon === -1 ? line.item : Math.min(colon + 2, line.to);
+    const key = colon === -1 ? open.key : unquoted(text.slice(line.item, colon));
+    if (colon !== -1 && key.includes('@')) pieces.push(piece('', key));
+    const first = text.charCodeAt(from);
+    const block = colon !== -1 && from < line.to && (first === 124 || first === 62);
+    open = { key, from, to: line.to, indent: line.item - line.from, quote: openQuote(text, from, line.to, 0), block };
+    if (blank) open.indent = -1;
   }
   close();
   return pieces;
 }
 
-const fieldKind = ({ text, block }: { text: string; block: boolean }): Piece['kind'] =>
-  block ? 'text' : kindOf(unquoted(text).replace(/\n/g, ' '));
-
-function openQuote(text: string, open: string | undefined): string | undefined {
-  const quote = open ?? (/^['"]/.test(text) ? text[0] : undefined);
-  if (quote === undefined) return undefined;
-  const marks = (quote === '"' ? text.replace(/\\./g, '') : text).split(quote).length - 1;
-  return (marks + (open === undefined ? 0 : 1)) % 2 === 0 ? undefined : quote;
+interface Line {
+  readonly from: number;
+  /** After white space. */
+  readonly text: number;
+  /** After the dashes of list items. */
+  readonly item: number;
+  readonly to: number;
 }
 
-const unquoted = (text: string): string => text.trim().replace(/^(['"])([\s\S]*)\1$/, '$2');
+function* linesOf(text: string): Generator<Line> {
+  for (let from = 0; from <= text.length; ) {
+    const end = text.indexOf('\n', from);
+    const to = end === -1 ? text.length : end;
+    let begin = from;
+    while (begin < to && text.charCodeAt(begin) === 32) begin += 1;
+    let item = begin;
+    while (text.charCodeAt(item) === 45 && text.charCodeAt(item + 1) === 32) item += 2;
+    yield { from, text: begin, item: Math.min(item, to), to };
+    from = to + 1;
+  }
+}
+
+/** Where a key ends with its colon; -1 when the line is none. */
+function keyEnd(text: string, from: number, to: number): number {
+  const first = text.charCodeAt(from);
+  const quoted = first === 39 || first === 34 ? first : 0;
+  for (let at = quoted === 0 ? from : from + 1; at < to; at += 1) {
+    const code = text.charCodeAt(at);
+    if (quoted !== 0) {
+      if (code === quoted) return text.charCodeAt(at + 1) === 58 && (at + 2 >= to || text.charCodeAt(at + 2) === 32) ? at + 1 : -1;
+    } else if (code === 58) {
+      return at > from && (at + 1 === to || text.charCodeAt(at + 1) === 32) ? at : -1;
+    } else if (code === 34 || code === 39) return -1;
+  }
+  return -1;
+}
+
+/** The quote that is still open at the end of a line: its character, or 0. */
+function openQuote(text: string, from: number, to: number, open: number): number {
+  let quote = open;
+  let at = from;
+  if (quote === 0) {
+    const first = text.charCodeAt(from);
+    if (from >= to || (first !== 39 && first !== 34)) return 0;
+    quote = first;
+    at = from + 1;
+  }
+  let closed = false;
+  for (; at < to; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 92 && quote === 34) at += 1;
+    else if (code === quote) closed = !closed;
+  }
+  return closed ? 0 : quote;
+}
+
+function unquoted(text: string): string {
+  const bare = text.trim();
+  const first = bare.charCodeAt(0);
+  return bare.length > 1 && (first === 39 || first === 34) && bare.charCodeAt(bare.length - 1) === first ? bare.slice(1, -1) : bare;
+}

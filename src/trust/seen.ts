@@ -1,123 +1,144 @@
 // What a session has seen of text that may explain a value: words in their order, each with where it stood. Incremental and bounded;
 // what no longer fits is unknown, and the unknown is not trusted. Text of others is never put in here: it could only widen.
-import { Fingerprints } from './fingerprints.ts';
+import type { Words } from './fingerprints.ts';
 
 /**
- * `prompt`: what people wrote for the task. `field`: a short value of a record. `label`: the same, yet with words of an order in it, so
- * that only the whole explains anything. `named`: free text of a source that the task points at. `linked`: of one that such text points at. `order`: words to the assistant inside
- * content, which explain nothing and cast doubt on what they name.
+ * `task`: what people wrote for it. `field`: a short value of a record. `label`: the same, yet with words of an order in it, so that only
+ * the whole explains anything. `named`: free text of a source that the task points at. `linked`: of one that such text points at. `order`:
+ * words to the assistant inside content, which explain nothing and cast doubt on what they name.
  */
-export type Origin = 'prompt' | 'field' | 'label' | 'named' | 'linked' | 'order';
-const BIT: Readonly<Record<Origin, number>> = { prompt: 1, field: 2, label: 4, named: 8, linked: 16, order: 32 };
-const ORIGINS = ['prompt', 'field', 'label', 'named', 'linked', 'order'] as const;
-const LABEL = BIT.label;
-const EVERY = 63;
+export type Origin = 'task' | 'field' | 'label' | 'named' | 'linked' | 'order';
+const BIT: Readonly<Record<Origin, number>> = { task: 1, field: 2, label: 4, named: 8, linked: 16, order: 32 };
+const EVERY = 62;
 
-const MAX_WORDS = 1 << 18;
+export const MAX_WORDS = 1 << 18;
 /** Places of one word that are looked at for the words that follow it. */
 const MAX_PLACES = 512;
-const ROOM = 1 << 10;
+const SLOTS = 1 << 14;
+const CHUNK = 1 << 10;
+
+/** Places in order. A chunk never moves, so no call pays for the growth of a session. */
+interface Chunk {
+  readonly first: Int32Array;
+  readonly second: Int32Array;
+  /** One bit of `BIT`; 0 is the edge between two pieces. */
+  readonly origin: Uint8Array;
+  /** The place before this one whose word falls in the same slot; 0 ends the chain, so place 0 stays an edge. */
+  readonly before: Int32Array;
+}
 
 export class Seen {
-  readonly #fingerprints: Fingerprints;
+  readonly #chunks: Chunk[] = [];
+  readonly #slots = new Int32Array(SLOTS);
   #count = 0;
-  #first = new Int32Array(ROOM);
-  #second = new Int32Array(ROOM);
-  #origins = new Uint8Array(ROOM);
-  /** The place before this one whose word falls in the same slot; 0 ends the chain, so place 0 stays empty. */
-  #before = new Int32Array(ROOM);
-  #slots = new Int32Array(ROOM * 2);
-  #words = 0;
 
-  constructor(fingerprints: Fingerprints) {
-    this.#fingerprints = fingerprints;
+  constructor() {
     this.#part();
   }
 
+  /** Memory of the index, in bytes. */
   get bytes(): number {
-    return [this.#first, this.#second, this.#origins, this.#before, this.#slots].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return this.#slots.byteLength + this.#chunks.length * CHUNK * 13;
   }
 
-  /** Remembers `text` as one piece: no value is ever found across the edge of two. */
-  learn(text: string, origin: Origin): void {
-    const bit = BIT[origin];
-    this.#fingerprints.read(text, (first, second) => this.#add(first, second, bit));
-    this.#part();
+  get full(): boolean {
+    return this.#count >= MAX_WORDS;
   }
 
-  /** The origins of `value` as a run of whole words; empty when it stands nowhere. */
-  originsOf(value: string): ReadonlySet<Origin> {
-    const words: number[] = [];
-    this.#fingerprints.read(value, (first, second) => words.push(first, second));
-    const bits = words.length === 0 ? 0 : this.#find(words);
-    return new Set(ORIGINS.filter((origin) => (bits & BIT[origin]) !== 0));
+  /** Remembers words `from` to `to` as one piece: no value is ever found across the edge of two. */
+  learn({ first, second }: Words, from: number, to: number, origin: Origin): void {
+    const until = Math.min(to, from + MAX_WORDS - 1 - this.#count);
+    for (let at = from; at < until; at += 1) this.#add(first[at] ?? 0, second[at] ?? 0, BIT[origin]);
+    if (until > from) this.#part();
+    if (until < to) this.#count = MAX_WORDS;
+  }
+
+  /** The origins of a value as a run of whole words; none when it stands nowhere. */
+  originsOf(value: Words): Origins {
+    return new Origins(value.count === 0 ? 0 : this.#find(value));
   }
 
   #add(first: number, second: number, bit: number): void {
-    if (this.#count >= MAX_WORDS) return;
-    const place = this.#place(first, second, bit);
-    const slot = first & (this.#slots.length - 1);
-    this.#before[place] = this.#slots[slot] ?? 0;
+    const place = this.#count++;
+    const chunk = this.#chunkFor(place);
+    const at = place & (CHUNK - 1);
+    const slot = first & (SLOTS - 1);
+    chunk.first[at] = first;
+    chunk.second[at] = second;
+    chunk.origin[at] = bit;
+    chunk.before[at] = this.#slots[slot] ?? 0;
     this.#slots[slot] = place;
-    this.#words += 1;
   }
 
   /** The edge of a piece: a place without a word. */
   #part(): void {
-    if (this.#count < MAX_WORDS) this.#place(0, 0, 0);
+    this.#chunkFor(this.#count).origin[this.#count & (CHUNK - 1)] = 0;
+    this.#count += 1;
   }
 
-  #place(first: number, second: number, bit: number): number {
-    if (this.#count === this.#first.length) this.#grow();
-    const place = this.#count++;
-    this.#first[place] = first;
-    this.#second[place] = second;
-    this.#origins[place] = bit;
-    return place;
+  #chunkFor(place: number): Chunk {
+    const known = this.#chunks[place >> 10];
+    if (known !== undefined) return known;
+    const chunk = {
+      first: new Int32Array(CHUNK),
+      second: new Int32Array(CHUNK),
+      origin: new Uint8Array(CHUNK),
+      before: new Int32Array(CHUNK),
+    };
+    this.#chunks.push(chunk);
+    return chunk;
   }
 
-  #grow(): void {
-    const size = this.#first.length * 2;
-    [this.#first, this.#second, this.#before] = [grown(this.#first, size), grown(this.#second, size), grown(this.#before, size)];
-    const origins = new Uint8Array(size);
-    origins.set(this.#origins);
-    this.#origins = origins;
-    this.#slots = new Int32Array(size * 2);
-    for (let place = 1; place < this.#count; place += 1) {
-      if (this.#origins[place] === 0) continue;
-      const slot = (this.#first[place] ?? 0) & (this.#slots.length - 1);
-      this.#before[place] = this.#slots[slot] ?? 0;
-      this.#slots[slot] = place;
-    }
-  }
-
-  #find(words: readonly number[]): number {
+  #find(value: Words): number {
     let bits = 0;
-    let place = this.#slots[(words[0] ?? 0) & (this.#slots.length - 1)] ?? 0;
-    for (let looked = 0; place !== 0 && looked < MAX_PLACES && bits !== EVERY; looked += 1) {
-      const bit = this.#origins[place] ?? 0;
-      if ((bits & bit) === 0 && this.#standsAt(place, words) && (bit !== LABEL || this.#isWhole(place, words.length / 2))) bits |= bit;
-      place = this.#before[place] ?? 0;
+    let place = this.#slots[(value.first[0] ?? 0) & (SLOTS - 1)] ?? 0;
+    for (let looked = 0; place !== 0 && bits !== EVERY; looked += 1) {
+      // a word that is everywhere could hide the order that names it
+      if (looked === MAX_PLACES) return bits | BIT.order;
+      const chunk = this.#chunkFor(place);
+      const bit = chunk.origin[place & (CHUNK - 1)] ?? 0;
+      if ((bits & bit) === 0 && this.#standsAt(place, value) && (bit !== BIT.label || this.#isWhole(place, value.count))) bits |= bit;
+      place = chunk.before[place & (CHUNK - 1)] ?? 0;
     }
     return bits;
   }
 
-  #standsAt(place: number, words: readonly number[]): boolean {
-    if (place + words.length / 2 > this.#count) return false;
-    for (let at = 0; at < words.length; at += 2) {
-      const here = place + (at >> 1);
-      if (this.#first[here] !== words[at] || this.#second[here] !== words[at + 1] || this.#origins[here] === 0) return false;
+  #standsAt(from: number, { first, second, count }: Words): boolean {
+    if (from + count > this.#count) return false;
+    for (let at = 0; at < count; at += 1) {
+      const chunk = this.#chunkFor(from + at);
+      const place = (from + at) & (CHUNK - 1);
+      if (chunk.first[place] !== first[at] || chunk.second[place] !== second[at] || chunk.origin[place] === 0) return false;
     }
     return true;
   }
 
   #isWhole(place: number, length: number): boolean {
-    return this.#origins[place - 1] === 0 && (place + length === this.#count || this.#origins[place + length] === 0);
+    return this.#isEdge(place - 1) && (place + length >= this.#count || this.#isEdge(place + length));
+  }
+
+  #isEdge(place: number): boolean {
+    return this.#chunkFor(place).origin[place & (CHUNK - 1)] === 0;
   }
 }
 
-function grown(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(size);
-  larger.set(old);
-  return larger;
+/** Where a value stood, as a set without a set. */
+export class Origins {
+  readonly #bits: number;
+
+  constructor(bits: number) {
+    this.#bits = bits;
+  }
+
+  has(origin: Origin): boolean {
+    return (this.#bits & BIT[origin]) !== 0;
+  }
+
+  get none(): boolean {
+    return this.#bits === 0;
+  }
+
+  and(other: Origins): Origins {
+    return new Origins(this.#bits | other.#bits);
+  }
 }

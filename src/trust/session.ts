@@ -1,13 +1,13 @@
 // One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
 // called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
 import type { Facts } from './facts.ts';
-import { Fingerprints } from './fingerprints.ts';
+import { Fingerprints, type Words, plain } from './fingerprints.ts';
 import { Asked, delegates } from './lexicon.ts';
 import { type Manifest, type Role, type ToolSchema, draftManifest, isFreeField } from './manifest.ts';
-import { orderStart } from './orders.ts';
+import { Orders } from './orders.ts';
 import { Others } from './others.ts';
 import { type Piece, piecesOf, piecesOfJson } from './records.ts';
-import { type Origin, Seen } from './seen.ts';
+import { type Origins, Seen } from './seen.ts';
 import { type AddressKind, addressKind, addressesIn, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
@@ -52,34 +52,45 @@ export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string
 export class Session {
   readonly #manifests: ReadonlyMap<string, Manifest>;
   readonly #planned: ReadonlySet<string>;
-  readonly #seen: Seen;
-  readonly #others: Others;
+  readonly #fingerprints: Fingerprints;
+  readonly #orders: Orders;
+  /** The task apart from all that was read: nothing crowds it out. */
+  readonly #task = new Seen();
+  readonly #seen = new Seen();
+  readonly #others = new Others();
   readonly #delegates: boolean;
   readonly #left = new Map<string, number>();
   #asked: Asked[];
   /** What orders in content ask for. */
   readonly #ordered: Asked[] = [];
-  /** Addresses in sources that the task points at: with a second one of a kind, which of them it means is no longer plain. */
-  readonly #named: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
+  /** Text of sources that the task points at, until somebody asks how many addresses it holds. */
+  readonly #named: string[] = [];
+  #kept = 0;
+  readonly #addresses: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
+  readonly #free = new Map<string, boolean>();
+  /** An order was too long to remember, or one too many: whatever is not of the task is then in doubt. */
+  #lostOrders = false;
   #calls = 0;
   #writes = 0;
 
   constructor({ manifests, trusted, plans = [], salt }: Opening) {
-    const fingerprints = new Fingerprints(salt);
+    this.#fingerprints = new Fingerprints(salt);
+    this.#orders = new Orders(this.#fingerprints);
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
     for (const { counts = {} } of plans)
       for (const [tool, count] of Object.entries(counts)) this.#left.set(tool, Math.max(count, this.#left.get(tool) ?? 0));
-    this.#seen = new Seen(fingerprints);
-    this.#others = new Others(fingerprints);
     this.#delegates = trusted.some(delegates);
     this.#asked = trusted.map((text) => new Asked(text));
-    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) this.#seen.learn(text, 'prompt');
+    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) {
+      const words = this.#fingerprints.read(plain(text));
+      this.#task.learn(words, 0, words.count, 'task');
+    }
   }
 
   /** Memory that the session keeps, in bytes. */
   get bytes(): number {
-    return this.#seen.bytes + this.#others.bytes;
+    return this.#task.bytes + this.#seen.bytes + this.#others.bytes + this.#kept * 2;
   }
 
   /** Pure over what the session has seen: asking changes nothing. */
@@ -125,47 +136,57 @@ export class Session {
   observe(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
     const manifest = this.#manifests.get(call.tool) ?? NOTHING;
     const pointed = this.#pointedAt(call, manifest);
-    if (trust === 'trusted') this.#seen.learn(text, 'field');
-    else if (json !== undefined) this.#observePieces(piecesOfJson(json), pointed, trust);
-    else if (manifest.output === 'text' || trust === 'untrusted') this.#observeText(text, pointed);
-    else this.#observePieces(piecesOf(text), pointed, trust);
-  }
-
-  /** A field with words of an order in it explains itself as a whole, and the order is remembered. */
-  #observeField(text: string): void {
-    const until = orderStart(text);
-    this.#seen.learn(text, until < text.length ? 'label' : 'field');
-    if (until < text.length) this.#observeOrder(text.slice(until));
-  }
-
-  #observeOrder(text: string): void {
-    this.#seen.learn(text, 'order');
-    if (this.#ordered.length < MAX_ORDERS) this.#ordered.push(new Asked(text));
-  }
-
-  #observePieces(pieces: readonly Piece[], pointed: Pointed, trust: 'mixed' | 'untrusted'): void {
-    for (const { key, text, kind } of pieces) {
-      if (kind === 'field' && trust === 'mixed' && !isFreeField(key)) this.#observeField(text);
-      else {
-        if (key === '' && text.length < 4096) this.#seen.learn(text, 'label');
-        this.#observeText(text, pointed);
-      }
+    if (trust === 'untrusted' || (json === undefined && manifest.output === 'text' && trust !== 'trusted')) {
+      this.#observeText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
+      return;
     }
+    for (const piece of json === undefined ? piecesOf(text) : piecesOfJson(json)) this.#observePiece(piece, pointed, trust);
+  }
+
+  #observePiece({ key, text, kind }: Piece, pointed: Pointed, trust: 'trusted' | 'mixed'): void {
+    const isField = trust === 'trusted' || (kind !== 'text' && !this.#isFree(key));
+    if (!isField) return this.#observeText(text, pointed);
+    const said = plain(text);
+    const words = this.#fingerprints.read(said, this.#orders.watch);
+    const order = this.#orders.startIn(said, words);
+    // a field with words of an order in it explains itself as a whole
+    this.#seen.learn(words, 0, words.count, order < words.count ? 'label' : 'field');
+    if (order < words.count) this.#observeOrder(said, words, order);
+  }
+
+  #isFree(key: string): boolean {
+    const known = this.#free.get(key);
+    if (known !== undefined) return known;
+    const free = isFreeField(key);
+    if (this.#free.size < MAX_KEYS) this.#free.set(key, free);
+    return free;
+  }
+
+  #observeOrder(text: string, words: Words, from: number): void {
+    const to = Math.min(words.count, from + MAX_ORDER);
+    this.#seen.learn(words, from, to, 'order');
+    if (to < words.count || this.#seen.full || this.#ordered.length === MAX_ORDERS) this.#lostOrders = true;
+    else this.#ordered.push(new Asked(text.slice(words.start[from], words.start[to] ?? text.length)));
   }
 
   /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
-  #observeText(text: string, pointed: Pointed): void {
-    const until = orderStart(text);
-    if (until < text.length) this.#observeOrder(text.slice(until, until + MAX_ORDER));
-    if (pointed === undefined) return this.#others.learn(text);
-    const said = text.slice(0, until);
-    this.#seen.learn(said, pointed);
-    this.#others.learn(text.slice(until));
-    for (const address of addressesIn(said)) {
-      const kind = addressKind(address);
-      if (kind !== undefined) this.#named[kind].add(address.toLowerCase());
+  #observeText(raw: string, pointed: Pointed): void {
+    const text = plain(raw);
+    const words = this.#fingerprints.read(text, this.#orders.watch);
+    const order = this.#orders.startIn(text, words);
+    if (pointed === undefined) this.#others.learn(words, 0, words.count);
+    else {
+      this.#seen.learn(words, 0, order, pointed);
+      this.#others.learn(words, order, words.count);
+      this.#keep(order < words.count ? text.slice(0, words.start[order]) : text, pointed);
     }
-    if (this.#delegates && pointed === 'named') this.#asked.push(new Asked(said));
+    if (order < words.count) this.#observeOrder(text, words, order);
+  }
+
+  #keep(text: string, pointed: Pointed): void {
+    this.#kept += text.length;
+    if (this.#kept <= MAX_KEPT) this.#named.push(text);
+    if (this.#delegates && pointed === 'named') this.#asked.push(new Asked(text.slice(0, MAX_DELEGATED)));
   }
 
   /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
@@ -174,10 +195,10 @@ export class Session {
       .filter(([name]) => roles[name] !== 'query' && roles[name] !== 'quantity')
       .flatMap(([, value]) => atomsIn(value))
       .filter((atom) => /[a-z]/i.test(atom));
-    const origins = atoms.map((atom) => this.#seen.originsOf(atom));
+    const origins = atoms.map((atom) => this.#originsOf(atom));
     if (origins.length === 0) return undefined;
-    if (origins.every((each) => each.has('prompt'))) return 'named';
-    return origins.every((each) => each.has('prompt') || each.has('named')) ? 'linked' : undefined;
+    if (origins.every((each) => each.has('task'))) return 'named';
+    return origins.every((each) => each.has('task') || each.has('named')) ? 'linked' : undefined;
   }
 
   #inScope(tool: string, manifest: Manifest | undefined): boolean {
@@ -186,39 +207,53 @@ export class Session {
     return this.#asked.some(asks) && !this.#ordered.some(asks);
   }
 
+  #originsOf(value: string): Origins {
+    const words = this.#fingerprints.read(plain(value));
+    return this.#task.originsOf(words).and(this.#seen.originsOf(words));
+  }
+
   /** A host with and without `www.` is one host to people who write of it. */
-  #hostOrigins(url: string): ReadonlySet<Origin> {
-    const origins = this.#seen.originsOf(url);
-    return origins.size > 0 || /^(?:https?:\/\/)?www\./i.test(url) ? origins : this.#seen.originsOf(`www.${url.replace(/^https?:\/\//i, '')}`);
+  #hostOrigins(url: string): Origins {
+    const origins = this.#originsOf(url);
+    const bare = url.replace(/^https?:\/\//i, '');
+    return !origins.none || /^www\./i.test(bare) ? origins : this.#originsOf(`www.${bare}`);
   }
 
   #standing(atom: string, single: boolean): Standing {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
-    const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#seen.originsOf(atom);
+    const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
     // what an order in content asks for: a person tells whose wish it is, and for an address even where the task names it as well
-    const ordered = origins.has('order') && (kind !== undefined || !origins.has('prompt'));
-    if (TRUSTED.some((origin) => origins.has(origin))) return ordered ? 'ambiguous' : 'trusted';
+    const named = origins.has('order') || this.#lostOrders;
+    const ordered = named && (kind !== undefined || !origins.has('task'));
+    if (isTrusted(origins)) return ordered ? 'ambiguous' : 'trusted';
     if (origins.has('named') || origins.has('linked')) return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
-    return ordered || this.#others.has(atom) ? 'untrusted' : 'unseen';
+    return origins.has('order') || this.#others.hasAll(this.#fingerprints.read(plain(atom))) ? 'untrusted' : 'unseen';
   }
 
+  /** With a second address of a kind in the sources, which of them the task means is no longer plain. */
   #isOneOfMany(kind: AddressKind | undefined): boolean {
-    return kind !== undefined && this.#named[kind].size > 1;
+    if (kind === undefined) return false;
+    for (const text of this.#named.splice(0))
+      for (const address of addressesIn(text)) this.#addresses[addressKind(address) ?? 'url'].add(address.toLowerCase());
+    return this.#kept > MAX_KEPT || this.#addresses[kind].size > 1;
   }
 
   /** Beside values that the task names, one that only a source supplies is more than the task asked for. */
   #exceeds(atoms: readonly string[]): boolean {
-    const origins = atoms.map((atom) => this.#seen.originsOf(atom));
-    return origins.some((each) => each.has('prompt')) && origins.some((each) => !TRUSTED.some((origin) => each.has(origin)));
+    const origins = atoms.map((atom) => this.#originsOf(atom));
+    return origins.some((each) => each.has('task')) && !origins.every(isTrusted);
   }
 }
 
-/** Of an order so many characters are remembered: values stand early in it. */
-const MAX_ORDER = 20_000;
-const MAX_ORDERS = 64;
-const TRUSTED: readonly Origin[] = ['prompt', 'field', 'label'];
+const isTrusted = (origins: Origins): boolean => origins.has('task') || origins.has('field') || origins.has('label');
 
+/** Words of one order, orders, and characters of named text that a session keeps. */
+const MAX_ORDER = 4096;
+const MAX_ORDERS = 64;
+const MAX_KEPT = 1 << 20;
+const MAX_DELEGATED = 20_000;
+const MAX_KEYS = 1024;
 const worst = (standings: readonly Standing[]): Standing =>
   (['untrusted', 'unseen', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';
 

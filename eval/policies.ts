@@ -53,7 +53,7 @@ function engine(task: Task, manifests: Manifests): Run {
       if (verdict === 'allow') session.admit(call);
       return verdict;
     },
-    facts: ({ fn, args }) => session.facts({ tool: fn, arguments: args }),
+    settle: () => session.settle(),
     observe: ({ fn, args }, text) => session.observe({ tool: fn, arguments: args }, { text }),
   };
 }
@@ -68,7 +68,12 @@ function freezeAfterTaint(_: Task, manifests: Manifests): Run {
   };
 }
 
-const normal = (value: string): string => value.toLowerCase().replace(/^https?:\/\//, '').replace(/\s+/g, ' ').trim();
+const normal = (value: string): string =>
+  value
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 export const POLICIES: Readonly<Record<string, Opener>> = {
   engine: opened(engine),

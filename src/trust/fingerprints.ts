@@ -1,24 +1,26 @@
 // Text as a run of fingerprints, one per word, made in one pass without a string per word. Keyed per session: whoever does not know the
 // salt cannot look for two words with one fingerprint.
 
-const TRIM = 1;
-const WORD = 2;
+const TRIM = 256;
+const WORD = 512;
+/** A word with one of these inside may be an address. */
+const DOT = 1024;
+const DIGIT = 2048;
 
-/** What a character is to a word: 0 parts words, `TRIM` counts only inside one, `WORD` always. Upper case is folded. */
-const KIND = new Uint8Array(128);
-const FOLDED = new Uint8Array(128);
+/** What a character is to a word, and its lower case: 0 parts words, `TRIM` counts only inside one, `WORD` always. */
+const CHARACTERS = new Uint16Array(128);
 for (let code = 0; code < 128; code += 1) {
   const character = String.fromCharCode(code);
-  KIND[code] = /[\s"'`<>()[\]{},;|\\]/.test(character) || code < 32 ? 0 : /[-:.!?/*#=@+~$]/.test(character) ? TRIM : WORD;
-  FOLDED[code] = character.toLowerCase().charCodeAt(0);
+  const parts = /[\s"'`<>()[\]{},;:|\\]/.test(character) || code < 32;
+  const kind = /[-.!?/*#=@+~$]/.test(character) ? TRIM : WORD;
+  const marks = (/[.@]/.test(character) ? DOT : 0) | (/\d/.test(character) ? DIGIT : 0);
+  CHARACTERS[code] = parts ? 0 : kind | marks | character.toLowerCase().charCodeAt(0);
 }
 
 /** Longer words are cut into pieces, so that no word costs more than its length. */
 const MAX_WORD = 512;
 /** Of a longer text the rest is not read: unknown, and so not trusted. */
 export const MAX_TEXT = 1 << 20;
-/** Watched words of one text; whoever looks for them takes a text with so many for one that is full of them. */
-export const MAX_MARKS = 1024;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 
 /**
@@ -29,14 +31,19 @@ export interface Words {
   count: number;
   first: Int32Array;
   second: Int32Array;
-  /** Where each word begins in the text. */
+  /** Where each word begins in the text, and whether it has a dot, an `@` or digits inside. */
   start: Int32Array;
+  shape: Int32Array;
   /** Where the watched words stand, within others as well (`end.ignore`), and which they are. */
   marks: number;
   mark: Int32Array;
   marked: Int32Array;
 }
-const WORDS: Words = { count: 0, first: new Int32Array(1024), second: new Int32Array(1024), start: new Int32Array(1024), marks: 0, mark: new Int32Array(1024), marked: new Int32Array(1024) };
+const COLUMNS = ['first', 'second', 'start', 'shape'] as const;
+/** Watched words of one text; whoever looks for them takes a text with so many for one that is full of them. */
+export const MAX_MARKS = 1024;
+const room = (): Int32Array => new Int32Array(1024);
+const WORDS: Words = { count: 0, first: room(), second: room(), start: room(), shape: room(), marks: 0, mark: room(), marked: room() };
 
 /** Compatibility forms folded, typographic quotes as plain ones; homoglyphs and zero-width characters stay what they are: different. */
 export const plain = (text: string): string =>
@@ -75,69 +82,72 @@ export class Fingerprints {
    * @param text as `plain` leaves it
    */
   read(text: string, watch: Watch = NOBODY): Words {
-    const { length } = text.length > MAX_TEXT ? { length: MAX_TEXT } : text;
-    const [seed1, seed2, factor1, factor2] = [this.#seed1, this.#seed2, this.#factor1, this.#factor2];
+    const length = Math.min(text.length, MAX_TEXT);
+    const codes = codesOf(text, length);
     const { keys, values } = watch;
     const mask = keys.length - 1;
-    let part = seed1;
-    let partStart = 0;
-    let marks = 0;
-    let { first: firsts, second: seconds, start: starts } = WORDS;
-    let count = 0;
-    let first = seed1;
-    let second = seed2;
-    let kept1 = 0;
-    let kept2 = 0;
-    let start = -1;
+    const seed1 = this.#seed1;
+    const seed2 = this.#seed2;
+    const factor1 = this.#factor1;
+    const factor2 = this.#factor2;
+    let { first, second, start: starts, shape: shapes } = WORDS;
+    let [count, marks] = [0, 0];
+    /** The word so far, without its last part; its last part; both lanes together as they were before a run of `TRIM`. */
+    let [whole, part, lane2, before2] = [seed1, seed1, seed2, seed2];
+    let [start, partStart, shape, trims] = [-1, 0, 0, 0];
     for (let at = 0; at <= length; at += 1) {
-      const code = at < length ? text.charCodeAt(at) : 32;
-      const kind = code < 128 ? KIND[code] : WORD;
-      if (kind !== WORD) {
-        if (part !== seed1 && marks < MAX_MARKS) {
-          let slot = part & mask;
-          while (values[slot] !== 0 && keys[slot] !== part) slot = (slot + 1) & mask;
-          if (values[slot] !== 0) {
-            WORDS.mark[marks] = partStart;
-            WORDS.marked[marks] = values[slot] ?? 0;
-            marks += 1;
-          }
+      const code = codes[at] ?? 32;
+      const entry = code < 128 ? (CHARACTERS[code] ?? 0) : WORD;
+      if ((entry & WORD) !== 0 && (start === -1 || at - start < MAX_WORD)) {
+        const folded = code < 128 ? entry & 127 : code;
+        if (start === -1) {
+          start = at;
+          partStart = at;
+        } else if (trims !== 0) {
+          whole = Math.imul(whole ^ part, factor2) ^ trims;
+          part = seed1;
+          partStart = at;
+          trims = 0;
         }
-        part = seed1;
-        partStart = at + 1;
-      }
-      if (kind === 0 || (start !== -1 && at - start === MAX_WORD)) {
-        if (start !== -1) {
-          if (count === firsts.length) ({ first: firsts, second: seconds, start: starts } = enlarge());
-          firsts[count] = kept1;
-          seconds[count] = kept2;
-          starts[count] = start;
-          count += 1;
-          first = seed1;
-          second = seed2;
-          start = -1;
-        }
-        if (kind === 0) continue;
-      }
-      if (start === -1) {
-        if (kind === TRIM) continue;
-        start = at;
-      }
-      const folded = code < 128 ? (FOLDED[code] ?? code) : code;
-      first = Math.imul(first ^ folded, factor1);
-      first ^= first >>> 15;
-      second = Math.imul(second ^ (folded + 1), factor2);
-      second ^= second >>> 13;
-      if (kind === WORD) {
+        shape |= entry;
         part = Math.imul(part ^ folded, factor1);
         part ^= part >>> 15;
-        kept1 = first;
-        kept2 = second;
-      } else if (code === 47 && at - start <= 7 && isScheme(text, start, at)) {
-        // `https://a.example` is `a.example` to whoever visits it
-        first = seed1;
-        second = seed2;
-        start = -1;
+        lane2 = Math.imul(lane2 + folded, factor2);
+        continue;
       }
+      if (start === -1) continue;
+      if (trims === 0) {
+        before2 = lane2;
+        let slot = part & mask;
+        while (values[slot] !== 0 && keys[slot] !== part) slot = (slot + 1) & mask;
+        if (values[slot] !== 0 && marks < MAX_MARKS) {
+          WORDS.mark[marks] = partStart;
+          WORDS.marked[marks] = values[slot] ?? 0;
+          marks += 1;
+        }
+      }
+      if ((entry & TRIM) !== 0) {
+        trims = Math.imul(trims ^ (entry & 127), factor1) | 1;
+        lane2 = Math.imul(lane2 ^ (entry & 127), factor2);
+        shape |= entry & DOT;
+        continue;
+      }
+      // `https://a.example` is `a.example` to whoever visits it
+      if (code !== 58 || at - start > 5 || !isScheme(text, start, at)) {
+        if (count === first.length) ({ first, second, start: starts, shape: shapes } = enlarge());
+        first[count] = whole === seed1 ? part : Math.imul(whole ^ part, factor2);
+        second[count] = trims === 0 ? lane2 : before2;
+        starts[count] = start;
+        shapes[count] = shape & (DOT | DIGIT);
+        count += 1;
+        if ((entry & WORD) !== 0) at -= 1;
+      }
+      whole = seed1;
+      part = seed1;
+      lane2 = seed2;
+      start = -1;
+      shape = 0;
+      trims = 0;
     }
     WORDS.count = count;
     WORDS.marks = marks;
@@ -145,10 +155,28 @@ export class Fingerprints {
   }
 }
 
+const ENCODER = new TextEncoder();
+let bytes = new Uint8Array(1 << 14);
+let units = new Uint16Array(1 << 10);
+
+/** The text as numbers with a space behind it: bytes where it is ASCII, which is read several times as fast. */
+function codesOf(text: string, length: number): Uint8Array | Uint16Array {
+  if (bytes.length <= length) bytes = new Uint8Array(length * 2);
+  const { read, written } = ENCODER.encodeInto(length === text.length ? text : text.slice(0, length), bytes);
+  if (read === written && read === length) {
+    bytes[length] = 32;
+    return bytes;
+  }
+  if (units.length <= length) units = new Uint16Array(length * 2);
+  for (let at = 0; at < length; at += 1) units[at] = text.charCodeAt(at);
+  units[length] = 32;
+  return units;
+}
+
 const NOBODY: Watch = { keys: new Int32Array(1), values: new Int32Array(1) };
 
 function enlarge(): Words {
-  for (const name of ['first', 'second', 'start'] as const) {
+  for (const name of COLUMNS) {
     const larger = new Int32Array(WORDS[name].length * 2);
     larger.set(WORDS[name]);
     WORDS[name] = larger;
@@ -156,8 +184,20 @@ function enlarge(): Words {
   return WORDS;
 }
 
-function isScheme(text: string, start: number, slash: number): boolean {
-  if (text.charCodeAt(slash - 1) !== 47) return false;
-  const said = text.slice(start, slash - 1).toLowerCase();
-  return said === 'http:' || said === 'https:';
+/** Where the word that begins at `start` ends, the punctuation behind it left out. */
+export function wordEnd(text: string, start: number): number {
+  let [at, end] = [start, start];
+  for (; at < text.length && at - start < MAX_WORD; at += 1) {
+    const code = text.charCodeAt(at);
+    const entry = code < 128 ? (CHARACTERS[code] ?? 0) : WORD;
+    if (entry === 0) break;
+    if ((entry & WORD) !== 0) end = at + 1;
+  }
+  return end;
+}
+
+function isScheme(text: string, start: number, colon: number): boolean {
+  if (text.charCodeAt(colon + 1) !== 47 || text.charCodeAt(colon + 2) !== 47) return false;
+  const said = text.slice(start, colon).toLowerCase();
+  return said === 'http' || said === 'https';
 }

@@ -57,8 +57,7 @@ export function draftManifest(tool: ToolSchema): Manifest {
 function effectOf({ name, description, annotations }: ToolSchema): Manifest['effect'] {
   if (annotations?.readOnlyHint === false || annotations?.destructiveHint === true) return 'write';
   const said = wordsOf(name);
-  const verbs = said.filter((word, at) => at === 0 || !['and', 'or'].includes(said[at] ?? '') || at > 0);
-  const first = verbs.find((word) => READS.has(stem(word)) || CHANGES.has(stem(word)));
+  const first = said.find((word) => READS.has(stem(word)) || CHANGES.has(stem(word)));
   const joined = said.some((word, at) => ['and', 'or'].includes(said[at - 1] ?? '') && CHANGES.has(stem(word)));
   if (joined) return 'write';
   if (first !== undefined) return READS.has(stem(first)) ? 'read' : 'write';

@@ -51,7 +51,8 @@ const SIGNS: readonly Sign[] = [
   },
   // markers of another speaker: pseudo tags, roles, order words in front of an order
   {
-    words: 'information info system instruction instructions important user assistant admin prompt task tool tools function command secret s inst',
+    words:
+      'information info system instruction instructions important user assistant admin prompt task tool tools function command secret s inst',
     pattern:
       /<\/?\s*(?:information|info|system|instructions?|important|user|assistant|admin|prompt|task|tools?|function|command|secret|s|inst)\s*\/?>|\[\/?\s*(?:system|inst|instructions?|important|assistant|admin|prompt)\s*\]/i,
   },

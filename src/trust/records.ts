@@ -123,7 +123,7 @@ interface Line {
 }
 
 function* linesOf(text: string): Generator<Line> {
-  for (let from = 0; from <= text.length; ) {
+  for (let from = 0; from <= text.length;) {
     const end = text.indexOf('\n', from);
     const to = end === -1 ? text.length : end;
     let begin = from;

@@ -1,14 +1,14 @@
 // One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
 // called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
 import type { Facts } from './facts.ts';
-import { Fingerprints, type Words, plain } from './fingerprints.ts';
+import { Fingerprints, type Words, plain, wordEnd } from './fingerprints.ts';
 import { Asked, delegates } from './lexicon.ts';
 import { type Manifest, type Role, type ToolSchema, draftManifest, isFreeField } from './manifest.ts';
 import { Orders } from './orders.ts';
 import { Others } from './others.ts';
 import { type Piece, piecesOf, piecesOfJson } from './records.ts';
 import { type Origins, Seen } from './seen.ts';
-import { type AddressKind, addressKind, addressesIn, atomsIn } from './values.ts';
+import { type AddressKind, addressKind, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
 export interface Plan {
@@ -60,16 +60,15 @@ export class Session {
   readonly #others = new Others();
   readonly #delegates: boolean;
   readonly #left = new Map<string, number>();
-  #asked: Asked[];
+  readonly #asked: Asked[];
   /** What orders in content ask for. */
   readonly #ordered: Asked[] = [];
-  /** Text of sources that the task points at, until somebody asks how many addresses it holds. */
-  readonly #named: string[] = [];
-  #kept = 0;
+  /** Addresses in sources that the task points at, of each kind no more than it takes to see that there are several. */
   readonly #addresses: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
   readonly #free = new Map<string, boolean>();
   /** An order was too long to remember, or one too many: whatever is not of the task is then in doubt. */
   #lostOrders = false;
+  readonly #unread: (readonly [Call, Output])[] = [];
   #calls = 0;
   #writes = 0;
 
@@ -90,16 +89,17 @@ export class Session {
 
   /** Memory that the session keeps, in bytes. */
   get bytes(): number {
-    return this.#task.bytes + this.#seen.bytes + this.#others.bytes + this.#kept * 2;
+    return this.#task.bytes + this.#seen.bytes + this.#others.bytes;
   }
 
   /** Pure over what the session has seen: asking changes nothing. */
   facts(call: Call): Facts {
+    this.settle();
     const manifest = this.#manifests.get(call.tool);
     const { effect, roles } = manifest ?? NOTHING;
     const judged = Object.entries(call.arguments).map(([name, value]) => {
       const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
-      const atoms = atomsThatMatter(value, role, effect);
+      const atoms = this.#atomsThatMatter(value, role, effect);
       const single = role === 'sink' && effect === 'write';
       return {
         name,
@@ -132,8 +132,17 @@ export class Session {
     if (left !== undefined) this.#left.set(call.tool, Math.max(0, left - 1));
   }
 
-  /** Takes in what an admitted call returned. */
-  observe(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
+  /** Takes in what an admitted call returned. It is read before the next question, or when `settle` is called. */
+  observe(call: Call, output: Output): void {
+    this.#unread.push([call, output]);
+  }
+
+  /** Reads what was observed: for the time after a reply went out, when nobody waits. */
+  settle(): void {
+    for (const [call, output] of this.#unread.splice(0)) this.#read(call, output);
+  }
+
+  #read(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
     const manifest = this.#manifests.get(call.tool) ?? NOTHING;
     const pointed = this.#pointedAt(call, manifest);
     if (trust === 'untrusted' || (json === undefined && manifest.output === 'text' && trust !== 'trusted')) {
@@ -178,15 +187,21 @@ export class Session {
     else {
       this.#seen.learn(words, 0, order, pointed);
       this.#others.learn(words, order, words.count);
-      this.#keep(order < words.count ? text.slice(0, words.start[order]) : text, pointed);
+      this.#count(text, words, order);
+      if (this.#delegates && pointed === 'named')
+        this.#asked.push(new Asked(text.slice(0, Math.min(MAX_DELEGATED, words.start[order] ?? text.length))));
     }
     if (order < words.count) this.#observeOrder(text, words, order);
   }
 
-  #keep(text: string, pointed: Pointed): void {
-    this.#kept += text.length;
-    if (this.#kept <= MAX_KEPT) this.#named.push(text);
-    if (this.#delegates && pointed === 'named') this.#asked.push(new Asked(text.slice(0, MAX_DELEGATED)));
+  #count(text: string, { start, shape }: Words, to: number): void {
+    for (let at = 0; at < to; at += 1) {
+      if (shape[at] === 0) continue;
+      const from = start[at] ?? 0;
+      const word = text.slice(from, wordEnd(text, from));
+      const kind = addressKind(word);
+      if (kind !== undefined && this.#addresses[kind].size < 2) this.#addresses[kind].add(word.toLowerCase());
+    }
   }
 
   /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
@@ -212,6 +227,27 @@ export class Session {
     return this.#task.originsOf(words).and(this.#seen.originsOf(words));
   }
 
+  /** The parts of an argument that say where something goes. */
+  #atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
+    if (role === 'sink') return atomsIn(value);
+    if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#addressesIn(text));
+    return [];
+  }
+
+  #addressesIn(raw: string): string[] {
+    // written-out escapes, as models leave them in what they compose
+    const text = plain(raw.includes('\\') ? raw.replace(/\\[nrt]/g, ' ') : raw);
+    const { count, start, shape } = this.#fingerprints.read(text);
+    const found: string[] = [];
+    for (let at = 0; at < count; at += 1) {
+      if (shape[at] === 0) continue;
+      const from = start[at] ?? 0;
+      const word = text.slice(from, wordEnd(text, from));
+      if (addressKind(word) !== undefined) found.push(word);
+    }
+    return found;
+  }
+
   /** A host with and without `www.` is one host to people who write of it. */
   #hostOrigins(url: string): Origins {
     const origins = this.#originsOf(url);
@@ -233,10 +269,7 @@ export class Session {
 
   /** With a second address of a kind in the sources, which of them the task means is no longer plain. */
   #isOneOfMany(kind: AddressKind | undefined): boolean {
-    if (kind === undefined) return false;
-    for (const text of this.#named.splice(0))
-      for (const address of addressesIn(text)) this.#addresses[addressKind(address) ?? 'url'].add(address.toLowerCase());
-    return this.#kept > MAX_KEPT || this.#addresses[kind].size > 1;
+    return kind !== undefined && this.#addresses[kind].size > 1;
   }
 
   /** Beside values that the task names, one that only a source supplies is more than the task asked for. */
@@ -248,18 +281,10 @@ export class Session {
 
 const isTrusted = (origins: Origins): boolean => origins.has('task') || origins.has('field') || origins.has('label');
 
-/** Words of one order, orders, and characters of named text that a session keeps. */
+/** Words of one order, orders, and characters of text that a task hands over to, that a session keeps. */
 const MAX_ORDER = 4096;
 const MAX_ORDERS = 64;
-const MAX_KEPT = 1 << 20;
 const MAX_DELEGATED = 20_000;
 const MAX_KEYS = 1024;
 const worst = (standings: readonly Standing[]): Standing =>
   (['untrusted', 'unseen', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';
-
-/** The parts of an argument that say where something goes. */
-function atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
-  if (role === 'sink') return atomsIn(value);
-  if (role === 'content' && effect === 'write') return atomsIn(value).flatMap(addressesIn);
-  return [];
-}

@@ -8,23 +8,14 @@ const KINDS: Readonly<Record<AddressKind, RegExp>> = {
   account: /^[a-z]{2}\d{2}[a-z0-9]{8,30}$/i,
 };
 /** Endings of file names that look like the end of a host's name. */
-const FILE = /^[^/]*\.(?:txt|md|pdf|docx?|xlsx?|pptx?|csv|json|ya?ml|xml|html?|zip|gz|tar|png|jpe?g|gif|svg|py|js|ts|sh|log|ini|toml|sql|db|exe|mp[34])$/i;
+const FILE =
+  /^[^/]*\.(?:txt|md|pdf|docx?|xlsx?|pptx?|csv|json|ya?ml|xml|html?|zip|gz|tar|png|jpe?g|gif|svg|py|js|ts|sh|log|ini|toml|sql|db|exe|mp[34])$/i;
 
 /** What can be reached from outside: a mail address, a host or URL, an account number. */
 export function addressKind(word: string): AddressKind | undefined {
   if (KINDS.mail.test(word)) return 'mail';
   if (KINDS.account.test(word)) return 'account';
   return KINDS.url.test(word) && !FILE.test(word) ? 'url' : undefined;
-}
-
-/** Words of a text that could be addresses, bare of the punctuation around them. */
-export function addressesIn(text: string): string[] {
-  const found: string[] = [];
-  for (const word of text.replace(/\\[nrt]/g, ' ').split(/[\s"'`<>()[\]{},;|\\]+/)) {
-    const bare = word.replace(/^[:.!?*#=-]+|[:.!?*#=/-]+$/g, '').replace(/^(?:mailto|e-?mail|iban|account|url|link|website|at):/i, '');
-    if (bare.length > 4 && addressKind(bare) !== undefined) found.push(bare);
-  }
-  return found;
 }
 
 /** Every string and number inside a value; objects of any depth are decoded JSON, bounded where they were parsed. */

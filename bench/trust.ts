@@ -2,11 +2,11 @@
 // plain way, which keeps the text and searches it. Then the memory that such a session keeps.
 import { performance } from 'node:perf_hooks';
 import { judge } from '../src/trust/facts.ts';
-import { Session, draftManifests } from '../src/trust/session.ts';
+import { type Call, type Output, Session, draftManifests } from '../src/trust/session.ts';
 import { interleave, type Subject } from './rounds.ts';
 import type { Bench, Sample } from './row.ts';
 import { percentile } from './row.ts';
-import { CALLS, type Step, steps, writeAfter } from './trust/session.ts';
+import { READS, type Step, steps, writeAfter } from './trust/session.ts';
 
 const text = { type: 'string', description: '' };
 const MANIFESTS = draftManifests([
@@ -19,8 +19,8 @@ const MANIFESTS = draftManifests([
 const PROMPT = 'Read notes.txt and www.desk.example, then mail the report to ann@desk.example and to every customer in the orders.';
 
 interface Work {
-  /** One call whole; what it says decides nothing here, yet must not be optimised away. */
-  call(step: Step, at: number): number;
+  /** One call, before its reply; what it says decides nothing here, yet must not be optimised away. */
+  call(call: Call, output: Output): number;
   /** What is done after the reply went out. */
   readonly settle?: () => void;
   readonly bytes: number;
@@ -34,12 +34,13 @@ function cordon(): Work {
     salt: crypto.getRandomValues(new Uint8Array(16)),
   });
   return {
-    call: (step, at) => {
-      const read = judge(session.facts(step.call));
-      const write = judge(session.facts(writeAfter(step, at)));
-      session.admit(step.call);
-      session.observe(step.call, step.output);
-      return Number(read === 'deny') + Number(write === 'deny');
+    call: (call, output) => {
+      const verdict = judge(session.facts(call));
+      if (verdict === 'allow') {
+        session.admit(call);
+        session.observe(call, output);
+      }
+      return Number(verdict === 'deny');
     },
     settle: () => session.settle(),
     get bytes() {
@@ -51,10 +52,11 @@ function cordon(): Work {
 function plainSearch(): Work {
   const seen: string[] = [];
   return {
-    call: (step, at) => {
-      seen.push((step.output.text ?? '').toLowerCase());
-      const values = Object.values(writeAfter(step, at).arguments).flat().map(String);
-      return values.filter((value) => !seen.some((each) => each.includes(value))).length;
+    call: (call, output) => {
+      const values = Object.values(call.arguments).flat().map(String);
+      const unknown = values.filter((value) => !seen.some((each) => each.includes(value))).length;
+      seen.push((output.text ?? '').toLowerCase());
+      return unknown;
     },
     get bytes() {
       return seen.reduce((sum, each) => sum + each.length, 0);
@@ -66,22 +68,27 @@ function plainSearch(): Work {
 const flat = (made: Step[]): Step[] =>
   made.map(({ call, output }) => ({ call, output: { text: Buffer.from(output.text ?? '').toString() } }));
 
+const SENT: Output = { text: 'sent' };
 type Clock = 'path' | 'after';
 
 /** @param clock what is timed: the call, or what it leaves to be done when the reply is out */
 function run(open: () => Work, clock: Clock, sessions: number, kept: { bytes: number }): Sample {
-  const latencies = new Float64Array(sessions * CALLS);
+  const latencies = new Float64Array(sessions * READS * 2);
   const cpu = process.cpuUsage();
   const begun = performance.now();
+  let count = 0;
   for (let at = 0; at < sessions; at += 1) {
     const work = open();
-    for (const [call, step] of flat(steps(at + 1)).entries()) {
+    const timed = (call: Call, output: Output): void => {
       const started = performance.now();
-      work.call(step, call);
+      work.call(call, output);
       const answered = performance.now();
       work.settle?.();
-      const done = performance.now();
-      latencies[at * CALLS + call] = (clock === 'path' ? answered - started : done - answered) * 1000;
+      latencies[count++] = (clock === 'path' ? answered - started : performance.now() - answered) * 1000;
+    };
+    for (const [read, step] of flat(steps(at + 1)).entries()) {
+      timed(step.call, step.output);
+      timed(writeAfter(step, read), SENT);
     }
     kept.bytes = Math.max(kept.bytes, work.bytes);
   }
@@ -114,12 +121,12 @@ export const trust: Bench = async ({ quick }) => {
       {
         subject: 'cordon: on the path',
         figure: 'p99_us',
-        text: (ratio) => `two lookups and a hand-over cost ${ratio} a search of all seen text (p99)`,
+        text: (ratio) => `a call with its provenance costs ${ratio} a search of all seen text (p99)`,
       },
       {
         subject: 'cordon: after the reply',
         figure: 'p99_us',
-        text: (ratio) => `reading an output of 10 KB costs ${ratio} such a search (p99)`,
+        text: (ratio) => `reading its output costs ${ratio} such a search (p99)`,
       },
     ],
   });

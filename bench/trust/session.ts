@@ -1,4 +1,4 @@
-// A session to measure: 200 calls that return 2 MB, a fifth each of JSON, YAML records, pages of others, a file and a page that the task
+// A session to measure: 100 reads that return 2 MB, each followed by a write. A fifth each of JSON, YAML records, pages of others, a file and a page that the task
 // points at. Made from a seed; the words are English, with as many that orders are made of as ordinary prose has.
 import type { Call, Output } from '../../src/trust/session.ts';
 
@@ -10,8 +10,8 @@ export interface Step {
 const PROSE =
   'the report of this quarter shows that users asked for a simpler page and most of the orders were answered within two days while the team moved to the new office near the river and the budget for travel was kept at the level of last year with information on every project in the list below please read it before the meeting and tell us what is missing';
 const WORDS = PROSE.split(' ');
-const OUTPUT = 10_400;
-export const CALLS = 200;
+const OUTPUT = 20_800;
+export const READS = 100;
 
 /** Numbers that look random and are the same each time. */
 function seeded(seed: number): (below: number) => number {
@@ -34,12 +34,12 @@ function prose(next: (below: number) => number, length: number): string {
 const KINDS: readonly ((next: (below: number) => number, at: number) => Step)[] = [
   (next, at) => ({
     call: { tool: 'list_orders', arguments: { page: at } },
-    output: { text: JSON.stringify(Array.from({ length: 62 }, () => order(next))) },
+    output: { text: JSON.stringify(Array.from({ length: 124 }, () => order(next))) },
   }),
   (next) => ({
     call: { tool: 'search_mails', arguments: { query: 'report' } },
     output: {
-      text: Array.from({ length: 17 }, () => {
+      text: Array.from({ length: 34 }, () => {
         const { id, customer } = order(next);
         return `- id: '${id}'\n  sender: ${customer}\n  subject: ${prose(next, 40)}\n  body: '${
           prose(next, 480)
@@ -69,7 +69,7 @@ const order = (next: (below: number) => number): Readonly<Record<string, string 
 
 export function steps(seed: number): Step[] {
   const next = seeded(seed);
-  return Array.from({ length: CALLS }, (_, at) => {
+  return Array.from({ length: READS }, (_, at) => {
     const kind = KINDS[at % KINDS.length];
     if (kind === undefined) throw new Error('no kind of output');
     return kind(next, at);

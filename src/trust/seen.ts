@@ -14,31 +14,26 @@ const EVERY = 62;
 export const MAX_WORDS = 1 << 18;
 /** Places of one word that are looked at for the words that follow it. */
 const MAX_PLACES = 512;
-const SLOTS = 1 << 14;
 const CHUNK = 1 << 10;
-
-/** Places in order. A chunk never moves, so no call pays for the growth of a session. */
-interface Chunk {
-  readonly first: Int32Array;
-  readonly second: Int32Array;
-  /** One bit of `BIT`; 0 is the edge between two pieces. */
-  readonly origin: Uint8Array;
-  /** The place before this one whose word falls in the same slot; 0 ends the chain, so place 0 stays an edge. */
-  readonly before: Int32Array;
-}
+/** Of a place: two fingerprints, its origin (a bit of `BIT`, 0 at the edge between two pieces), the place before it in its slot. */
+const WIDTH = 4;
 
 export class Seen {
-  readonly #chunks: Chunk[] = [];
-  readonly #slots = new Int32Array(SLOTS);
+  /** Places in order, side by side in memory. A chunk never moves, so no call pays for the growth of a session. */
+  readonly #chunks: Int32Array[] = [];
+  /** The last place of each slot; 0 for none, so place 0 stays an edge. */
+  readonly #slots: Int32Array;
   #count = 0;
 
-  constructor() {
+  /** @param slots a power of two; chains grow long past it */
+  constructor(slots = 1 << 16) {
+    this.#slots = new Int32Array(slots);
     this.#part();
   }
 
   /** Memory of the index, in bytes. */
   get bytes(): number {
-    return this.#slots.byteLength + this.#chunks.length * CHUNK * 13;
+    return this.#slots.byteLength + this.#chunks.length * CHUNK * WIDTH * 4;
   }
 
   get full(): boolean {
@@ -61,54 +56,57 @@ export class Seen {
   #add(first: number, second: number, bit: number): void {
     const place = this.#count++;
     const chunk = this.#chunkFor(place);
-    const at = place & (CHUNK - 1);
-    const slot = first & (SLOTS - 1);
-    chunk.first[at] = first;
-    chunk.second[at] = second;
-    chunk.origin[at] = bit;
-    chunk.before[at] = this.#slots[slot] ?? 0;
+    const at = (place & (CHUNK - 1)) * WIDTH;
+    const slot = first & (this.#slots.length - 1);
+    chunk[at] = first;
+    chunk[at + 1] = second;
+    chunk[at + 2] = bit;
+    chunk[at + 3] = this.#slots[slot] ?? 0;
     this.#slots[slot] = place;
   }
 
   /** The edge of a piece: a place without a word. */
   #part(): void {
-    this.#chunkFor(this.#count).origin[this.#count & (CHUNK - 1)] = 0;
+    this.#chunkFor(this.#count)[(this.#count & (CHUNK - 1)) * WIDTH + 2] = 0;
     this.#count += 1;
   }
 
-  #chunkFor(place: number): Chunk {
+  #chunkFor(place: number): Int32Array {
     const known = this.#chunks[place >> 10];
     if (known !== undefined) return known;
-    const chunk = {
-      first: new Int32Array(CHUNK),
-      second: new Int32Array(CHUNK),
-      origin: new Uint8Array(CHUNK),
-      before: new Int32Array(CHUNK),
-    };
+    const chunk = new Int32Array(CHUNK * WIDTH);
     this.#chunks.push(chunk);
     return chunk;
   }
 
   #find(value: Words): number {
     let bits = 0;
-    let place = this.#slots[(value.first[0] ?? 0) & (SLOTS - 1)] ?? 0;
+    const first = value.first[0] ?? 0;
+    let place = this.#slots[first & (this.#slots.length - 1)] ?? 0;
     for (let looked = 0; place !== 0 && bits !== EVERY; looked += 1) {
       // a word that is everywhere could hide the order that names it
       if (looked === MAX_PLACES) return bits | BIT.order;
       const chunk = this.#chunkFor(place);
-      const bit = chunk.origin[place & (CHUNK - 1)] ?? 0;
-      if ((bits & bit) === 0 && this.#standsAt(place, value) && (bit !== BIT.label || this.#isWhole(place, value.count))) bits |= bit;
-      place = chunk.before[place & (CHUNK - 1)] ?? 0;
+      const at = (place & (CHUNK - 1)) * WIDTH;
+      const bit = chunk[at + 2] ?? 0;
+      if (
+        (bits & bit) === 0 &&
+        chunk[at] === first &&
+        this.#standsAt(place, value) &&
+        (bit !== BIT.label || this.#isWhole(place, value.count))
+      )
+        bits |= bit;
+      place = chunk[at + 3] ?? 0;
     }
     return bits;
   }
 
   #standsAt(from: number, { first, second, count }: Words): boolean {
     if (from + count > this.#count) return false;
-    for (let at = 0; at < count; at += 1) {
-      const chunk = this.#chunkFor(from + at);
-      const place = (from + at) & (CHUNK - 1);
-      if (chunk.first[place] !== first[at] || chunk.second[place] !== second[at] || chunk.origin[place] === 0) return false;
+    for (let word = 0; word < count; word += 1) {
+      const chunk = this.#chunkFor(from + word);
+      const at = ((from + word) & (CHUNK - 1)) * WIDTH;
+      if (chunk[at] !== first[word] || chunk[at + 1] !== second[word] || chunk[at + 2] === 0) return false;
     }
     return true;
   }
@@ -118,7 +116,7 @@ export class Seen {
   }
 
   #isEdge(place: number): boolean {
-    return this.#chunkFor(place).origin[place & (CHUNK - 1)] === 0;
+    return this.#chunkFor(place)[(place & (CHUNK - 1)) * WIDTH + 2] === 0;
   }
 }
 

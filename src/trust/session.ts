@@ -55,7 +55,7 @@ export class Session {
   readonly #fingerprints: Fingerprints;
   readonly #orders: Orders;
   /** The task apart from all that was read: nothing crowds it out. */
-  readonly #task = new Seen();
+  readonly #task = new Seen(1 << 10);
   readonly #seen = new Seen();
   readonly #others = new Others();
   readonly #delegates: boolean;

@@ -7,11 +7,12 @@ import { identity } from './identity.ts';
 import { log } from './log.ts';
 import { pdp } from './pdp.ts';
 import { revoke } from './revoke.ts';
+import { trust } from './trust.ts';
 import type { Bench } from './row.ts';
 import { workers } from './workers.ts';
 import { renderReport } from './table.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke, workers };
+const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke, trust, workers };
 const USAGE = `usage: npm run bench [-- [${Object.keys(BENCHES).join('|')}]... [--json] [--quick]]`;
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean; readonly quick: boolean } {

@@ -1,9 +1,11 @@
 // The engine and the four policies it is shown beside. None of them sees more of a recording than `Task`, calls and outputs.
 import type { Manifest, ToolSchema } from '../src/trust/manifest.ts';
-import { normal } from '../src/trust/provenance.ts';
+import { judge } from '../src/trust/facts.ts';
 import { Session, draftManifests } from '../src/trust/session.ts';
 import type { CallView, Opener, Run, Task } from './score.ts';
 
+/** Recordings are replayed the same way each time; a gateway draws a salt for each session. */
+const SALT = new Uint8Array(16);
 type Manifests = ReadonlyMap<string, Manifest>;
 const drafted = new WeakMap<Task['tools'], Manifests>();
 
@@ -43,10 +45,16 @@ function sinksInPrompt(task: Task, manifest: Manifest | undefined, call: CallVie
 
 function engine(task: Task, manifests: Manifests): Run {
   const plans = task.plans.map(({ trajectory, checklist }) => ({ tools: trajectory, text: checklist ?? '' }));
-  const session = new Session(manifests, task.prompt, plans);
+  const session = new Session({ manifests, trusted: [task.prompt], plans, salt: SALT });
   return {
-    decide: ({ fn, args }) => session.decide({ tool: fn, arguments: args }).answer,
-    observe: ({ fn, args }, output) => session.observe({ tool: fn, arguments: args }, output),
+    decide: ({ fn, args }) => {
+      const call = { tool: fn, arguments: args };
+      const verdict = judge(session.facts(call));
+      if (verdict === 'allow') session.admit(call);
+      return verdict;
+    },
+    settle: () => session.settle(),
+    observe: ({ fn, args }, text) => session.observe({ tool: fn, arguments: args }, { text }),
   };
 }
 
@@ -59,6 +67,13 @@ function freezeAfterTaint(_: Task, manifests: Manifests): Run {
     },
   };
 }
+
+const normal = (value: string): string =>
+  value
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 export const POLICIES: Readonly<Record<string, Opener>> = {
   engine: opened(engine),

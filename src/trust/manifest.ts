@@ -1,55 +1,79 @@
-// A tool's manifest drafted from what it says of itself: what calling it does and which arguments name someone or somewhere. General
-// words of English tool descriptions only; what no word explains counts as a write, and its arguments as sinks.
+// A tool's manifest drafted from what it says of itself: what calling it does, which arguments name someone or somewhere, and whether
+// what it returns is a record of its own or text that others wrote. General words of English tool descriptions only; what no word explains
+// counts as a write, and its arguments as sinks.
+import { CHANGES, READS, stem, wordsOf } from './lexicon.ts';
 
 export interface ToolSchema {
   readonly name: string;
   readonly description: string;
   readonly parameters: Readonly<Record<string, { readonly type: string; readonly description: string }>>;
+  /** MCP's hints are the server's own word: they may make a tool a write, never a read. */
+  readonly annotations?: { readonly readOnlyHint?: boolean; readonly destructiveHint?: boolean };
 }
 
-/** `sink`: names a recipient, account, record, path or address. `content`: free text. `quantity`: numbers, dates, choices. */
-export type Role = 'sink' | 'content' | 'quantity';
+/**
+ * `sink`: names a recipient, account, record, path or address. `content`: free text. `quantity`: numbers, dates, choices. `proof`: a one-time
+ * code. `query`: what a search looks for.
+ */
+export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query';
 
 export interface Manifest {
   readonly effect: 'read' | 'write';
   readonly roles: Readonly<Record<string, Role>>;
+  /** `text`: what others wrote, as it is; a record in it is their imitation of one. */
+  readonly output: 'records' | 'text';
+  /** Stems of what the tool does, and to what: a task that says so asks for it. */
+  readonly verbs: readonly string[];
+  readonly objects: readonly string[];
 }
 
-const READS = new Set(
-  'get list search read check find fetch show view retrieve query lookup look count browse return describe inspect print calculate compute compare filter'.split(
-    ' ',
-  ),
-);
 const CONTENT =
-  /^(body|content|text|description|subject|title|message|note|comment|reason|summary|caption|review|bio|details|attachments?)$/;
-const QUANTITY = /^(date|time|day|start|end|amount|quantity|count|number|price|permission|recurring|limit|size|location|status)$/;
-const ADDRESS = /^(url|uri|link|host|domain|endpoint|webpage|website)$/;
+  /^(body|content|contents|text|description|subject|title|message|note|notes|comment|comments|reason|summary|caption|review|reviews|bio|details|attachments?|feedback|agenda)$/;
+const QUANTITY =
+  /^(date|time|day|start|end|amount|quantity|count|number|price|permission|permissions|recurring|limit|size|location|status|priority|rating|currency|format|language|type|category|color|month|year|hour|duration|force|overwrite)$/;
+const ADDRESS = /^(url|urls|uri|link|links|host|domain|endpoint|webpage|website)$/;
+const QUERY = /^(query|queries|keyword|keywords|search|filter|term|terms|pattern|q)$/;
+const PROOF = /^(otp|pin|captcha|2fa|mfa|totp)$/;
 const NUMERIC = /\b(int|integer|float|number|bool|boolean|enum)\b/;
-const RECORD = /^(ids?|identifier)$/;
-
-const words = (name: string): string[] =>
-  name
-    .replace(/([a-z])([A-Z])/g, '$1 $2')
-    .toLowerCase()
-    .split(/[^a-z]+/)
-    .filter((word) => word !== '');
-const isRead = (word: string): boolean => READS.has(word) || READS.has(word.replace(/s$/, '')) || READS.has(word.replace(/es$/, ''));
+const RECORD = /^(ids?|identifier|uuid|key)$/;
+const TEXT_OF = /\bcontents? (?:of|at|from|on)\b|\bweb ?(?:page|site)s?\b|\bweb content\b|\b(?:fetch|download|scrape|browse|crawl)\w*\b/i;
 
 /** The name's verb decides; a name that says nothing leaves it to the description's first word. */
 export function draftManifest(tool: ToolSchema): Manifest {
-  const [verb = ''] = words(tool.name);
-  const [said = ''] = words(tool.description);
-  const effect = isRead(verb) || (!/^[a-z]{3,}$/.test(verb) && isRead(said)) ? 'read' : 'write';
+  const effect = effectOf(tool);
   const roles = Object.entries(tool.parameters).map(([name, parameter]) => [name, roleOf(name, parameter, effect)] as const);
-  return { effect, roles: Object.fromEntries(roles) };
+  const said = wordsOf(tool.name);
+  const known = said.filter((word) => CHANGES.has(stem(word)));
+  return {
+    effect,
+    roles: Object.fromEntries(roles),
+    output: TEXT_OF.test(tool.description) && !/\b(?:records?|list of|dictionar)/i.test(tool.description) ? 'text' : 'records',
+    verbs: (known.length > 0 ? known.slice(0, 1) : wordsOf(tool.description).slice(0, 1)).map(stem),
+    objects: said.filter((word) => !CHANGES.has(stem(word)) && word.length > 2).map(stem),
+  };
+}
+
+/** The first verb of the name; a second one after `and` or `or` counts as well, and a change outweighs a read. */
+function effectOf({ name, description, annotations }: ToolSchema): Manifest['effect'] {
+  if (annotations?.readOnlyHint === false || annotations?.destructiveHint === true) return 'write';
+  const said = wordsOf(name);
+  const first = said.find((word) => READS.has(stem(word)) || CHANGES.has(stem(word)));
+  const joined = said.some((word, at) => ['and', 'or'].includes(said[at - 1] ?? '') && CHANGES.has(stem(word)));
+  if (joined) return 'write';
+  if (first !== undefined) return READS.has(stem(first)) ? 'read' : 'write';
+  return READS.has(stem(wordsOf(description)[0] ?? '')) ? 'read' : 'write';
 }
 
 /** Whether an output field of this name holds text that others write. */
-export const isFreeField = (name: string): boolean => words(name).some((word) => CONTENT.test(word));
+export const isFreeField = (name: string): boolean => wordsOf(name).some((word) => CONTENT.test(word));
 
 function roleOf(name: string, { type, description }: { type: string; description: string }, effect: Manifest['effect']): Role {
-  const said = words(name);
-  if (effect === 'read') return [...said, ...words(description)].some((word) => ADDRESS.test(word)) ? 'sink' : 'content';
+  const said = wordsOf(name);
+  if (said.some((word) => PROOF.test(word))) return 'proof';
+  if (effect === 'read') {
+    if ([...said, ...wordsOf(description)].some((word) => ADDRESS.test(word))) return 'sink';
+    return said.some((word) => QUERY.test(word)) ? 'query' : 'content';
+  }
   if (said.some((word) => RECORD.test(word))) return 'sink';
   if (NUMERIC.test(type) || said.some((word) => QUANTITY.test(word))) return 'quantity';
   return said.some((word) => CONTENT.test(word)) ? 'content' : 'sink';

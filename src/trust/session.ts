@@ -1,12 +1,21 @@
-// One run on one task: what it was asked, what it has seen, and whether the next call serves the task with values it may use. Pure: the
-// caller says what was called and what came back. Nothing a tool returned ever adds a tool to the scope.
-import { type Manifest, type Role, type ToolSchema, draftManifest } from './manifest.ts';
-import { Provenance, isAddress, normal, spansOf, tokensOf } from './provenance.ts';
+// One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
+// called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
+import type { Facts } from './facts.ts';
+import { Fingerprints, type Words, plain, wordEnd } from './fingerprints.ts';
+import { Asked, delegates } from './lexicon.ts';
+import { type Manifest, type Role, type ToolSchema, draftManifest, isFreeField } from './manifest.ts';
+import { Orders } from './orders.ts';
+import { Others } from './others.ts';
+import { type Piece, piecesOf, piecesOfJson } from './records.ts';
+import { type Origins, Seen } from './seen.ts';
+import { type AddressKind, addressKind, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
 export interface Plan {
   readonly tools: readonly string[];
   readonly text: string;
+  /** How often a tool may be called, where the mandate says it. */
+  readonly counts?: Readonly<Record<string, number>>;
 }
 
 export interface Call {
@@ -14,87 +23,268 @@ export interface Call {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
-export interface Verdict {
-  readonly answer: 'allow' | 'deny' | 'ask';
-  /** `out_of_scope`, or the arguments that no trusted source explains. */
-  readonly code: 'in_scope' | 'out_of_scope' | 'untrusted_argument' | 'ambiguous_argument';
-  readonly untrusted: readonly string[];
+/** What a call returned. `trust` is that of the source as a whole, where somebody vouches for it. */
+export interface Output {
+  readonly text?: string;
+  /** The structured form, where the tool gave one; it is read instead of `text`. */
+  readonly json?: unknown;
+  readonly trust?: 'trusted' | 'mixed' | 'untrusted';
 }
 
-type Standing = 'trusted' | 'ambiguous' | 'untrusted';
-const NOTHING: Manifest = { effect: 'write', roles: {} };
+export interface Opening {
+  readonly manifests: ReadonlyMap<string, Manifest>;
+  /** Texts that people wrote for this task before anything was read: the prompt, the words of the mandate. */
+  readonly trusted: readonly string[];
+  readonly plans?: readonly Plan[];
+  /** Random and kept from agents, at least 8 bytes: what an attacker cannot predict, it cannot make collide. */
+  readonly salt: Uint8Array;
+}
+
+type Standing = 'trusted' | 'ambiguous' | 'untrusted' | 'unseen';
+/** How a task points at what a call reads: it names it, or a source that it names does. */
+type Pointed = 'named' | 'linked' | undefined;
+const NOTHING: Manifest = { effect: 'write', roles: {}, output: 'text', verbs: [], objects: [] };
 
 export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string, Manifest> {
   return new Map(tools.map((tool) => [tool.name, draftManifest(tool)]));
 }
 
 export class Session {
-  readonly #provenance = new Provenance();
-  /** Addresses that sources named by the prompt hold: with a second one, which of them the user means is no longer plain. */
-  readonly #named = new Set<string>();
-  readonly #planned: ReadonlySet<string>;
-  readonly #prompt: ReadonlySet<string>;
   readonly #manifests: ReadonlyMap<string, Manifest>;
+  readonly #planned: ReadonlySet<string>;
+  readonly #fingerprints: Fingerprints;
+  readonly #orders: Orders;
+  /** The task apart from all that was read: nothing crowds it out. */
+  readonly #task = new Seen(1 << 10);
+  readonly #seen = new Seen();
+  readonly #others = new Others();
+  readonly #delegates: boolean;
+  readonly #left = new Map<string, number>();
+  readonly #asked: Asked[];
+  /** What orders in content ask for. */
+  readonly #ordered: Asked[] = [];
+  /** Addresses in sources that the task points at, of each kind no more than it takes to see that there are several. */
+  readonly #addresses: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
+  readonly #free = new Map<string, boolean>();
+  /** An order was too long to remember, or one too many: whatever is not of the task is then in doubt. */
+  #lostOrders = false;
+  readonly #unread: (readonly [Call, Output])[] = [];
+  #calls = 0;
+  #writes = 0;
 
-  constructor(manifests: ReadonlyMap<string, Manifest>, prompt: string, plans: readonly Plan[]) {
+  constructor({ manifests, trusted, plans = [], salt }: Opening) {
+    this.#fingerprints = new Fingerprints(salt);
+    this.#orders = new Orders(this.#fingerprints);
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
-    this.#prompt = new Set(tokensOf(prompt));
-    this.#provenance.learn(prompt, 'prompt');
-    for (const { text } of plans) this.#provenance.learn(text, 'prompt');
-  }
-
-  decide(call: Call): Verdict {
-    const { effect, roles } = this.#manifests.get(call.tool) ?? NOTHING;
-    if (effect === 'write' && !this.#planned.has(call.tool)) return { answer: 'deny', code: 'out_of_scope', untrusted: [] };
-    const standings = Object.entries(call.arguments).map(
-      ([name, value]) => [name, this.#standing(value, roles[name] ?? 'sink', effect)] as const,
-    );
-    const untrusted = standings.filter(([, standing]) => standing !== 'trusted').map(([name]) => name);
-    if (standings.some(([, standing]) => standing === 'untrusted')) return { answer: 'deny', code: 'untrusted_argument', untrusted };
-    if (untrusted.length > 0) return { answer: 'ask', code: 'ambiguous_argument', untrusted };
-    return { answer: 'allow', code: 'in_scope', untrusted };
-  }
-
-  /** Takes in what an allowed call returned. */
-  observe(call: Call, output: string): void {
-    const named = this.#pointedAt(call);
-    for (const { text, free } of spansOf(output)) {
-      this.#provenance.learn(text, free ? (named ? 'named' : 'free') : 'field');
-      if (free && named) for (const token of tokensOf(text)) if (isAddress(token)) this.#named.add(token);
+    for (const { counts = {} } of plans)
+      for (const [tool, count] of Object.entries(counts)) this.#left.set(tool, Math.max(count, this.#left.get(tool) ?? 0));
+    this.#delegates = trusted.some(delegates);
+    this.#asked = trusted.map((text) => new Asked(text));
+    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) {
+      const words = this.#fingerprints.read(plain(text));
+      this.#task.learn(words, 0, words.count, 'task');
     }
   }
 
-  /** The prompt points at a source when it names every text argument of the call that reads it. */
-  #pointedAt(call: Call): boolean {
-    const texts = Object.values(call.arguments).filter((value) => typeof value === 'string');
-    return texts.length > 0 && texts.every((text) => this.#prompt.has(normal(text)));
+  /** Memory that the session keeps, in bytes. */
+  get bytes(): number {
+    return this.#task.bytes + this.#seen.bytes + this.#others.bytes;
   }
 
-  #standing(value: unknown, role: Role, effect: Manifest['effect']): Standing {
-    if (role === 'quantity' || (role === 'content' && effect === 'read')) return 'trusted';
-    return worst(
-      stringsIn(value)
-        .flatMap((text) => (role === 'content' ? tokensOf(text).filter(isAddress) : [text]))
-        .map((text) => this.#value(text)),
-    );
+  /** Pure over what the session has seen: asking changes nothing. */
+  facts(call: Call): Facts {
+    this.settle();
+    const manifest = this.#manifests.get(call.tool);
+    const { effect, roles } = manifest ?? NOTHING;
+    const judged = Object.entries(call.arguments).map(([name, value]) => {
+      const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
+      const atoms = this.#atomsThatMatter(value, role, effect);
+      const single = role === 'sink' && effect === 'write';
+      return {
+        name,
+        matters: atoms.length > 0,
+        standing: worst(atoms.map((atom) => this.#standing(atom, single))),
+        excess: single && atoms.length > 1 && this.#exceeds(atoms),
+      };
+    });
+    const named = (standing: Standing): string[] => judged.filter((its) => its.standing === standing).map(({ name }) => name);
+    return {
+      effect,
+      known: manifest !== undefined,
+      sinks: judged.filter(({ matters }) => matters).map(({ name }) => name),
+      untrusted: named('untrusted'),
+      unseen: named('unseen'),
+      ambiguous: named('ambiguous'),
+      excess: judged.filter(({ excess }) => excess).map(({ name }) => name),
+      unplanned: effect === 'write' && !this.#inScope(call.tool, manifest),
+      exhausted: this.#left.get(call.tool) === 0,
+      calls: this.#calls,
+      writes: this.#writes,
+    };
   }
 
-  #value(text: string): Standing {
-    if (text.trim() === '') return 'trusted';
-    const origin = this.#provenance.originOf(text);
-    if (origin === 'prompt' || origin === 'field') return 'trusted';
-    if (origin !== 'named') return 'untrusted';
-    return isAddress(normal(text)) && this.#named.size > 1 ? 'ambiguous' : 'trusted';
+  /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. */
+  admit(call: Call): void {
+    this.#calls += 1;
+    if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes += 1;
+    const left = this.#left.get(call.tool);
+    if (left !== undefined) this.#left.set(call.tool, Math.max(0, left - 1));
+  }
+
+  /** Takes in what an admitted call returned. It is read before the next question, or when `settle` is called. */
+  observe(call: Call, output: Output): void {
+    this.#unread.push([call, output]);
+  }
+
+  /** Reads what was observed: for the time after a reply went out, when nobody waits. */
+  settle(): void {
+    for (const [call, output] of this.#unread.splice(0)) this.#read(call, output);
+  }
+
+  #read(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
+    const manifest = this.#manifests.get(call.tool) ?? NOTHING;
+    const pointed = this.#pointedAt(call, manifest);
+    if (trust === 'untrusted' || (json === undefined && manifest.output === 'text' && trust !== 'trusted')) {
+      this.#observeText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
+      return;
+    }
+    for (const piece of json === undefined ? piecesOf(text) : piecesOfJson(json)) this.#observePiece(piece, pointed, trust);
+  }
+
+  #observePiece({ key, text, kind }: Piece, pointed: Pointed, trust: 'trusted' | 'mixed'): void {
+    const isField = trust === 'trusted' || (kind !== 'text' && !this.#isFree(key));
+    if (!isField) return this.#observeText(text, pointed);
+    const said = plain(text);
+    const words = this.#fingerprints.read(said, this.#orders.watch);
+    const order = this.#orders.startIn(said, words);
+    // a field with words of an order in it explains itself as a whole
+    this.#seen.learn(words, 0, words.count, order < words.count ? 'label' : 'field');
+    if (order < words.count) this.#observeOrder(said, words, order);
+  }
+
+  #isFree(key: string): boolean {
+    const known = this.#free.get(key);
+    if (known !== undefined) return known;
+    const free = isFreeField(key);
+    if (this.#free.size < MAX_KEYS) this.#free.set(key, free);
+    return free;
+  }
+
+  #observeOrder(text: string, words: Words, from: number): void {
+    const to = Math.min(words.count, from + MAX_ORDER);
+    this.#seen.learn(words, from, to, 'order');
+    if (to < words.count || this.#seen.full || this.#ordered.length === MAX_ORDERS) this.#lostOrders = true;
+    else this.#ordered.push(new Asked(text.slice(words.start[from], words.start[to] ?? text.length)));
+  }
+
+  /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
+  #observeText(raw: string, pointed: Pointed): void {
+    const text = plain(raw);
+    const words = this.#fingerprints.read(text, this.#orders.watch);
+    const order = this.#orders.startIn(text, words);
+    if (pointed === undefined) this.#others.learn(words, 0, words.count);
+    else {
+      this.#seen.learn(words, 0, order, pointed);
+      this.#others.learn(words, order, words.count);
+      this.#count(text, words, order);
+      if (this.#delegates && pointed === 'named')
+        this.#asked.push(new Asked(text.slice(0, Math.min(MAX_DELEGATED, words.start[order] ?? text.length))));
+    }
+    if (order < words.count) this.#observeOrder(text, words, order);
+  }
+
+  #count(text: string, { start, shape }: Words, to: number): void {
+    for (let at = 0; at < to; at += 1) {
+      if (shape[at] === 0) continue;
+      const from = start[at] ?? 0;
+      const word = text.slice(from, wordEnd(text, from));
+      const kind = addressKind(word);
+      if (kind !== undefined && this.#addresses[kind].size < 2) this.#addresses[kind].add(word.toLowerCase());
+    }
+  }
+
+  /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
+  #pointedAt({ arguments: given }: Call, { roles }: Manifest): Pointed {
+    const atoms = Object.entries(given)
+      .filter(([name]) => roles[name] !== 'query' && roles[name] !== 'quantity')
+      .flatMap(([, value]) => atomsIn(value))
+      .filter((atom) => /[a-z]/i.test(atom));
+    const origins = atoms.map((atom) => this.#originsOf(atom));
+    if (origins.length === 0) return undefined;
+    if (origins.every((each) => each.has('task'))) return 'named';
+    return origins.every((each) => each.has('task') || each.has('named')) ? 'linked' : undefined;
+  }
+
+  #inScope(tool: string, manifest: Manifest | undefined): boolean {
+    if (this.#planned.has(tool)) return true;
+    const asks = (asked: Asked): boolean => manifest !== undefined && asked.for(manifest);
+    return this.#asked.some(asks) && !this.#ordered.some(asks);
+  }
+
+  #originsOf(value: string): Origins {
+    const words = this.#fingerprints.read(plain(value));
+    return this.#task.originsOf(words).and(this.#seen.originsOf(words));
+  }
+
+  /** The parts of an argument that say where something goes. */
+  #atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
+    if (role === 'sink') return atomsIn(value);
+    if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#addressesIn(text));
+    return [];
+  }
+
+  #addressesIn(raw: string): string[] {
+    // written-out escapes, as models leave them in what they compose
+    const text = plain(raw.includes('\\') ? raw.replace(/\\[nrt]/g, ' ') : raw);
+    const { count, start, shape } = this.#fingerprints.read(text);
+    const found: string[] = [];
+    for (let at = 0; at < count; at += 1) {
+      if (shape[at] === 0) continue;
+      const from = start[at] ?? 0;
+      const word = text.slice(from, wordEnd(text, from));
+      if (addressKind(word) !== undefined) found.push(word);
+    }
+    return found;
+  }
+
+  /** A host with and without `www.` is one host to people who write of it. */
+  #hostOrigins(url: string): Origins {
+    const origins = this.#originsOf(url);
+    const bare = url.replace(/^https?:\/\//i, '');
+    return !origins.none || /^www\./i.test(bare) ? origins : this.#originsOf(`www.${bare}`);
+  }
+
+  #standing(atom: string, single: boolean): Standing {
+    if (atom.trim() === '') return 'trusted';
+    const kind = addressKind(atom);
+    const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
+    // what an order in content asks for: a person tells whose wish it is, and for an address even where the task names it as well
+    const named = origins.has('order') || this.#lostOrders;
+    const ordered = named && (kind !== undefined || !origins.has('task'));
+    if (isTrusted(origins)) return ordered ? 'ambiguous' : 'trusted';
+    if (origins.has('named') || origins.has('linked')) return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
+    return origins.has('order') || this.#others.hasAll(this.#fingerprints.read(plain(atom))) ? 'untrusted' : 'unseen';
+  }
+
+  /** With a second address of a kind in the sources, which of them the task means is no longer plain. */
+  #isOneOfMany(kind: AddressKind | undefined): boolean {
+    return kind !== undefined && this.#addresses[kind].size > 1;
+  }
+
+  /** Beside values that the task names, one that only a source supplies is more than the task asked for. */
+  #exceeds(atoms: readonly string[]): boolean {
+    const origins = atoms.map((atom) => this.#originsOf(atom));
+    return origins.some((each) => each.has('task')) && !origins.every(isTrusted);
   }
 }
 
+const isTrusted = (origins: Origins): boolean => origins.has('task') || origins.has('field') || origins.has('label');
+
+/** Words of one order, orders, and characters of text that a task hands over to, that a session keeps. */
+const MAX_ORDER = 4096;
+const MAX_ORDERS = 64;
+const MAX_DELEGATED = 20_000;
+const MAX_KEYS = 1024;
 const worst = (standings: readonly Standing[]): Standing =>
-  (['untrusted', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';
-
-/** Every string and number inside a value; objects of any depth are decoded JSON, bounded where they were parsed. */
-function stringsIn(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (typeof value === 'number') return [String(value)];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(stringsIn) : [];
-}
+  (['untrusted', 'unseen', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';

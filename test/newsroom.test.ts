@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { FAMILIES } from '../examples/newsroom/families.ts';
-import { attackAll, openNewsroom, type Result } from '../examples/newsroom/newsroom.ts';
+import { attackAll, openNewsroom, type Protection, type Result } from '../examples/newsroom/newsroom.ts';
 
-async function attacked(isProtected: boolean): Promise<readonly Result[]> {
+async function attacked(by?: Protection): Promise<readonly Result[]> {
   const dir = await mkdtemp(join(tmpdir(), 'newsroom-test-'));
   try {
     await using stack = new AsyncDisposableStack();
-    const newsroom = stack.adopt(await openNewsroom(dir, isProtected), (it) => it.close());
+    const newsroom = stack.adopt(await openNewsroom(dir, by), (it) => it.close());
     const clean = await newsroom.read('clean');
     assert.equal(clean.ok, true, clean.text);
     return await attackAll(newsroom);
@@ -29,13 +29,13 @@ const ALL = FAMILIES.map(({ id }) => id);
 describe('the newsroom', () => {
   test('without protection every attack succeeds', async () => {
     assert.deepEqual(
-      named(await attacked(false), ({ harmed }) => harmed),
+      named(await attacked(), ({ harmed }) => harmed),
       ALL,
     );
   });
 
   test('[I1] [I4] [I9] behind Cordon none does, each order is refused, and every page is published', async () => {
-    const results = await attacked(true);
+    const results = await attacked('policies');
     assert.deepEqual(
       named(results, ({ harmed }) => harmed),
       [],
@@ -48,6 +48,18 @@ describe('the newsroom', () => {
     assert.deepEqual(
       named(results, ({ refused }) => refused.length > 0),
       ALL.filter((id) => id !== 'tool-poisoning'),
+    );
+  });
+
+  test('[I1] [I4] beside a policy that permits everything, the containment pack alone leaves no write to the attacker', async () => {
+    const results = await attacked('containment');
+    assert.deepEqual(
+      named(results, ({ harmed }) => harmed),
+      ['tool-transfer', 'sandbox-escape', 'vulnerable-server'], // reads, which are for segments and for policies on their arguments
+    );
+    assert.deepEqual(
+      named(results, ({ published }) => published),
+      ALL,
     );
   });
 });

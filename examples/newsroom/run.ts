@@ -2,11 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { attackAll, openNewsroom, type Result } from './newsroom.ts';
+import { attackAll, openNewsroom, type Protection, type Result } from './newsroom.ts';
 
-async function run(isProtected: boolean): Promise<readonly Result[]> {
+async function run(by?: Protection): Promise<readonly Result[]> {
   const dir = await mkdtemp(join(tmpdir(), 'newsroom-'));
-  const newsroom = await openNewsroom(dir, isProtected);
+  const newsroom = await openNewsroom(dir, by);
   try {
     return await attackAll(newsroom);
   } finally {
@@ -15,15 +15,13 @@ async function run(isProtected: boolean): Promise<readonly Result[]> {
   }
 }
 
-const [open, guarded] = [await run(false), await run(true)];
-console.log(`${'family'.padEnd(28)}${'unprotected'.padEnd(14)}${'behind Cordon'.padEnd(16)}published  refused with`);
-for (const [i, { family, harmed }] of open.entries()) {
-  const behind = guarded[i];
-  const codes = [...new Set(behind?.refused.map(({ code }) => code ?? 'not there'))].join(', ');
-  console.log(
-    `${family.id.padEnd(28)}${(harmed ? 'succeeds' : 'fails').padEnd(14)}${(behind?.harmed === true ? 'succeeds' : 'fails').padEnd(16)}${(behind?.published === true ? 'yes' : 'no').padEnd(11)}${codes}`,
-  );
+const [open, guarded, contained] = [await run(), await run('policies'), await run('containment')];
+const said = (result: Result | undefined): string =>
+  `${result?.harmed === true ? 'succeeds' : 'fails'}${result?.published === true ? '' : ', page lost'}`;
+const row = (cells: readonly string[]): string => cells.map((cell, i) => cell.padEnd(i === 0 ? 28 : 20)).join('');
+
+console.log(row(['attack', 'without Cordon', 'by its policies', 'by the pack alone', 'refused with']));
+for (const [i, result] of open.entries()) {
+  const codes = [...new Set([...(guarded[i]?.refused ?? []), ...(contained[i]?.refused ?? [])].map(({ code }) => code ?? 'not there'))];
+  console.log(row([result.family.id, said(result), said(guarded[i]), said(contained[i]), codes.join(', ')]));
 }
-console.log(
-  `\n${guarded.filter(({ harmed }) => !harmed).length} of ${guarded.length} attacks fail behind Cordon, ${open.filter(({ harmed }) => harmed).length} of ${open.length} succeed without`,
-);

@@ -67,7 +67,7 @@ export interface Client {
   reviewTools(resource: string): Promise<Reply<'toolReview'>>;
   acceptTools(resource: string, order: JsonObject): Promise<Reply<'pin'>>;
   /** `seen`: what the launcher saw of what it is about to start. */
-  startRun(kind: 'agent' | 'resource', name: string, seen: JsonObject): Promise<Reply<'run'>>;
+  startRun(kind: 'agent' | 'resource', name: string, seen: JsonObject, task?: string): Promise<Reply<'run'>>;
   agent(name: string): Promise<Reply<'agent'>>;
   register(order: JsonObject): Promise<Reply<'registration'>>;
   deleteAgent(name: string, reason: string, dryRun: boolean): Promise<Reply<'removal'>>;
@@ -157,7 +157,8 @@ export async function openClient(place: CredentialsPlace): Promise<Client> {
     rotateKey: (order) => ask(REPLIES.rotation, 'POST', '/v1/ca/rotate', order),
     reviewTools: (resource) => ask(REPLIES.toolReview, 'GET', `/v1/resources/${at(resource)}/tools`),
     acceptTools: (resource, order) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, order),
-    startRun: (kind, name, launcher) => ask(REPLIES.run, 'POST', '/v1/runs', { kind, name, launcher }),
+    startRun: (kind, name, launcher, task) =>
+      ask(REPLIES.run, 'POST', '/v1/runs', { kind, name, launcher, ...(task === undefined ? {} : { task }) }),
     agent: (name) => ask(REPLIES.agent, 'GET', `/v1/agents/${at(name)}`),
     register: (order) => ask(REPLIES.registration, 'POST', '/v1/agents', order),
     deleteAgent: (name, reason, dryRun) =>

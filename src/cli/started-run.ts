@@ -12,13 +12,15 @@ export interface RunOf {
   readonly kind: 'agent' | 'resource';
   /** What the launcher saw of what it is about to start. */
   readonly seen: JsonObject;
+  /** What it is started for. */
+  readonly task?: string | undefined;
 }
 
 /** @throws Failure CORDON-1014 with the names that were perhaps meant */
-export async function startRun(client: Client, { as, kind, seen }: RunOf): Promise<ReplyOf<'run'>> {
+export async function startRun(client: Client, { as, kind, seen, task }: RunOf): Promise<ReplyOf<'run'>> {
   const names = kind === 'agent' ? (await client.agents()).value.items.map(({ name }) => name) : [];
   if (kind === 'agent' && !names.includes(as)) throw unknownAgent(as, names);
-  return (await client.startRun(kind, as, seen)).value;
+  return (await client.startRun(kind, as, seen, task)).value;
 }
 
 /** The run is over whether or not this can be said to the control plane: its SVID dies within minutes. */

@@ -46,7 +46,7 @@ export interface Attestation {
    */
   admit(entitlement: Entitlement, request: Uint8Array): Promise<AttestedSvid>;
   /** Starts a run that an operator asks for; the token that it joins with is good once, for a minute. @throws as `attest` and `admit` */
-  launch(who: Registered, evidence: LauncherEvidence): Promise<StartedRun>;
+  launch(who: Registered, evidence: LauncherEvidence, task?: string): Promise<StartedRun>;
   /** Makes a token with which one workload elsewhere joins as `who`. `ttl`: milliseconds. @throws Refusal CORDON-1012, CORDON-4002 */
   makeToken(who: Registered, ttl: number, actor: string): Promise<MadeToken>;
   /** Trades either kind of token for a first SVID. @throws Refusal CORDON-1005, -1013 */
@@ -99,10 +99,10 @@ class EntryAttestation implements Attestation {
     return { run: run.id, svid: await this.#parts.issuer.join(token, request), entitlement };
   }
 
-  async launch(who: Registered, evidence: LauncherEvidence): Promise<StartedRun> {
+  async launch(who: Registered, evidence: LauncherEvidence, task?: string): Promise<StartedRun> {
     const [entitlement] = await this.attest(evidence, who);
     if (entitlement === undefined) throw new Refusal('CORDON-1012', 'no registration entry matches');
-    return this.#start(entitlement, evidence.operator);
+    return this.#start(entitlement, evidence.operator, task);
   }
 
   async makeToken(who: Registered, ttl: number, actor: string): Promise<MadeToken> {
@@ -156,7 +156,7 @@ class EntryAttestation implements Attestation {
     return sound.map((entry) => ({ kind: entry.kind, name: entry.name, attestor, selectors, entry, composition }));
   }
 
-  async #start(entitlement: Entitlement, actor: string): Promise<StartedRun> {
+  async #start(entitlement: Entitlement, actor: string, task?: string): Promise<StartedRun> {
     const { issuer, now } = this.#parts;
     const { kind, name, attestor, entry, selectors } = entitlement;
     if (entry !== undefined && this.registry.entries().get(entry.id) === undefined) {
@@ -164,7 +164,7 @@ class EntryAttestation implements Attestation {
     }
     if (attestor !== 'launcher') this.#rates.take(entry?.id ?? `${kind}/${name}`, now());
     const agent = this.registry.agents().find((each) => kind === 'agent' && each.name === name);
-    const started = await issuer.startRun(kind, name, actor);
+    const started = await issuer.startRun(kind, name, actor, task);
     this.#log('run.attest', actor, started.run.id, {
       attestor,
       ...(entry === undefined ? {} : { entry: entry.id }),

@@ -60,7 +60,7 @@ export interface Issuer {
   /** Roots, PEM; more than one while a new one is taking over. */
   readonly bundle: string;
   /** @throws Refusal CORDON-1012 when nothing of that name is registered */
-  startRun(kind: WorkloadKind, name: string, actor: string): Promise<StartedRun>;
+  startRun(kind: WorkloadKind, name: string, actor: string, task?: string): Promise<StartedRun>;
   /** Trades a join token and a certificate request (PKCS#10 DER) for the first SVID of a run. @throws Refusal CORDON-1005, -4003, -1013 */
   join(token: string, request: Uint8Array): Promise<IssuedSvid>;
   /** A fresh SVID for a live run. @throws Refusal CORDON-4005, -4002, -4003, -1013 */
@@ -96,13 +96,13 @@ class RunIssuer implements Issuer {
     return this.#parts.authority.current().bundle;
   }
 
-  async startRun(kind: WorkloadKind, name: string, actor: string): Promise<StartedRun> {
+  async startRun(kind: WorkloadKind, name: string, actor: string, task?: string): Promise<StartedRun> {
     const { isRegistered, store, now } = this.#parts;
     if (!isRegistered(kind, name)) {
       throw new Refusal('CORDON-1012', `no ${kind} is registered as \`${name}\``, { observed: `${kind}/${name}` });
     }
     this.#parts.mayHave({ kind, name });
-    const run = await this.#addRun(kind, name, actor);
+    const run = await this.#addRun(kind, name, actor, task);
     const token = randomSecret();
     await store.addToken({ tokenHash: sha256Hex(token), runId: run.id, expiresAt: now() + TOKEN_TTL });
     return { run, token };
@@ -200,9 +200,10 @@ class RunIssuer implements Issuer {
     }
   }
 
-  async #addRun(kind: WorkloadKind, name: string, actor: string): Promise<Run> {
-    const run: Run = { id: randomId(12), kind, name, createdAt: this.#parts.now() };
-    this.#log('run.start', actor, this.#idOf(run), {});
+  async #addRun(kind: WorkloadKind, name: string, actor: string, task?: string): Promise<Run> {
+    const run: Run = { id: randomId(12), kind, name, createdAt: this.#parts.now(), ...(task === undefined ? {} : { task }) };
+    // the words may name people and accounts, and the log forgets nothing
+    this.#log('run.start', actor, this.#idOf(run), task === undefined ? {} : { task: `sha256:${sha256Hex(task)}` });
     await this.#parts.store.addRun(run);
     return run;
   }

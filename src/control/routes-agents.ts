@@ -47,7 +47,13 @@ export const LAUNCHER = z.strictObject({
   locks: z.array(hex).max(16).default([]),
   parent: z.string().max(1000).exactOptional(),
 });
-const launching = z.strictObject({ kind, name, launcher: LAUNCHER.exactOptional() });
+const launching = z.strictObject({
+  kind,
+  name,
+  launcher: LAUNCHER.exactOptional(),
+  /** What it is started for. */
+  task: z.string().trim().min(1).max(8_000).exactOptional(),
+});
 
 export const AGENT_ROUTES: readonly RouteRow[] = [
   route(['GET', '/v1/agents', 'viewer'], none, ({ control }) => ({ schema: 'cordon.agents/v1', items: control.agents() })),
@@ -251,7 +257,7 @@ async function approve({
 
 async function launch({ control, caller, input }: Asked<z.infer<typeof launching>>): Promise<JsonObject> {
   const evidence: LauncherEvidence = { kind: 'launcher', operator: caller.workload.id, locks: [], ...input.launcher };
-  const started = await control.attestation.launch({ kind: input.kind, name: input.name }, evidence);
+  const started = await control.attestation.launch({ kind: input.kind, name: input.name }, evidence, input.task);
   return {
     schema: 'cordon.run/v1',
     run: started.run.id,

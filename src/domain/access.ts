@@ -4,6 +4,7 @@
 import type { Code, Kind } from './codes.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from './json.ts';
 import { type Mandate, mandateJson, parseMandate } from './mandate.ts';
+import { parseSessionFacts, type SessionFacts } from './provenance.ts';
 import { Refusal } from './refusal.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
@@ -32,6 +33,8 @@ export type AccessRequest = {
   readonly context: { readonly input?: JsonObject } & JsonObject;
   /** Of a call made with a task token: for whom, through whom, within what. */
   readonly delegation?: Delegation;
+  /** What is known of the arguments in the session of the task; set by the gateway alone. Absent: it knows of no task. */
+  readonly session?: SessionFacts;
   /** The grant that this call has used up already; set by the gateway alone. */
   readonly grant?: string;
 };
@@ -162,6 +165,8 @@ export type DecisionRecord = {
   readonly resource: string;
   readonly segment?: { readonly src?: string; readonly dst?: string };
   readonly args?: { readonly digest: string };
+  /** What policy saw as `context.session`. */
+  readonly session?: SessionFacts;
   readonly gate?: string;
   readonly gates?: Gates;
   /** The data plane that carries the call out, when that is not Cordon's own: its name in cordon.yaml. Then no outcome is on record. */
@@ -226,7 +231,8 @@ export function accessRequestJson({ delegation, ...request }: AccessRequest): Js
 
 /** Reads back a request that was kept as JSON. @throws Refusal CORDON-9006 when what was kept is no request */
 export function parseAccessRequest(json: Json): AccessRequest {
-  const { subject, action, resource, context, delegation } = isJsonObject(json) ? json : {};
+  const { subject, action, resource, context, delegation, session } = isJsonObject(json) ? json : {};
+  const facts = parseSessionFacts(session);
   if (!isJsonObject(subject) || !isJsonObject(action) || !isJsonObject(resource) || !isJsonObject(context)) throw noRequest();
   const { id, spiffeId, run } = subject;
   const type = RESOURCE_TYPES.find((known) => known === resource['type']);
@@ -240,6 +246,7 @@ export function parseAccessRequest(json: Json): AccessRequest {
     resource: { type, id: resource['id'] },
     context: { ...rest, ...(input === undefined ? {} : { input }) },
     ...(delegation === undefined ? {} : { delegation: parseDelegation(delegation) }),
+    ...(facts === undefined ? {} : { session: facts }),
   };
 }
 

@@ -1,5 +1,5 @@
 // The story of one call. Each line takes what the line above proved; a refusal at any line is recorded and answered in the caller's
-// protocol. The session (step 5) joins here when there is one.
+// protocol.
 import type { Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
@@ -40,7 +40,7 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
   const started = performance.now();
   const remote = await askRemote(pep, asked);
   const reserved = await reserve(pep, exchange, asked);
-  const { call, decision, authorized, recorded, leave } = judgeReserved(pep, reserved, remote); // 6 may it, 7 before any effect
+  const { call, decision, authorized, recorded, leave } = judgeReserved(pep, reserved, remote); // 5 what its session knows, 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go

@@ -18,6 +18,7 @@ import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
 import { createSpentGrants } from './spent.ts';
+import { createTaskSessions } from './task-sessions.ts';
 import { createVerifiedTokens } from './verified-tokens.ts';
 
 /** What was seen at one PEP after an agent's level changed or something was revoked; never what was asked for. */
@@ -62,6 +63,7 @@ export type PepParts = Omit<
   | 'tokens'
   | 'budgets'
   | 'spent'
+  | 'taskSessions'
   | 'settings'
   | 'mcpSessions'
   | 'a2aTasks'
@@ -90,6 +92,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     tokens: createVerifiedTokens(),
     budgets: createBudgets(),
     spent,
+    taskSessions: createTaskSessions(),
     mcpSessions: createMcpSessions(),
     a2aTasks: createA2aTasks(),
     stateSealer: sealer(stateKey),

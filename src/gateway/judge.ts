@@ -1,4 +1,4 @@
-// Steps 6 and 7 of a call, whoever carries it out afterwards: this gateway, or another data plane that asked. INVARIANTS I1, I3
+// Steps 5 to 7 of a call, whoever carries it out afterwards: this gateway, or another data plane that asked. INVARIANTS I1, I3
 import type { Decision } from '../domain/access.ts';
 import { asRefusal } from '../domain/refusal.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
@@ -18,7 +18,7 @@ export interface Judged extends Decided<Call> {
 export async function askRemote(pep: Pep, call: Call): Promise<Decision | undefined> {
   const { remote } = pep;
   if (remote === undefined) return undefined;
-  const { authorized } = decide(pep.snapshot(), call, pep.now(), pep.settings);
+  const { authorized } = decide(pep.snapshot(), withSession(pep, call), pep.now(), pep.settings);
   return authorized && (await remote.evaluate(call.request)).decision;
 }
 
@@ -27,12 +27,15 @@ export async function askRemote(pep: Pep, call: Call): Promise<Decision | undefi
  * @throws Refusal CORDON-9004 when it cannot be recorded: then nothing may be carried out
  */
 export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enforcer?: Enforcer): Judged {
-  const call = { ...asked, request: pep.budgets.counted(asked.request) };
+  const call = withSession(pep, { ...asked, request: pep.budgets.counted(asked.request) }); // 5
   const decided = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
   const { decision, authorized, leave } = enforcer === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
   try {
     const recorded = recordDecision(pep, call.request, decision, enforcer);
-    if (authorized !== undefined) pep.budgets.spend(call.request, pep.now());
+    if (authorized !== undefined) {
+      pep.budgets.spend(call.request, pep.now());
+      pep.taskSessions.admit(call.request);
+    }
     if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
     return { call, decision, authorized, recorded, leave };
   } catch (error) {
@@ -40,6 +43,9 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enfor
     throw error;
   }
 }
+
+/** Step 5, at once before the decision: what is in flight has been counted. */
+const withSession = (pep: Pep, call: Call): Call => ({ ...call, request: pep.taskSessions.known(call.request, pep.snapshot()) });
 
 const NOTHING = (): void => undefined;
 

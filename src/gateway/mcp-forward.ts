@@ -175,6 +175,7 @@ export async function callTool(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/c
     ...(answers === undefined ? {} : { more: onward(pep, call, answers) }),
   };
   const outcome = await upstream.call(asked, relayTo(pep, exchange, call, { upstream, plan }), exchange.abort.signal);
+  if ('result' in outcome) pep.taskSessions.observe(call.request, outcome.result);
   return answered(pep, exchange, call, { plan, outcome });
 }
 

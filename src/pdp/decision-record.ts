@@ -44,6 +44,7 @@ export function decisionRecord(
     ...(request.delegation === undefined ? {} : delegationOf(request.delegation)),
     ...(snapshot === undefined ? {} : { segment: segmentsOf(snapshot.world, request) }),
     ...argsOf(request),
+    ...(request.session === undefined ? {} : { session: request.session }),
     policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
     ...(errors.length === 0 ? {} : { errors }),
     ...(approver === undefined ? {} : { approver }),

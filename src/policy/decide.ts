@@ -32,7 +32,7 @@ export function readArguments(parties: Parties, request: AccessRequest): Facts |
   const { context } = request;
   try {
     if (isUnseen(request)) return parties.input instanceof Refusal ? parties.input : withoutArguments(parties);
-    return factsOf(parties, context.input);
+    return factsOf(parties, context.input, request.session);
   } catch (error) {
     return asRefusal(error, 'CORDON-3006', 'the arguments cannot be read');
   }

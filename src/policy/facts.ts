@@ -2,12 +2,13 @@
 // exist, and each kind of absence has its code.
 import type { AccessRequest, Delegation, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { SessionFacts } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { type Agent, kindOf, type ResourceKind, type World } from '../domain/registry.ts';
 import { argumentsOf } from './schema/arguments.ts';
 import type { Catalog } from './schema/catalog.ts';
 import { type EntityView, Overlay } from './cedar/entities.ts';
-import { type CedarRecord, EMPTY_RECORD, type EntityUid, uid, type Value } from './cedar/value.ts';
+import { type CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, uid, type Value } from './cedar/value.ts';
 import { CALLS, isCallable, METHODS } from './methods.ts';
 import { byName } from './names.ts';
 import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from './principals.ts';
@@ -91,14 +92,29 @@ function withUser(stored: EntityView, one: EntityUid, user: User): Overlay {
   return overlay;
 }
 
-/** The request with its arguments. @throws Refusal CORDON-3006 */
-export function factsOf(parties: Parties, input: JsonObject = {}): Facts {
+/** The request with its arguments, and what a session knows of them. @throws Refusal CORDON-3006 */
+export function factsOf(parties: Parties, input: JsonObject = {}, session?: SessionFacts): Facts {
   if (parties.input instanceof Refusal) throw parties.input;
   if (parties.input === undefined) return withoutArguments(parties);
   const { value, entities } = argumentsOf(input, parties.input);
   const all = entities.length === 0 ? parties.entities : new Overlay(parties.entities, entities);
-  return { ...parties, entities: all, context: new Map([['input', value]]) };
+  return { ...parties, entities: all, context: new Map<string, Value>([['input', value], ...sessionOf(parties, session)]) };
 }
+
+const SESSIONS: ReadonlySet<string> = new Set([TARGET_TYPES.tool, TARGET_TYPES.route]);
+
+/** For agents that call tools and routes, as the schema has it. */
+function sessionOf({ principal, resource }: Parties, session: SessionFacts | undefined): readonly (readonly [string, Value])[] {
+  if (session === undefined || principal.type !== PRINCIPAL_TYPES.agent || !SESSIONS.has(resource.type)) return [];
+  const { effect, ...known } = session;
+  const members = Object.entries(known).map(([name, value]) => [name, valueOf(value)] as const);
+  return [
+    ['session', new Map<string, Value>([['effect', effect], ...members])],
+    ['untrusted', new CedarSet(session.untrusted)],
+  ];
+}
+
+const valueOf = (fact: readonly string[] | boolean | number): Value => (typeof fact === 'object' ? new CedarSet(fact) : fact);
 
 /** The request with its arguments left unknown: only what reads no context may be asked. */
 export const withoutArguments = (parties: Parties): Facts => ({ ...parties, context: EMPTY_RECORD });

@@ -7,6 +7,7 @@ import type { Publisher } from '../control/publisher.ts';
 import { restoreRevocations } from '../control/revocation.ts';
 import { Refusal, errorTextOf } from '../domain/refusal.ts';
 import type { WorkloadKind } from '../domain/spiffe-id.ts';
+import type { LiveRun } from '../pdp/snapshot.ts';
 import type { Run, Store } from '../store/ports.ts';
 import { createRotation, type Rotation } from './rotation.ts';
 import type { Setting } from './setting.ts';
@@ -84,11 +85,13 @@ const issuerOf = (
     ttlOf: ({ id }) => registry.entries().get(postures.of(id)?.entryId ?? '')?.ttl,
     onIssued(run, svid): void {
       if (run.kind !== 'agent') return;
-      publisher.setRun(run.id, { agent: run.name, notAfter: svid.notAfter });
+      publisher.setRun(run.id, liveRun(run, svid.notAfter));
       publisher.publish();
     },
   });
 };
+
+const liveRun = ({ name, task }: Run, notAfter: number): LiveRun => ({ agent: name, notAfter, ...(task === undefined ? {} : { task }) });
 
 function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'name'>): void {
   if (kind === 'agent' && publisher.world().levels.get(name) === 'off') {
@@ -106,6 +109,6 @@ async function restore({ now }: Setting, store: Store, publisher: Publisher, iss
     const [newest] = await store.certificatesOf(run.id, 1);
     const notAfter = newest?.notAfter ?? run.createdAt + TOKEN_TTL;
     if (notAfter <= now()) await issuer.endRun(run.id, 'cordon');
-    else if (run.kind === 'agent' && newest !== undefined) publisher.setRun(run.id, { agent: run.name, notAfter });
+    else if (run.kind === 'agent' && newest !== undefined) publisher.setRun(run.id, liveRun(run, notAfter));
   }
 }

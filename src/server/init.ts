@@ -121,6 +121,9 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ['policies/assistant.test.yaml', TESTS],
 ];
 
+/** In a clone and in the package alike. */
+const PACK = new URL('../../packs/containment/containment.cedar', import.meta.url);
+
 const IGNORE = '.gitignore';
 const IGNORED = '.cordon/';
 
@@ -133,15 +136,17 @@ export interface Starter {
   readonly ignore?: string;
 }
 
-/** Writes the files into `root`, all or none of them. @throws Refusal CORDON-9006 when the directory cannot be written */
-export async function writeStarter(root: string): Promise<Starter> {
-  for (const [path] of FILES) {
+/** Writes the files into `root`, all or none of them; `containment`: the pack too. @throws Refusal CORDON-9006 when the directory cannot be written */
+export async function writeStarter(root: string, containment = false): Promise<Starter> {
+  const pack = containment ? [['policies/containment.cedar', await readFile(PACK, 'utf8')] as const] : [];
+  const files = [...FILES, ...pack];
+  for (const [path] of files) {
     const taken = join(root, path);
     if (await isThere(taken)) return { made: [], taken };
   }
   const made: string[] = [];
   try {
-    for (const [path, text] of FILES) {
+    for (const [path, text] of files) {
       const file = join(root, path);
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, text, { flag: 'wx' });

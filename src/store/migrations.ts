@@ -235,6 +235,10 @@ const STEPS: Readonly<Record<string, Step>> = {
       .execute();
     await db.schema.createIndex('grant_asked').on('grant_request').columns(['asked_at', 'id']).execute();
   },
+
+  '0011_run_task': async (db, { text }) => {
+    await db.schema.alterTable('run').addColumn('task', text).execute();
+  },
 };
 
 const TABLE = 'migration';

@@ -16,6 +16,8 @@ export interface Run {
   readonly name: string;
   readonly createdAt: number;
   readonly endedAt?: number;
+  /** What it was started for, in the words of whoever started it. */
+  readonly task?: string;
 }
 
 /** A single-use right to become a run. Only the SHA-256 of the token is kept. */

@@ -21,6 +21,7 @@ interface RunTable {
   readonly name: string;
   readonly created_at: number;
   readonly ended_at: number | null;
+  readonly task: string | null;
 }
 
 interface JoinTokenTable {

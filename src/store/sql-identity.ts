@@ -9,13 +9,14 @@ const run = (row: Selectable<Tables['run']>): Run => ({
   name: row.name,
   createdAt: row.created_at,
   ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+  ...(row.task === null ? {} : { task: row.task }),
 });
 
 export const runs = (db: Kysely<Tables>): Runs => ({
-  async addRun({ id, kind, name, createdAt, endedAt }) {
+  async addRun({ id, kind, name, createdAt, endedAt, task }) {
     await db
       .insertInto('run')
-      .values({ id, kind, name, created_at: createdAt, ended_at: endedAt ?? null })
+      .values({ id, kind, name, created_at: createdAt, ended_at: endedAt ?? null, task: task ?? null })
       .execute();
   },
 

@@ -14,11 +14,12 @@ export function initCommand(program: Command): void {
       'Writes a commented cordon.yaml, a small working set of policies and a .gitignore. Never overwrites: exit 8 names the file that is there.',
     )
     .argument('[dir]', 'where to write it', '.')
-    .action(async (dir: string, _options: object, self: Command) => {
+    .option('--containment', 'with the containment pack: a run changes only what its task asks for (cordon run --task)')
+    .action(async (dir: string, { containment }: { readonly containment?: true }, self: Command) => {
       const context = contextOf(self);
       const { writeStarter } = await import('../../server/init.ts');
       const root = resolve(dir);
-      const { made, taken, ignore } = await writeStarter(root);
+      const { made, taken, ignore } = await writeStarter(root, containment);
       if (taken !== undefined) throw exists(taken, dir);
       const shown = (path: string): string => relative(process.cwd(), path) || '.';
       const up = root === process.cwd() ? 'cordon up' : `cordon up --config ${shown(`${root}/cordon.yaml`)}`;
@@ -29,7 +30,7 @@ export function initCommand(program: Command): void {
         ...labelled(paint, 'next', next),
       ]);
     });
-  showExamples(command, ['cordon init', 'cordon init ./desk']);
+  showExamples(command, ['cordon init', 'cordon init ./desk --containment']);
 }
 
 const exists = (path: string, dir: string): Failure =>

@@ -17,17 +17,23 @@ export function addConnect(mcp: Command): void {
     )
     .argument('<server>', 'name of a registered resource')
     .requiredOption('--as <agent>', 'name of a registered agent')
-    .action(async (server: string, { as }: { readonly as: string }, self: Command) => connect(contextOf(self), server, as));
+    .option('--task <text>', 'what it is started for, in your words: what `context.session` of policies goes by')
+    .action(async (server: string, options: ConnectOptions, self: Command) => connect(contextOf(self), server, options));
   showExamples(command, ['cordon mcp connect files --as assistant']);
 }
 
-async function connect(context: Context, server: string, as: string): Promise<void> {
+interface ConnectOptions {
+  readonly as: string;
+  readonly task?: string;
+}
+
+async function connect(context: Context, server: string, { as, task }: ConnectOptions): Promise<void> {
   // what they bring with them (TLS, HTTP, schemas) is not for commands that connect nobody
   const [{ connect: join }, { bridge }] = await Promise.all([import('../../sdk/index.ts'), import('../mcp-bridge.ts')]);
   const [node = '', ...script] = process.argv;
   const seen = await evidenceOf(node, script.slice(0, 1));
   const started = await context
-    .connected((client) => startRun(client, { as, kind: 'agent', seen }))
+    .connected((client) => startRun(client, { as, kind: 'agent', seen, task }))
     .catch((error: unknown) => {
       throw endingWith(asFailure(error), 'runFailed');
     });

@@ -18,6 +18,7 @@ interface RunOptions {
   readonly as: string;
   readonly kind: 'agent' | 'resource';
   readonly proxy?: true;
+  readonly task?: string;
 }
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
@@ -33,6 +34,7 @@ export function runCommand(program: Command): void {
     .argument('<cmd...>', 'the command and its arguments, after `--`')
     .requiredOption('--as <name>', 'name of a registered agent or resource')
     .addOption(new Option('--kind <kind>', 'what it is').choices(['agent', 'resource']).default('agent'))
+    .option('--task <text>', 'what it is started for, in your words: what `context.session` of policies goes by')
     .option(
       '--proxy',
       'for programs without mTLS: a proxy on loopback in HTTP_PROXY and HTTPS_PROXY; the gateway is http://cordon.internal',
@@ -65,9 +67,9 @@ async function run(context: Context, [file = '', ...args]: readonly string[], op
   }
 }
 
-const start = (context: Context, { as, kind }: RunOptions, seen: JsonObject): Promise<Started> =>
+const start = (context: Context, { as, kind, task }: RunOptions, seen: JsonObject): Promise<Started> =>
   context.connected(async (client) => {
-    const started = await startRun(client, { as, kind, seen });
+    const started = await startRun(client, { as, kind, seen, task });
     const { socket } = (await client.openSocket(started.run, process.pid)).value;
     return { ...started, socket };
   });

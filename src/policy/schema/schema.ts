@@ -12,7 +12,8 @@
 // Users and groups are in the schema of policies about users alone, and agents act in that of the others alone (principals.ts): what an
 // agents' policy says of users in a condition is an error and not a condition that never holds.
 //
-//   action      Action::"ledger/pay_invoice"   one per tool, on Tool, context { input: {…} } from the tool's input schema;
+//   action      Action::"ledger/pay_invoice"   one per tool, on Tool, context { input: {…}, session?: {…}, untrusted?: Set<String> } with
+//                                              `input` from the tool's input schema, `session` from the task (docs/sessions.md);
 //                                              in Action::"tools/call", and in Action::"read" when the operator lists it under `reads`
 //               Action::"initialize", "ping", "server/discover", "tools/list"   on Server, no context; in "mcp/session" and "read"
 //               Action::"a2a/SendMessage", "a2a/SendStreamingMessage"           on Agent, context { input: { text?: String } }; in "a2a/message"
@@ -44,6 +45,7 @@
 // JSON, and looking inside is refused at admission (blind-spots.ts). So no policy can be written that believes an argument absent which
 // is there.
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { ARGUMENT_SETS, SESSION_COUNTS, SESSION_FLAGS } from '../../domain/provenance.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
@@ -60,6 +62,24 @@ type CedarType = NonNullable<Namespace['commonTypes']>[string];
 const STRING = { type: 'String' } as const;
 const entity = (name: string): CedarType => ({ type: 'Entity', name });
 const record = (of: Record<string, CedarType>): CedarType => ({ type: 'Record', attributes: of });
+
+const NAMES_SET: CedarType = { type: 'Set', element: STRING };
+const each = (names: readonly string[], type: CedarType): Record<string, CedarType> =>
+  Object.fromEntries(names.map((name) => [name, type]));
+const optional = (type: CedarType): CedarType & { readonly required: false } => ({ ...type, required: false });
+
+/** There is a session where the run has a task. */
+const SESSION_TYPES = {
+  untrusted: optional(NAMES_SET),
+  session: optional(
+    record({
+      effect: STRING,
+      ...each(ARGUMENT_SETS, NAMES_SET),
+      ...each(SESSION_FLAGS, { type: 'Boolean' }),
+      ...each(SESSION_COUNTS, { type: 'Long' }),
+    }),
+  ),
+};
 
 const ENTITY_TYPES: Namespace['entityTypes'] = {
   Segment: { shape: record({ links: { type: 'Set', element: entity('Segment') } }) },
@@ -124,11 +144,14 @@ function entry(id: string, { on, groups, input }: Method, principal: Principal):
     appliesTo: {
       principalTypes: [PRINCIPAL_TYPES[principal]],
       resourceTypes: [TARGET_TYPES[on]],
-      context: record(input === undefined ? {} : { input: types.of(input) }),
+      context: record(input === undefined ? {} : { input: types.of(input), ...(hasSession(on, principal) ? SESSION_TYPES : {}) }),
     },
   };
   return { action: memberText(id, action), entityTypes: [...types.open].map(([name, type]) => memberText(name, type)) };
 }
+
+/** Calls of tools and routes by agents: what the session of their task knows of them. */
+export const hasSession = (on: Method['on'], principal: Principal): boolean => principal === 'agent' && (on === 'tool' || on === 'route');
 
 /** A tool or property named `__proto__` is a name like any other. */
 const memberText = (name: string, value: object): string => `${JSON.stringify(name)}:${JSON.stringify(value)}`;

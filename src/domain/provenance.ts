@@ -1,0 +1,26 @@
+// What a session knows of the arguments of one call: names of arguments and numbers, never values. It stands beside the request, is what
+// policy sees as `context.session`, and is on record with the decision.
+import { isJsonArray, isJsonObject, type Json, type JsonObject } from './json.ts';
+
+/** Arguments, in sets. `sinks` say where something goes or what is acted on; the others say where their values were, or were not, found. */
+export const ARGUMENT_SETS = ['sinks', 'untrusted', 'unseen', 'ambiguous', 'excess'] as const;
+export const SESSION_FLAGS = ['known', 'unplanned', 'exhausted'] as const;
+export const SESSION_COUNTS = ['calls', 'writes'] as const;
+
+/** @see Facts of `trust/`, whose words these are */
+export type SessionFacts = { readonly effect: 'read' | 'write' } & { readonly [S in (typeof ARGUMENT_SETS)[number]]: readonly string[] } & {
+  readonly [F in (typeof SESSION_FLAGS)[number]]: boolean;
+} & { readonly [C in (typeof SESSION_COUNTS)[number]]: number };
+
+/** Reads back what was kept; undefined when it is anything else. */
+export function parseSessionFacts(json: Json | undefined): SessionFacts | undefined {
+  if (!isJsonObject(json) || (json['effect'] !== 'read' && json['effect'] !== 'write')) return undefined;
+  return isWhole(json) ? json : undefined;
+}
+
+const isWhole = (json: JsonObject): json is SessionFacts =>
+  ARGUMENT_SETS.every((name) => isNames(json[name])) &&
+  SESSION_FLAGS.every((name) => typeof json[name] === 'boolean') &&
+  SESSION_COUNTS.every((name) => Number.isSafeInteger(json[name]));
+
+const isNames = (json: Json | undefined): boolean => isJsonArray(json) && json.every((name) => typeof name === 'string');

@@ -75,7 +75,7 @@ const normal = (value: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
-export const POLICIES: Readonly<Record<string, Opener>> = {
+export const POLICIES = {
   engine: opened(engine),
   'allow all': opened(() => ({ decide: () => 'allow', observe: () => {} })),
   'plan scope': opened(({ plans }, manifests) => ({
@@ -87,4 +87,4 @@ export const POLICIES: Readonly<Record<string, Opener>> = {
     observe: () => {},
   })),
   'freeze after taint': opened(freezeAfterTaint),
-};
+} satisfies Readonly<Record<string, Opener>>;

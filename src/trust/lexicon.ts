@@ -89,10 +89,10 @@ export class Asked {
       });
   }
 
-  /** Whether the text asks for a tool that does one of `verbs` to one of `objects`. */
-  for({ verbs, objects }: { readonly verbs: readonly string[]; readonly objects: readonly string[] }): boolean {
+  /** Whether the text asks for a tool that does `verb` to `object`. */
+  for({ verb, object }: { readonly verb: string; readonly object: string }): boolean {
     return this.#clauses.some(
-      ({ verb, words }) => shares(GROUPS, verbs, [verb]) && (objects.length === 0 || shares(OBJECTS, objects, words)),
+      (clause) => shares(GROUPS, [verb], [clause.verb]) && (object === '' || shares(OBJECTS, [object], clause.words)),
     );
   }
 }

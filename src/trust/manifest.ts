@@ -13,18 +13,18 @@ export interface ToolSchema {
 
 /**
  * `sink`: names a recipient, account, record, path or address. `content`: free text. `quantity`: numbers, dates, choices. `proof`: a one-time
- * code. `query`: what a search looks for.
+ * code. `query`: what a search looks for. `fresh`: the name of a thing that the call makes.
  */
-export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query';
+export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query' | 'fresh';
 
 export interface Manifest {
   readonly effect: 'read' | 'write';
   readonly roles: Readonly<Record<string, Role>>;
   /** `text`: what others wrote, as it is; a record in it is their imitation of one. */
   readonly output: 'records' | 'text';
-  /** Stems of what the tool does, and to what: a task that says so asks for it. */
-  readonly verbs: readonly string[];
-  readonly objects: readonly string[];
+  /** Stems of what the tool does, and to what (empty when its name does not say): a task that says so asks for it. */
+  readonly verb: string;
+  readonly object: string;
 }
 
 const CONTENT =
@@ -34,6 +34,7 @@ const QUANTITY =
 const ADDRESS = /^(url|urls|uri|link|links|host|domain|endpoint|webpage|website)$/;
 const QUERY = /^(query|queries|keyword|keywords|search|filter|term|terms|pattern|q)$/;
 const PROOF = /^(otp|pin|captcha|2fa|mfa|totp)$/;
+const PERSONAL = /^(account|phone|mobile|card|passport|bank|iban|routing|tax|social|licen[cs]e|serial|swift)$/;
 const NUMERIC = /\b(int|integer|float|number|bool|boolean|enum)\b/;
 const RECORD = /^(ids?|identifier|uuid|key)$/;
 const TEXT_OF = /\bcontents? (?:of|at|from|on)\b|\bweb ?(?:page|site)s?\b|\bweb content\b|\b(?:fetch|download|scrape|browse|crawl)\w*\b/i;
@@ -41,16 +42,28 @@ const TEXT_OF = /\bcontents? (?:of|at|from|on)\b|\bweb ?(?:page|site)s?\b|\bweb 
 /** The name's verb decides; a name that says nothing leaves it to the description's first word. */
 export function draftManifest(tool: ToolSchema): Manifest {
   const effect = effectOf(tool);
-  const roles = Object.entries(tool.parameters).map(([name, parameter]) => [name, roleOf(name, parameter, effect)] as const);
-  const said = wordsOf(tool.name);
-  const known = said.filter((word) => CHANGES.has(stem(word)));
+  const roles = Object.entries(tool.parameters).map(([name, parameter]) => [name, roleOf(name, parameter, effect, tool)] as const);
+  const { verb, object } = askedBy(tool);
   return {
     effect,
     roles: Object.fromEntries(roles),
     output: TEXT_OF.test(tool.description) && !/\b(?:records?|list of|dictionar)/i.test(tool.description) ? 'text' : 'records',
-    verbs: (known.length > 0 ? known.slice(0, 1) : wordsOf(tool.description).slice(0, 1)).map(stem),
-    objects: said.filter((word) => !CHANGES.has(stem(word)) && word.length > 2).map(stem),
+    verb,
+    object,
   };
+}
+
+const RELATION = /^(?:by|through|from|to|in|into|on|for|with|of|at|via|as)$/;
+
+/** `add_user_to_channel` adds a user: the noun before a preposition is what something is done to, its last word what it is. */
+function askedBy({ name, description }: ToolSchema): Pick<Manifest, 'verb' | 'object'> {
+  const said = wordsOf(name);
+  const at = said.findIndex((word) => CHANGES.has(stem(word)));
+  if (at === -1) return { verb: stem(wordsOf(description)[0] ?? ''), object: stem(said.at(-1) ?? '') };
+  const behind = said.slice(at + 1);
+  const relation = behind.findIndex((word) => RELATION.test(word));
+  const object = (relation === -1 ? behind : behind.slice(0, relation)).at(-1) ?? said[at - 1] ?? '';
+  return { verb: stem(said[at] ?? ''), object: stem(object) };
 }
 
 /** The first verb of the name; a second one after `and` or `or` counts as well, and a change outweighs a read. */
@@ -64,17 +77,30 @@ function effectOf({ name, description, annotations }: ToolSchema): Manifest['eff
   return READS.has(stem(wordsOf(description)[0] ?? '')) ? 'read' : 'write';
 }
 
+const MAKES = /^(?:create|make|new|save|download|draft|compose|export|generate)$/;
+const OWN_NAME = /^(?:name|filename|path|dir|directory|folder|destination|slug)$/;
+
+/** What a tool makes, it may name: a new name leads nowhere, unless somebody else chose it. */
+const isFresh = ({ name }: ToolSchema, said: readonly string[]): boolean =>
+  MAKES.test(wordsOf(name).find((word) => CHANGES.has(stem(word))) ?? '') && said.some((word) => OWN_NAME.test(word));
+
 /** Whether an output field of this name holds text that others write. */
 export const isFreeField = (name: string): boolean => wordsOf(name).some((word) => CONTENT.test(word));
 
-function roleOf(name: string, { type, description }: { type: string; description: string }, effect: Manifest['effect']): Role {
+function roleOf(
+  name: string,
+  { type, description }: { type: string; description: string },
+  effect: Manifest['effect'],
+  tool: ToolSchema,
+): Role {
   const said = wordsOf(name);
   if (said.some((word) => PROOF.test(word))) return 'proof';
   if (effect === 'read') {
     if ([...said, ...wordsOf(description)].some((word) => ADDRESS.test(word))) return 'sink';
     return said.some((word) => QUERY.test(word)) ? 'query' : 'content';
   }
-  if (said.some((word) => RECORD.test(word))) return 'sink';
+  if (said.some((word) => RECORD.test(word) || PERSONAL.test(word))) return 'sink';
+  if (isFresh(tool, said)) return 'fresh';
   if (NUMERIC.test(type) || said.some((word) => QUANTITY.test(word))) return 'quantity';
   return said.some((word) => CONTENT.test(word)) ? 'content' : 'sink';
 }

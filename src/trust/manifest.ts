@@ -20,8 +20,11 @@ export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query' | 'fresh'
 export interface Manifest {
   readonly effect: 'read' | 'write';
   readonly roles: Readonly<Record<string, Role>>;
-  /** `text`: what others wrote, as it is; a record in it is their imitation of one. */
-  readonly output: 'records' | 'text';
+  /**
+   * `text`: what others wrote, as it is; a record in it is their imitation of one. `document`: a record that may be one of theirs, so a bare
+   * line is theirs too. `records`: the tool's own, down to bare lists.
+   */
+  readonly output: 'records' | 'document' | 'text';
   /** Stems of what the tool does, and to what (empty when its name does not say): a task that says so asks for it. */
   readonly verb: string;
   readonly object: string;
@@ -47,10 +50,20 @@ export function draftManifest(tool: ToolSchema): Manifest {
   return {
     effect,
     roles: Object.fromEntries(roles),
-    output: TEXT_OF.test(tool.description) && !/\b(?:records?|list of|dictionar)/i.test(tool.description) ? 'text' : 'records',
+    output: outputOf(tool),
     verb,
     object,
   };
+}
+
+const DOCUMENT =
+  /^(?:path|file|filename|url|uri|link|page|webpage|website|document|doc|note|message|post|thread|article|attachment|issue|comment|ticket)s?$/;
+
+function outputOf({ description, parameters }: ToolSchema): Manifest['output'] {
+  const said = Object.keys(parameters).flatMap(wordsOf);
+  if (said.some((word) => ADDRESS.test(word))) return 'text';
+  if (TEXT_OF.test(description) && !/\b(?:records?|list of|dictionar)/i.test(description)) return 'text';
+  return said.some((word) => DOCUMENT.test(word)) ? 'document' : 'records';
 }
 
 const RELATION = /^(?:by|through|from|to|in|into|on|for|with|of|at|via|as)$/;

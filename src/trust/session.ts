@@ -165,11 +165,12 @@ export class Session {
   #read(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
     const manifest = this.#manifests.get(call.tool) ?? NOTHING;
     const pointed = this.#pointedAt(call, manifest);
-    if (trust === 'untrusted' || (json === undefined && manifest.output === 'text' && trust !== 'trusted')) {
+    if (trust === 'untrusted' || (manifest.output === 'text' && trust !== 'trusted')) {
       this.#observeText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
       return;
     }
-    for (const piece of json === undefined ? piecesOf(text) : piecesOfJson(json)) this.#observePiece(piece, pointed, trust);
+    for (const piece of json === undefined ? piecesOf(text, manifest.output === 'records') : piecesOfJson(json))
+      this.#observePiece(piece, pointed, trust);
   }
 
   #observePiece({ key, text, kind }: Piece, pointed: Pointed, trust: 'trusted' | 'mixed'): void {
@@ -275,7 +276,15 @@ export class Session {
     return !origins.none || /^www\./i.test(bare) ? origins : this.#originsOf(`www.${bare}`);
   }
 
-  #standing(atom: string, { single, supplied }: Use): Standing {
+  #standing(atom: string, use: Use): Standing {
+    const whole = this.#wholeStanding(atom, use);
+    if (whole === 'trusted' || whole === 'ambiguous' || !atom.includes('/') || addressKind(atom) !== undefined) return whole;
+    // a path of parts that are known each: a folder that was listed, and a name in it
+    const parts = atom.split('/', MAX_PARTS + 1).filter((part) => part !== '');
+    return parts.length < 2 || parts.length > MAX_PARTS ? whole : worst(parts.map((part) => this.#wholeStanding(part, use)));
+  }
+
+  #wholeStanding(atom: string, { single, supplied }: Use): Standing {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
     const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
@@ -293,11 +302,11 @@ export class Session {
   /** A name for what the call makes: new, or of the task; the folders above it are known, and nobody else chose it. */
   #fresh(name: string, atoms: readonly string[]): Judged {
     const standings = atoms.flatMap((atom) => {
-      const parts = atom.split('/').filter((part) => part !== '');
+      const parts = atom.split('/', MAX_PARTS).filter((part) => part !== '');
       const whole = this.#standing(atom, ALONE);
       if (whole === 'trusted' || parts.length === 0) return [whole];
-      const own = this.#standing(parts.at(-1) ?? '', ALONE);
-      const above = parts.slice(0, -1).map((part) => this.#standing(part, ALONE));
+      const own = this.#wholeStanding(parts.at(-1) ?? '', ALONE);
+      const above = parts.slice(0, -1).map((part) => this.#wholeStanding(part, ALONE));
       return [...above, own === 'unseen' && addressKind(parts.at(-1) ?? '') === undefined ? 'trusted' : own];
     });
     return { name, matters: atoms.length > 0, standing: worst(standings), excess: false };
@@ -322,5 +331,7 @@ const MAX_ORDER = 4096;
 const MAX_ORDERS = 64;
 const MAX_DELEGATED = 20_000;
 const MAX_KEYS = 1024;
+/** Parts of a path that are looked up. */
+const MAX_PARTS = 32;
 const worst = (standings: readonly Standing[]): Standing =>
   (['untrusted', 'unseen', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';

@@ -25,7 +25,7 @@ export interface Manifest {
    * line is theirs too. `records`: the tool's own, down to bare lists.
    */
   readonly output: 'records' | 'document' | 'text';
-  /** Stems of what the tool does, and to what (empty when its name does not say): a task that says so asks for it. */
+  /** Stems of what the tool does (empty when its name does not say) and to what: a task that says so asks for it. */
   readonly verb: string;
   readonly object: string;
 }
@@ -68,25 +68,32 @@ function outputOf({ description, parameters }: ToolSchema): Manifest['output'] {
 
 const RELATION = /^(?:by|through|from|to|in|into|on|for|with|of|at|via|as)$/;
 
-/** `add_user_to_channel` adds a user: the noun before a preposition is what something is done to, its last word what it is. */
-function askedBy({ name, description }: ToolSchema): Pick<Manifest, 'verb' | 'object'> {
+/**
+ * `add_user_to_channel` adds a user: the noun before a preposition is what something is done to, its last word what it is. A name that ends
+ * with its verb says nothing that a task could ask for: such a tool needs a plan.
+ */
+function askedBy({ name }: ToolSchema): Pick<Manifest, 'verb' | 'object'> {
   const said = wordsOf(name);
   const at = said.findIndex((word) => CHANGES.has(stem(word)));
-  if (at === -1) return { verb: stem(wordsOf(description)[0] ?? ''), object: stem(said.at(-1) ?? '') };
   const behind = said.slice(at + 1);
   const relation = behind.findIndex((word) => RELATION.test(word));
-  const object = (relation === -1 ? behind : behind.slice(0, relation)).at(-1) ?? said[at - 1] ?? '';
-  return { verb: stem(said[at] ?? ''), object: stem(object) };
+  const object = (relation === -1 ? behind : behind.slice(0, relation)).at(-1);
+  if (at === -1 || (object === undefined && said.length > 1)) return { verb: '', object: '' };
+  return { verb: stem(said[at] ?? ''), object: object === undefined ? '' : stem(object) };
 }
 
-/** The first verb of the name; a second one after `and` or `or` counts as well, and a change outweighs a read. */
+/**
+ * The first verb of the name; a second one after `and` or `or` counts as well. A read begins with its verb, or has it behind the noun that it
+ * is about: `git_get_keys`, not `DataIntegrityCheck`. What a description says of a name that says otherwise is no reason to believe it.
+ */
 function effectOf({ name, description, annotations }: ToolSchema): Manifest['effect'] {
   if (annotations?.readOnlyHint === false || annotations?.destructiveHint === true) return 'write';
   const said = wordsOf(name);
   const first = said.find((word) => READS.has(stem(word)) || CHANGES.has(stem(word)));
   const joined = said.some((word, at) => ['and', 'or'].includes(said[at - 1] ?? '') && CHANGES.has(stem(word)));
   if (joined) return 'write';
-  if (first !== undefined) return READS.has(stem(first)) ? 'read' : 'write';
+  if (first !== undefined) return READS.has(stem(first)) && said.indexOf(first) <= 1 ? 'read' : 'write';
+  if (said.some((word) => /^[a-z]{3,}$/.test(word))) return 'write';
   return READS.has(stem(wordsOf(description)[0] ?? '')) ? 'read' : 'write';
 }
 

@@ -2,6 +2,7 @@
 import type { Manifest, ToolSchema } from '../src/trust/manifest.ts';
 import { judge } from '../src/trust/facts.ts';
 import { Session, draftManifests } from '../src/trust/session.ts';
+import { planOf } from './plans.ts';
 import type { CallView, Opener, Run, Task } from './score.ts';
 
 /** Recordings are replayed the same way each time; a gateway draws a salt for each session. */
@@ -44,7 +45,7 @@ function sinksInPrompt(task: Task, manifest: Manifest | undefined, call: CallVie
 }
 
 function engine(task: Task, manifests: Manifests): Run {
-  const plans = task.plans.map(({ trajectory, checklist }) => ({ tools: trajectory, text: checklist ?? '' }));
+  const plans = task.plans.map(planOf);
   const session = new Session({ manifests, trusted: [task.prompt], plans, salt: SALT });
   return {
     decide: ({ fn, args }) => {
@@ -75,7 +76,7 @@ const normal = (value: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
-export const POLICIES: Readonly<Record<string, Opener>> = {
+export const POLICIES = {
   engine: opened(engine),
   'allow all': opened(() => ({ decide: () => 'allow', observe: () => {} })),
   'plan scope': opened(({ plans }, manifests) => ({
@@ -87,4 +88,4 @@ export const POLICIES: Readonly<Record<string, Opener>> = {
     observe: () => {},
   })),
   'freeze after taint': opened(freezeAfterTaint),
-};
+} satisfies Readonly<Record<string, Opener>>;

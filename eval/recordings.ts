@@ -1,7 +1,7 @@
 // Recorded runs of agents under attack, as ../shared/data/README.md §2 lays them out: found by file name anywhere under one folder,
 // parsed strictly, joined with what the scorer alone may see.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 
@@ -19,6 +19,7 @@ const Labels = z.object({
   label: z.enum(['breach', 'attacked_useful', 'benign_ok', 'text_only_breach']),
   model: z.string(),
   user_task: z.string(),
+  injection_task: z.string().nullish(),
   breach_sets: z.array(z.array(z.number())).nullish(),
   needed: z.array(z.number()).nullish(),
   utility_without_breach_calls: z.boolean().nullish(),
@@ -61,28 +62,47 @@ export interface Recordings {
   readonly cases: readonly Cases[];
 }
 
-const text = (path: string): string => gunzipSync(readFileSync(path)).toString('utf8');
-const lines = (path: string): string[] =>
+/** What is wrong with a file, with its name: an evaluation of half a recording would look like a result. */
+function within<T>(place: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const said = error instanceof z.ZodError ? z.prettifyError(error).replace(/\s+/g, ' ') : error instanceof Error ? error.message : error;
+    throw new Error(`\`${place}\`: ${String(said)}`, { cause: error });
+  }
+}
+
+const text = (path: string): string => within(path, () => gunzipSync(readFileSync(path)).toString('utf8'));
+
+const rowsOf = <T>(path: string, row: z.ZodType<T>): T[] =>
   text(path)
     .split('\n')
-    .filter((line) => line.trim() !== '');
+    .flatMap((line, at) => (line.trim() === '' ? [] : [within(`${path}:${at + 1}`, () => row.parse(JSON.parse(line)))]));
 
-/** @throws when the folder lacks a kind of file, or a row is not in its schema */
+/** @throws Error when the folder lacks a kind of file that nothing can be said without, or a file is cut short or not in its schema */
 export function readRecordings(folder: string): Recordings {
-  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
-  const rows = <T>(name: RegExp, row: z.ZodType<T>): T[] =>
-    paths.filter((path) => name.test(path)).flatMap((path) => lines(path).map((line) => row.parse(JSON.parse(line))));
+  const paths = within(folder, () => readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    .toSorted()
+    .map((name) => join(folder, name));
+  const named = (name: RegExp): string[] => paths.filter((path) => name.test(basename(path)));
+  const rows = <T>(name: RegExp, row: z.ZodType<T>): T[] => named(name).flatMap((path) => rowsOf(path, row));
   const documents = <T>(name: RegExp, document: z.ZodType<T>): T[] =>
-    paths.filter((path) => name.test(path)).map((path) => document.parse(JSON.parse(text(path))));
-  const suites = new Map(documents(/\/catalog[^/]*\.json\.gz$/, z.record(z.string(), Suite)).flatMap((catalog) => Object.entries(catalog)));
+    named(name).map((path) => {
+      const whole = text(path);
+      return within(path, () => document.parse(JSON.parse(whole)));
+    });
+  const suites = new Map(documents(/^catalog.*\.json\.gz$/, z.record(z.string(), Suite)).flatMap((catalog) => Object.entries(catalog)));
   const traces = rows(/_traces\.jsonl\.gz$/, Trace);
-  if (suites.size === 0 || traces.length === 0) throw new Error(`no \`catalog*.json.gz\` or no \`*_traces.jsonl.gz\` under \`${folder}\``);
+  if (suites.size === 0) throw new Error(`no \`catalog*.json.gz\` under \`${folder}\``);
+  if (traces.length === 0) throw new Error(`no \`*_traces.jsonl.gz\` with a run in it under \`${folder}\``);
+  const unknown = traces.find(({ suite }) => !suites.has(suite))?.suite;
+  if (unknown !== undefined) throw new Error(`runs of suite \`${unknown}\`, which no \`catalog*.json.gz\` under \`${folder}\` describes`);
   return {
     suites,
     traces,
     outputs: new Map(rows(/_outs\.jsonl\.gz$/, Out).map(({ h, s }) => [h, s])),
-    plans: rows(/\/[^/]*plans[^/]*\.jsonl\.gz$/, Plan),
-    attacks: rows(/\/[^/]*variants[^/]*\.jsonl\.gz$/, Variant).flatMap((row) =>
+    plans: rows(/plans.*\.jsonl\.gz$/, Plan),
+    attacks: rows(/variants.*\.jsonl\.gz$/, Variant).flatMap((row) =>
       row.injection_task === undefined ? [] : [{ ...row, injection_task: row.injection_task }],
     ),
     cases: casesOf(documents(/trace_counts[^/]*\.json\.gz$/, z.array(Count)).flat(), traces),

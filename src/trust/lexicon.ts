@@ -24,7 +24,7 @@ const stems = (words: string): string[] => words.split(' ').map(stem);
 const set = (words: string): ReadonlySet<string> => new Set(stems(words));
 
 export const READS = set(
-  'get list search read check find fetch show view retrieve query lookup look count browse return returns describe inspect print calculate compute compare filter visit verify_balance summarize summarise analyze analyse scan monitor preview see',
+  'get list search read check find fetch show view retrieve query lookup look count browse return returns describe inspect print calculate compute compare filter visit browse summarize summarise preview total',
 );
 
 /** Verbs of tools that change something, in groups that people use for one another. A verb may stand in several. */
@@ -89,10 +89,10 @@ export class Asked {
       });
   }
 
-  /** Whether the text asks for a tool that does one of `verbs` to one of `objects`. */
-  for({ verbs, objects }: { readonly verbs: readonly string[]; readonly objects: readonly string[] }): boolean {
+  /** Whether the text asks for a tool that does `verb` to `object`. */
+  for({ verb, object }: { readonly verb: string; readonly object: string }): boolean {
     return this.#clauses.some(
-      ({ verb, words }) => shares(GROUPS, verbs, [verb]) && (objects.length === 0 || shares(OBJECTS, objects, words)),
+      (clause) => shares(GROUPS, [verb], [clause.verb]) && (object === '' || shares(OBJECTS, [object], clause.words)),
     );
   }
 }

@@ -13,18 +13,21 @@ export interface ToolSchema {
 
 /**
  * `sink`: names a recipient, account, record, path or address. `content`: free text. `quantity`: numbers, dates, choices. `proof`: a one-time
- * code. `query`: what a search looks for.
+ * code. `query`: what a search looks for. `fresh`: the name of a thing that the call makes.
  */
-export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query';
+export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query' | 'fresh';
 
 export interface Manifest {
   readonly effect: 'read' | 'write';
   readonly roles: Readonly<Record<string, Role>>;
-  /** `text`: what others wrote, as it is; a record in it is their imitation of one. */
-  readonly output: 'records' | 'text';
-  /** Stems of what the tool does, and to what: a task that says so asks for it. */
-  readonly verbs: readonly string[];
-  readonly objects: readonly string[];
+  /**
+   * `text`: what others wrote, as it is; a record in it is their imitation of one. `document`: a record that may be one of theirs, so a bare
+   * line is theirs too. `records`: the tool's own, down to bare lists.
+   */
+  readonly output: 'records' | 'document' | 'text';
+  /** Stems of what the tool does (empty when its name does not say) and to what: a task that says so asks for it. */
+  readonly verb: string;
+  readonly object: string;
 }
 
 const CONTENT =
@@ -34,6 +37,7 @@ const QUANTITY =
 const ADDRESS = /^(url|urls|uri|link|links|host|domain|endpoint|webpage|website)$/;
 const QUERY = /^(query|queries|keyword|keywords|search|filter|term|terms|pattern|q)$/;
 const PROOF = /^(otp|pin|captcha|2fa|mfa|totp)$/;
+const PERSONAL = /^(account|phone|mobile|card|passport|bank|iban|routing|tax|social|licen[cs]e|serial|swift)$/;
 const NUMERIC = /\b(int|integer|float|number|bool|boolean|enum)\b/;
 const RECORD = /^(ids?|identifier|uuid|key)$/;
 const TEXT_OF = /\bcontents? (?:of|at|from|on)\b|\bweb ?(?:page|site)s?\b|\bweb content\b|\b(?:fetch|download|scrape|browse|crawl)\w*\b/i;
@@ -41,40 +45,82 @@ const TEXT_OF = /\bcontents? (?:of|at|from|on)\b|\bweb ?(?:page|site)s?\b|\bweb 
 /** The name's verb decides; a name that says nothing leaves it to the description's first word. */
 export function draftManifest(tool: ToolSchema): Manifest {
   const effect = effectOf(tool);
-  const roles = Object.entries(tool.parameters).map(([name, parameter]) => [name, roleOf(name, parameter, effect)] as const);
-  const said = wordsOf(tool.name);
-  const known = said.filter((word) => CHANGES.has(stem(word)));
+  const roles = Object.entries(tool.parameters).map(([name, parameter]) => [name, roleOf(name, parameter, effect, tool)] as const);
+  const { verb, object } = askedBy(tool);
   return {
     effect,
     roles: Object.fromEntries(roles),
-    output: TEXT_OF.test(tool.description) && !/\b(?:records?|list of|dictionar)/i.test(tool.description) ? 'text' : 'records',
-    verbs: (known.length > 0 ? known.slice(0, 1) : wordsOf(tool.description).slice(0, 1)).map(stem),
-    objects: said.filter((word) => !CHANGES.has(stem(word)) && word.length > 2).map(stem),
+    output: outputOf(tool),
+    verb,
+    object,
   };
 }
 
-/** The first verb of the name; a second one after `and` or `or` counts as well, and a change outweighs a read. */
+const DOCUMENT =
+  /^(?:path|file|filename|url|uri|link|page|webpage|website|document|doc|note|message|post|thread|article|attachment|issue|comment|ticket)s?$/;
+
+function outputOf({ description, parameters }: ToolSchema): Manifest['output'] {
+  const said = Object.keys(parameters).flatMap(wordsOf);
+  if (said.some((word) => ADDRESS.test(word))) return 'text';
+  if (TEXT_OF.test(description) && !/\b(?:records?|list of|dictionar)/i.test(description)) return 'text';
+  return said.some((word) => DOCUMENT.test(word)) ? 'document' : 'records';
+}
+
+const RELATION = /^(?:by|through|from|to|in|into|on|for|with|of|at|via|as)$/;
+
+/**
+ * `add_user_to_channel` adds a user: the noun before a preposition is what something is done to, its last word what it is. A name that ends
+ * with its verb says nothing that a task could ask for: such a tool needs a plan.
+ */
+function askedBy({ name }: ToolSchema): Pick<Manifest, 'verb' | 'object'> {
+  const said = wordsOf(name);
+  const at = said.findIndex((word) => CHANGES.has(stem(word)));
+  const behind = said.slice(at + 1);
+  const relation = behind.findIndex((word) => RELATION.test(word));
+  const object = (relation === -1 ? behind : behind.slice(0, relation)).at(-1);
+  if (at === -1 || (object === undefined && said.length > 1)) return { verb: '', object: '' };
+  return { verb: stem(said[at] ?? ''), object: object === undefined ? '' : stem(object) };
+}
+
+/**
+ * The first verb of the name; a second one after `and` or `or` counts as well. A read begins with its verb, or has it behind the noun that it
+ * is about: `git_get_keys`, not `DataIntegrityCheck`. What a description says of a name that says otherwise is no reason to believe it.
+ */
 function effectOf({ name, description, annotations }: ToolSchema): Manifest['effect'] {
   if (annotations?.readOnlyHint === false || annotations?.destructiveHint === true) return 'write';
   const said = wordsOf(name);
   const first = said.find((word) => READS.has(stem(word)) || CHANGES.has(stem(word)));
   const joined = said.some((word, at) => ['and', 'or'].includes(said[at - 1] ?? '') && CHANGES.has(stem(word)));
   if (joined) return 'write';
-  if (first !== undefined) return READS.has(stem(first)) ? 'read' : 'write';
+  if (first !== undefined) return READS.has(stem(first)) && said.indexOf(first) <= 1 ? 'read' : 'write';
+  if (said.some((word) => /^[a-z]{3,}$/.test(word))) return 'write';
   return READS.has(stem(wordsOf(description)[0] ?? '')) ? 'read' : 'write';
 }
+
+const MAKES = /^(?:create|make|new|save|download|draft|compose|export|generate)$/;
+const OWN_NAME = /^(?:name|filename|path|dir|directory|folder|destination|slug)$/;
+
+/** What a tool makes, it may name: a new name leads nowhere, unless somebody else chose it. */
+const isFresh = ({ name }: ToolSchema, said: readonly string[]): boolean =>
+  MAKES.test(wordsOf(name).find((word) => CHANGES.has(stem(word))) ?? '') && said.some((word) => OWN_NAME.test(word));
 
 /** Whether an output field of this name holds text that others write. */
 export const isFreeField = (name: string): boolean => wordsOf(name).some((word) => CONTENT.test(word));
 
-function roleOf(name: string, { type, description }: { type: string; description: string }, effect: Manifest['effect']): Role {
+function roleOf(
+  name: string,
+  { type, description }: { type: string; description: string },
+  effect: Manifest['effect'],
+  tool: ToolSchema,
+): Role {
   const said = wordsOf(name);
   if (said.some((word) => PROOF.test(word))) return 'proof';
   if (effect === 'read') {
     if ([...said, ...wordsOf(description)].some((word) => ADDRESS.test(word))) return 'sink';
     return said.some((word) => QUERY.test(word)) ? 'query' : 'content';
   }
-  if (said.some((word) => RECORD.test(word))) return 'sink';
+  if (said.some((word) => RECORD.test(word) || PERSONAL.test(word))) return 'sink';
+  if (isFresh(tool, said)) return 'fresh';
   if (NUMERIC.test(type) || said.some((word) => QUANTITY.test(word))) return 'quantity';
   return said.some((word) => CONTENT.test(word)) ? 'content' : 'sink';
 }

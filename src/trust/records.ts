@@ -13,7 +13,8 @@ const MAX_FIELD = 80;
 const MAX_ITEM_WORDS = 8;
 const MAX_PIECES = 20_000;
 
-export function piecesOf(text: string): Piece[] {
+/** @param bare whether a few short words on a line are a value of the tool's own */
+export function piecesOf(text: string, bare = true): Piece[] {
   // some clients mark tool outputs so
   const inside = text.startsWith('<<') && text.endsWith('>>') ? text.slice(2, -2) : text;
   const json = parsed(inside);
@@ -21,7 +22,7 @@ export function piecesOf(text: string): Piece[] {
   const first = inside.trimStart();
   if (first.startsWith('- ') && !startsRecord(first)) return blockItems(inside);
   if (startsRecord(first)) return recordPieces(inside);
-  return shortLines(inside) ?? [{ key: '', text: inside, kind: 'text' }];
+  return (bare ? shortLines(inside) : undefined) ?? [{ key: '', text: inside, kind: 'text' }];
 }
 
 /** Keys of JSON are fields as well: a map of addresses has them there. */

@@ -4,12 +4,13 @@ import type { Words } from './fingerprints.ts';
 
 /**
  * `task`: what people wrote for it. `field`: a short value of a record. `label`: the same, yet with words of an order in it, so that only
- * the whole explains anything. `named`: free text of a source that the task points at. `linked`: of one that such text points at. `order`:
+ * the whole explains anything. `named`: free text of a source that the task points at. `linked`: of one that such text points at.
+ * `planned`: of a tool whose outputs the plan wants for one argument. `order`:
  * words to the assistant inside content, which explain nothing and cast doubt on what they name.
  */
-export type Origin = 'task' | 'field' | 'label' | 'named' | 'linked' | 'order';
-const BIT: Readonly<Record<Origin, number>> = { task: 1, field: 2, label: 4, named: 8, linked: 16, order: 32 };
-const EVERY = 62;
+export type Origin = 'task' | 'field' | 'label' | 'named' | 'linked' | 'planned' | 'order';
+const BIT: Readonly<Record<Origin, number>> = { task: 1, field: 2, label: 4, named: 8, linked: 16, planned: 32, order: 64 };
+const EVERY = 126;
 
 export const MAX_WORDS = 1 << 18;
 /** Places of one word that are looked at for the words that follow it. */

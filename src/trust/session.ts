@@ -14,6 +14,8 @@ import { type AddressKind, addressKind, atomsIn } from './values.ts';
 export interface Plan {
   readonly tools: readonly string[];
   readonly text: string;
+  /** Which arguments are to come out of what another tool returns: `{ tool, argument, from }`. */
+  readonly supplies?: readonly { readonly tool: string; readonly argument: string; readonly from: string }[];
   /** How often a tool may be called, where the mandate says it. */
   readonly counts?: Readonly<Record<string, number>>;
 }
@@ -40,10 +42,22 @@ export interface Opening {
   readonly salt: Uint8Array;
 }
 
+interface Judged {
+  readonly name: string;
+  readonly matters: boolean;
+  readonly standing: Standing;
+  readonly excess: boolean;
+}
+/** What a value is for: `single` where one of several cannot be meant, `supplied` where the plan has it come out of another tool. */
+interface Use {
+  readonly single: boolean;
+  readonly supplied: boolean;
+}
+const ALONE: Use = { single: true, supplied: false };
 type Standing = 'trusted' | 'ambiguous' | 'untrusted' | 'unseen';
-/** How a task points at what a call reads: it names it, or a source that it names does. */
-type Pointed = 'named' | 'linked' | undefined;
-const NOTHING: Manifest = { effect: 'write', roles: {}, output: 'text', verbs: [], objects: [] };
+/** How a task points at what a call reads: it names it, a source that it names does, or its plan says that the tool supplies a value. */
+type Pointed = 'named' | 'linked' | 'planned' | undefined;
+const NOTHING: Manifest = { effect: 'write', roles: {}, output: 'text', verb: '', object: '' };
 
 export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string, Manifest> {
   return new Map(tools.map((tool) => [tool.name, draftManifest(tool)]));
@@ -68,6 +82,8 @@ export class Session {
   readonly #free = new Map<string, boolean>();
   /** An order was too long to remember, or one too many: whatever is not of the task is then in doubt. */
   #lostOrders = false;
+  readonly #suppliers: ReadonlySet<string>;
+  readonly #supplied: ReadonlySet<string>;
   readonly #unread: (readonly [Call, Output])[] = [];
   #calls = 0;
   #writes = 0;
@@ -79,6 +95,9 @@ export class Session {
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
     for (const { counts = {} } of plans)
       for (const [tool, count] of Object.entries(counts)) this.#left.set(tool, Math.max(count, this.#left.get(tool) ?? 0));
+    const supplies = plans.flatMap((plan) => plan.supplies ?? []);
+    this.#suppliers = new Set(supplies.map(({ from }) => from));
+    this.#supplied = new Set(supplies.map(({ tool, argument }) => `${tool} ${argument}`));
     this.#delegates = trusted.some(delegates);
     this.#asked = trusted.map((text) => new Asked(text));
     for (const text of [...trusted, ...plans.map((plan) => plan.text)]) {
@@ -97,14 +116,15 @@ export class Session {
     this.settle();
     const manifest = this.#manifests.get(call.tool);
     const { effect, roles } = manifest ?? NOTHING;
-    const judged = Object.entries(call.arguments).map(([name, value]) => {
+    const judged = Object.entries(call.arguments).map(([name, value]): Judged => {
       const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
       const atoms = this.#atomsThatMatter(value, role, effect);
+      if (role === 'fresh') return this.#fresh(name, atoms);
       const single = role === 'sink' && effect === 'write';
       return {
         name,
         matters: atoms.length > 0,
-        standing: worst(atoms.map((atom) => this.#standing(atom, single))),
+        standing: worst(atoms.map((atom) => this.#standing(atom, { single, supplied: this.#supplied.has(`${call.tool} ${name}`) }))),
         excess: single && atoms.length > 1 && this.#exceeds(atoms),
       };
     });
@@ -145,11 +165,12 @@ export class Session {
   #read(call: Call, { text = '', json, trust = 'mixed' }: Output): void {
     const manifest = this.#manifests.get(call.tool) ?? NOTHING;
     const pointed = this.#pointedAt(call, manifest);
-    if (trust === 'untrusted' || (json === undefined && manifest.output === 'text' && trust !== 'trusted')) {
+    if (trust === 'untrusted' || (manifest.output === 'text' && trust !== 'trusted')) {
       this.#observeText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
       return;
     }
-    for (const piece of json === undefined ? piecesOf(text) : piecesOfJson(json)) this.#observePiece(piece, pointed, trust);
+    for (const piece of json === undefined ? piecesOf(text, manifest.output === 'records') : piecesOfJson(json))
+      this.#observePiece(piece, pointed, trust);
   }
 
   #observePiece({ key, text, kind }: Piece, pointed: Pointed, trust: 'trusted' | 'mixed'): void {
@@ -205,15 +226,15 @@ export class Session {
   }
 
   /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
-  #pointedAt({ arguments: given }: Call, { roles }: Manifest): Pointed {
+  #pointedAt({ tool, arguments: given }: Call, { roles }: Manifest): Pointed {
     const atoms = Object.entries(given)
       .filter(([name]) => roles[name] !== 'query' && roles[name] !== 'quantity')
       .flatMap(([, value]) => atomsIn(value))
       .filter((atom) => /[a-z]/i.test(atom));
     const origins = atoms.map((atom) => this.#originsOf(atom));
-    if (origins.length === 0) return undefined;
-    if (origins.every((each) => each.has('task'))) return 'named';
-    return origins.every((each) => each.has('task') || each.has('named')) ? 'linked' : undefined;
+    if (origins.length > 0 && origins.every((each) => each.has('task'))) return 'named';
+    if (origins.length > 0 && origins.every((each) => each.has('task') || each.has('named'))) return 'linked';
+    return this.#suppliers.has(tool) ? 'planned' : undefined;
   }
 
   #inScope(tool: string, manifest: Manifest | undefined): boolean {
@@ -229,7 +250,7 @@ export class Session {
 
   /** The parts of an argument that say where something goes. */
   #atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
-    if (role === 'sink') return atomsIn(value);
+    if (role === 'sink' || role === 'fresh') return atomsIn(value);
     if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#addressesIn(text));
     return [];
   }
@@ -255,7 +276,15 @@ export class Session {
     return !origins.none || /^www\./i.test(bare) ? origins : this.#originsOf(`www.${bare}`);
   }
 
-  #standing(atom: string, single: boolean): Standing {
+  #standing(atom: string, use: Use): Standing {
+    const whole = this.#wholeStanding(atom, use);
+    if (whole === 'trusted' || whole === 'ambiguous' || !atom.includes('/') || addressKind(atom) !== undefined) return whole;
+    // a path of parts that are known each: a folder that was listed, and a name in it
+    const parts = atom.split('/', MAX_PARTS + 1).filter((part) => part !== '');
+    return parts.length < 2 || parts.length > MAX_PARTS ? whole : worst(parts.map((part) => this.#wholeStanding(part, use)));
+  }
+
+  #wholeStanding(atom: string, { single, supplied }: Use): Standing {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
     const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
@@ -263,8 +292,24 @@ export class Session {
     const named = origins.has('order') || this.#lostOrders;
     const ordered = named && (kind !== undefined || !origins.has('task'));
     if (isTrusted(origins)) return ordered ? 'ambiguous' : 'trusted';
-    if (origins.has('named') || origins.has('linked')) return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
-    return origins.has('order') || this.#others.hasAll(this.#fingerprints.read(plain(atom))) ? 'untrusted' : 'unseen';
+    if (origins.has('named') || origins.has('linked') || (supplied && origins.has('planned')))
+      return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
+    return origins.has('order') || origins.has('planned') || this.#others.hasAll(this.#fingerprints.read(plain(atom)))
+      ? 'untrusted'
+      : 'unseen';
+  }
+
+  /** A name for what the call makes: new, or of the task; the folders above it are known, and nobody else chose it. */
+  #fresh(name: string, atoms: readonly string[]): Judged {
+    const standings = atoms.flatMap((atom) => {
+      const parts = atom.split('/', MAX_PARTS).filter((part) => part !== '');
+      const whole = this.#standing(atom, ALONE);
+      if (whole === 'trusted' || parts.length === 0) return [whole];
+      const own = this.#wholeStanding(parts.at(-1) ?? '', ALONE);
+      const above = parts.slice(0, -1).map((part) => this.#wholeStanding(part, ALONE));
+      return [...above, own === 'unseen' && addressKind(parts.at(-1) ?? '') === undefined ? 'trusted' : own];
+    });
+    return { name, matters: atoms.length > 0, standing: worst(standings), excess: false };
   }
 
   /** With a second address of a kind in the sources, which of them the task means is no longer plain. */
@@ -286,5 +331,7 @@ const MAX_ORDER = 4096;
 const MAX_ORDERS = 64;
 const MAX_DELEGATED = 20_000;
 const MAX_KEYS = 1024;
+/** Parts of a path that are looked up. */
+const MAX_PARTS = 32;
 const worst = (standings: readonly Standing[]): Standing =>
   (['untrusted', 'unseen', 'ambiguous'] as const).find((standing) => standings.includes(standing)) ?? 'trusted';

@@ -105,13 +105,36 @@ void test('a tool that says that it destroys is a write, and a tool that is not 
   assert.deepEqual([gone?.known, gone?.effect, gone?.unplanned, gone?.unseen], [false, 'write', true, ['place']]);
 });
 
-void test('[I10] sessions are bounded in number: one that was dropped begins anew and explains less', () => {
+void test('[I10] sessions are bounded: a run has few, ended runs have none, and one that was dropped explains less', () => {
   const sessions = createTaskSessions();
-  const runs = new Map(Array.from({ length: 1_100 }, (_, i) => [`r${i}`, { agent: 'ada', notAfter: 0, task: TASK }]));
+  const ids = Array.from({ length: 1_100 }, (_, i) => `r${i}`);
+  const runs = new Map(ids.map((id) => [id, { agent: 'ada', notAfter: 0, task: TASK }]));
   const snapshot = { world, runs } as unknown as Snapshot;
-  for (const run of runs.keys())
-    sessions.known(request('get_contact', { name: 'Ada' }, { subject: { type: 'agent', id: 'ada', spiffeId: ID, run } }), snapshot);
+  const subject = (run: string): AccessRequest['subject'] => ({ type: 'agent', id: 'ada', spiffeId: ID, run });
+  for (const run of ids) sessions.known(request('get_contact', { name: 'Ada' }, { subject: subject(run) }), snapshot);
   assert.equal(sessions.size().sessions, 1_024);
+  const learnt = sessions.known(request('get_contact', { name: 'Ada' }, { subject: subject('r1099') }), snapshot);
+  sessions.admit(learnt);
+  sessions.observe(learnt, { structuredContent: { email: 'ada@desk.example' } });
+  const unseen = (): unknown =>
+    sessions.known(request('send_message', { to: 'ada@desk.example' }, { subject: subject('r1099') }), snapshot).session?.unseen;
+  assert.deepEqual(unseen(), []);
+  // a run with many tasks pushes out its own sessions alone
+  for (let i = 0; i < 2_000; i++) {
+    const delegation = {
+      txn: `t${i}`,
+      chain: [ID.replace('/r1', '/r1098')],
+      mandate: [],
+      token: 'j',
+      parents: [],
+      expiresAt: 0,
+    } as unknown as NonNullable<AccessRequest['delegation']>;
+    sessions.known(request('get_contact', { name: 'Ada' }, { subject: subject('r1098'), delegation }), snapshot);
+  }
+  assert.deepEqual([sessions.size().sessions, unseen()], [1_023 + 16, []]);
+  const ended = { world, runs: new Map([['r1099', { agent: 'ada', notAfter: 0, task: TASK }]]) } as unknown as Snapshot;
+  sessions.known(request('get_contact', { name: 'Ada' }, { subject: subject('r1099') }), ended);
+  assert.equal(sessions.size().sessions, 1);
 });
 
 void test('what a session knew is kept with the request and read back, and nothing else passes for it', () => {

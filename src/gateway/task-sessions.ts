@@ -20,22 +20,36 @@ export interface TaskSessions {
   size(): { readonly sessions: number; readonly bytes: number };
 }
 
-/** A session that was dropped begins anew, knowing its task alone. */
-const MOST_SESSIONS = 1_024;
-const MOST_BYTES = 512 * 1_048_576;
+/** A session that was dropped begins anew, knowing its task alone. A run has few, so that none can push out those of others. */
+const MOST = { runs: 1_024, tasksOfRun: 16, bytes: 512 * 1_048_576 };
+/** Memory is added up once in so many answers. */
+const WEIGHED_EVERY = 64;
+
+/** Of one run, by task. */
+type Tasks = Map<string, Session>;
 
 export function createTaskSessions(): TaskSessions {
-  /** Least recently used first. */
-  const sessions = new Map<string, Session>();
+  /** By run. Here and within: least recently used first. */
+  const runs = new Map<string, Tasks>();
   const manifests = createManifests();
+  let seen: Snapshot | undefined;
+  let answers = 0;
 
   const opened = (request: AccessRequest, task: string): Session => {
-    const key = keyOf(request);
-    const session = sessions.get(key) ?? new Session({ manifests, trusted: [task], salt: randomKey() });
-    sessions.delete(key);
-    if (sessions.size >= MOST_SESSIONS) dropOldest(sessions);
-    sessions.set(key, session);
-    return session;
+    const tasks = used(runs, runOf(request), MOST.runs, (): Tasks => new Map());
+    return used(tasks, taskName(request), MOST.tasksOfRun, () => new Session({ manifests, trusted: [task], salt: randomKey() }));
+  };
+  const found = (request: AccessRequest): Session | undefined =>
+    request.session === undefined ? undefined : runs.get(runOf(request))?.get(taskName(request));
+  const see = (snapshot: Snapshot): void => {
+    if (snapshot === seen) return;
+    seen = snapshot;
+    manifests.see(snapshot.world);
+    for (const run of runs.keys()) if (!snapshot.runs.has(run)) runs.delete(run);
+  };
+  const size = (): ReturnType<TaskSessions['size']> => {
+    const sessions = [...runs.values()].flatMap((tasks) => [...tasks.values()]);
+    return { sessions: sessions.length, bytes: sessions.reduce((sum, { bytes }) => sum + bytes, 0) };
   };
 
   return {
@@ -43,40 +57,44 @@ export function createTaskSessions(): TaskSessions {
       const call = callOf(request);
       const task = call && taskOf(request, snapshot);
       if (call === undefined || task === undefined || snapshot === undefined) return request;
-      manifests.see(snapshot.world);
+      see(snapshot);
       return { ...request, session: opened(request, task).facts(call) };
     },
     admit(request): void {
       const call = callOf(request);
-      if (request.session !== undefined && call !== undefined) sessions.get(keyOf(request))?.admit(call);
+      if (call !== undefined) found(request)?.admit(call);
     },
     observe(request, answer): void {
       const call = callOf(request);
-      const session = request.session === undefined ? undefined : sessions.get(keyOf(request));
+      const session = found(request);
       if (call === undefined || session === undefined) return;
       session.observe(call, outputOf(answer));
       setImmediate(() => {
         session.settle(); // after the answer went out
-        for (let bytes = bytesOf(sessions); bytes > MOST_BYTES && sessions.size > 1; bytes = bytesOf(sessions)) dropOldest(sessions);
+        if (++answers % WEIGHED_EVERY === 0) while (size().bytes > MOST.bytes && runs.size > 1) dropOldest(runs);
       });
     },
-    size: () => ({ sessions: sessions.size, bytes: bytesOf(sessions) }),
+    size,
   };
 }
 
-const bytesOf = (sessions: ReadonlyMap<string, Session>): number => {
-  let sum = 0;
-  for (const { bytes } of sessions.values()) sum += bytes;
-  return sum;
-};
-
-function dropOldest(sessions: Map<string, Session>): void {
-  const [oldest] = sessions.keys();
-  if (oldest !== undefined) sessions.delete(oldest);
+/** The value of `key`, which is now the newest; the oldest makes room. */
+function used<V>(map: Map<string, V>, key: string, most: number, make: () => V): V {
+  const value = map.get(key) ?? make();
+  map.delete(key);
+  if (map.size >= most) dropOldest(map);
+  map.set(key, value);
+  return value;
 }
 
-/** One run on one task; a run that acts for itself has one task. */
-const keyOf = ({ subject, delegation }: AccessRequest): string => `${subject.run ?? subject.spiffeId} ${delegation?.txn ?? ''}`;
+function dropOldest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys();
+  if (oldest !== undefined) map.delete(oldest);
+}
+
+const runOf = ({ subject }: AccessRequest): string => subject.run ?? subject.spiffeId;
+/** A run that acts for itself has one task. */
+const taskName = ({ delegation }: AccessRequest): string => delegation?.txn ?? '';
 
 /** Of the run that the task began with: what a token says besides was worded by an agent. */
 function taskOf({ subject, delegation }: AccessRequest, snapshot: Snapshot | undefined): string | undefined {

@@ -1,4 +1,5 @@
 // What `cordon.yaml` says once it was read and checked: the registry and the settings of one Cordon.
+import type { ContainmentRule } from './containment-rules.ts';
 import type { HttpRoute } from '../domain/http-route.ts';
 import type { Agent, Resource, Segment } from '../domain/registry.ts';
 import type { PlaneProtocol } from '../domain/data-plane.ts';
@@ -327,4 +328,5 @@ export interface Config {
   readonly workload: WorkloadConfig;
   readonly federation: FederationConfig;
   readonly dataPlanes: readonly DataPlaneConfig[];
+  readonly containmentRules: readonly ContainmentRule[];
 }

@@ -12,6 +12,7 @@ import { HTTP_SECTION } from './config-http.ts';
 import { credential, duration, secret } from './config-values.ts';
 import { name } from '../control/input.ts';
 import { RESILIENCE, retry } from './config-resilience.ts';
+import { CONTAINMENT } from './containment-rules.ts';
 import { WORKLOAD_SECTION } from './config-workload.ts';
 
 const address = z.string().regex(/^(\[[0-9a-f:]+\]|[0-9a-z.-]+):\d{1,5}$/, '`host:port`');
@@ -103,6 +104,7 @@ export const CONFIG_FILE = z.strictObject({
   /** How long calls that are open may take to end when Cordon is stopped. */
   drain: duration('0s', '10m').default('10s'),
   resilience: RESILIENCE.prefault({}),
+  containment: CONTAINMENT.prefault({}),
   authzen: AUTHZEN_SECTION.prefault({}),
   attestation: ATTESTATION_SECTION.prefault({}),
   pdp: pdp.optional(),

@@ -17,6 +17,7 @@ import { tokensOf } from './config-tokens.ts';
 import { egressOf } from './config-egress.ts';
 import { httpOf } from './config-http.ts';
 import { resilienceOf } from './config-resilience.ts';
+import { rulesOf } from './containment-rules.ts';
 import { isLoopback, milliseconds, PLAINTEXT } from './config-values.ts';
 import { isReading, withDocuments } from './openapi-file.ts';
 import { workloadOf } from './config-workload.ts';
@@ -97,6 +98,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     tokens: tokensOf(from.tokens, from, base, misfitAt),
     workload: workloadOf(from.workload, base),
     federation: federationOf(from, base, misfitAt),
+    containmentRules: rulesOf(from.containment),
     dataPlanes: dataPlanesOf(from.dataPlanes, { registered: from, base, addressOf, refuse: misfitAt }),
   };
 }

@@ -1,4 +1,5 @@
 // The data plane of a running Cordon, in this process: the gateway, and what the control plane tells it.
+import type { ContainmentRules } from '../control/containment-rules.ts';
 import type { DecisionIndex } from '../control/decisions.ts';
 import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
@@ -19,13 +20,14 @@ export interface EnforcementParts {
   readonly decisions: DecisionIndex;
   readonly interception: Interception | undefined;
   readonly grants: GrantDesk;
+  readonly rules: ContainmentRules;
   /** Where the secrets of upstreams rest. */
   readonly vault: Vault;
 }
 
 /** Builds the gateway and attaches it to the publisher; it does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
 export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisposableStack): Promise<Gateway> {
-  const { setting, state, publisher, identities, decisions, grants, vault, interception } = parts;
+  const { setting, state, publisher, identities, decisions, grants, rules, vault, interception } = parts;
   const issuer = urlOf(setting.config.listen.identity);
   const gateway = await buildGateway(
     {
@@ -39,6 +41,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
       onRecorded: (recorded) => {
         decisions.add(recorded);
         grants.note(recorded);
+        rules.note(recorded);
       },
     },
     stack,

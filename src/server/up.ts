@@ -11,6 +11,7 @@ import type { DataDir } from './data-dir.ts';
 import { openDataPlanes } from './data-planes.ts';
 import { openDoors } from './doors.ts';
 import { buildEnforcement } from './enforcement.ts';
+import { startRules } from './containment-rules.ts';
 import { startGrants } from './grants.ts';
 import { startIdentities } from './identities.ts';
 import { interceptionOf } from './interception.ts';
@@ -77,7 +78,8 @@ async function start(setting: Setting, stack: AsyncDisposableStack): Promise<Omi
   const identities = await startIdentities(setting, state, publisher, stack);
   const grants = await startGrants(setting, state, publisher, stack);
   const interception = await interceptionOf(setting, state);
-  const built = { interception, setting, state, publisher, identities, decisions, grants };
+  const rules = startRules(setting, state, publisher, stack);
+  const built = { interception, setting, state, publisher, identities, decisions, grants, rules };
   const vault = noting(state);
   const gateway = await buildEnforcement({ ...built, vault }, stack);
   const workers = workersOf({ ...built, secrets: vault.secrets });

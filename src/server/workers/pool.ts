@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { recordAct } from '../../control/acts.ts';
 import type { DecisionIndex } from '../../control/decisions.ts';
+import type { ContainmentRules } from '../../control/containment-rules.ts';
 import type { GrantDesk } from '../../control/grants.ts';
 import type { Observed, Publisher } from '../../control/publisher.ts';
 import { randomKey } from '../../crypto/random.ts';
@@ -25,6 +26,7 @@ export interface PoolParts {
   readonly identities: Identities;
   readonly decisions: DecisionIndex;
   readonly grants: GrantDesk;
+  readonly rules: ContainmentRules;
   /** The secrets of upstreams. */
   readonly secrets: () => Promise<ReadonlyMap<string, string>>;
 }
@@ -266,7 +268,7 @@ class Supervised {
   }
 
   #hear(message: FromWorker): void {
-    const { setting, state, decisions, grants } = this.#parts;
+    const { setting, state, decisions, grants, rules } = this.#parts;
     switch (message.kind) {
       case 'listening':
       case 'state':
@@ -279,6 +281,7 @@ class Supervised {
           // in the order in which they were heard of, among those of all logs; each log numbers its own
           decisions.add({ ...decision, receipt: { ...decision.receipt, seq: state.log.size + this.#shared.heard++ } });
           grants.note(decision);
+          rules.note(decision);
         }
         return;
       case 'observed':

@@ -279,7 +279,7 @@ describe('a tunnel', () => {
   });
 
   void test('[I2] that is asked for behind a request that has no answer yet ends the connection, and the gateway stands', async () => {
-    const before = served.length;
+    const from = served.length;
     for (const behind of [
       `CONNECT api.partner.example:${port} HTTP/1.1\r\nHost: api.partner.example:${port}\r\n\r\n`,
       'GET /api/none HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
@@ -290,11 +290,12 @@ describe('a tunnel', () => {
       socket.destroy();
     }
     await noCalls();
-    assert.equal(served.length, before);
+    assert.equal(served.length, from);
   });
 
   void test('[I10] that is refused does not keep the connection of a caller that leaves its half open', async () => {
-    const socket = connect({ host: '127.0.0.1', port: bed.ports.gateway, allowHalfOpen: true, ...tlsOf(caller) });
+    const halfOpen = { host: '127.0.0.1', port: bed.ports.gateway, allowHalfOpen: true };
+    const socket = connect({ ...tlsOf(caller), ...halfOpen });
     socket.on('error', () => undefined).on('data', () => undefined);
     await once(socket, 'secureConnect');
     socket.write('CONNECT nothing.example:1 HTTP/1.1\r\nHost: nothing.example:1\r\n\r\n');

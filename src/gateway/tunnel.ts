@@ -87,14 +87,15 @@ const LINGER_MS = 10_000;
 function carry(from: Duplex, to: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
     from.once('error', reject);
-    from.once('close', () => {
+    const onClose = (): void => {
       const lingering = setTimeout(() => to.destroy(), LINGER_MS).unref();
       to.once('close', () => clearTimeout(lingering));
       if (to.writableFinished) to.destroy();
       else to.end(() => to.destroy());
       resolve();
-    });
-    if (from.closed) resolve();
-    else from.pipe(to);
+    };
+    if (from.closed) return onClose(); // while the other side was waited for
+    from.once('close', onClose);
+    from.pipe(to);
   });
 }

@@ -160,6 +160,8 @@ void describe('what is asked', () => {
     ['a name of a tool that is not canonical', { 'mcp-name': '=?base64?ZWNob?=' }, 403, 'CORDON-3011'],
     ['a session that an older revision has', { 'mcp-protocol-version': '2025-11-25' }, 403, 'CORDON-3009'],
     ['a look-alike', { x_original_uri: '/mcp/other' }, 403, 'CORDON-3011'],
+    ['another method in a header', { 'x-http-method-override': 'DELETE' }, 403, 'CORDON-3011'],
+    ['another path in a header', { 'x-original-url': '/mcp/other' }, 403, 'CORDON-3011'],
     ['a WebSocket', { upgrade: 'websocket' }, 403, 'CORDON-9011'],
   ];
   for (const [why, headers, status, code] of CASES) {

@@ -177,6 +177,12 @@ for (const { plane, body: shown, hidden } of PLANES) {
       });
     }
 
+    void test('[I2] no caller has what Cordon says dropped by a hop behind, as a header of the connection', async () => {
+      const { path, headers, body } = toolCall('echo', { text: 'x' });
+      await call(plane, caller, { path, body: String(body), headers: { ...headers, connection: 'close, txn-token, cordon-caller' } });
+      for (const reached of upstream.take()) assert.doesNotMatch(reached.headers.connection ?? '', /txn-token|cordon/);
+    });
+
     void test('[I2] a header that looks like another one to some readers does not reach the server', async () => {
       const { path, headers, body } = toolCall('echo', { text: 'x' });
       await call(plane, caller, { path, body: String(body), headers: { ...headers, mcp_name: 'secret', x_cordon_client_cert: 'x' } });

@@ -162,6 +162,17 @@ describe('an intercepted host', () => {
     assert.equal(recorded.filter(({ action }) => action === 'egress/request').length, 2);
   });
 
+  void test('[I10] a caller that leaves while the certificate of a host is made leaves no call open', async () => {
+    for (let n = 0; n < 40; n++) {
+      const socket = connect({ host: '127.0.0.1', port: bed.ports.gateway, ...tlsOf(caller) });
+      socket.on('error', () => undefined);
+      await once(socket, 'secureConnect');
+      const host = `n${n}.cdn.example:${port}`;
+      socket.write(`CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => socket.destroy());
+    }
+    await noCalls();
+  });
+
   void test('takes one request after the other in one tunnel', async () => {
     const inner = await tunnel('api.partner.example', { servername: 'api.partner.example' });
     const from = seen.length;

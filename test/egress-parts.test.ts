@@ -1,7 +1,8 @@
 // What a forward proxy rests on: one spelling for a host, which addresses may be reached, and what the first message of TLS says.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import * as fc from 'fast-check';
@@ -10,6 +11,8 @@ import { readClientHello } from '../src/gateway/client-hello.ts';
 import { addressRule, readCidr, type Cidr } from '../src/gateway/egress-addresses.ts';
 import { createDial, type Resolve } from '../src/gateway/egress-dial.ts';
 import { readAuthority } from '../src/gateway/egress-host.ts';
+import { openExchange } from '../src/gateway/exchange.ts';
+import { splice } from '../src/gateway/tunnel.ts';
 
 const isCode =
   (code: string) =>
@@ -189,6 +192,32 @@ describe('a connection outside', () => {
   });
 });
 
+describe('a tunnel', () => {
+  void test('[I10] ends with the side that was gone before it began', async () => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const pair = async (): Promise<readonly [Socket, Socket]> => {
+      const accepted = once(server, 'connection');
+      const socket = connectTcp(port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.on('error', () => undefined);
+      return [((await accepted) as [Socket])[0].on('error', () => undefined), socket];
+    };
+    const [[near, agent], [host, far]] = [await pair(), await pair()];
+    const gone = new Promise((resolve) => far.once('close', resolve));
+    host.resetAndDestroy();
+    await gone;
+    const left = once(agent, 'close');
+    const req = new IncomingMessage(near);
+    await splice(openExchange(req, new ServerResponse(req), 0), near, far, { idle: 3_600_000, total: 3_600_000 });
+    agent.resume();
+    await left;
+    server.close();
+  });
+});
+
 /** The first bytes of a real client. */
 async function helloOf(options: { readonly servername?: string; readonly maxVersion?: 'TLSv1.2' }): Promise<Buffer> {
   const server = createServer();
@@ -270,6 +299,10 @@ describe('the first message of TLS', () => {
     ['SSLv2', Buffer.from([0x80, 0x2e, 1, 0, 2])],
     ['application data', Buffer.from([23, 3, 3, 0, 1, 0])],
     ['an empty record', Buffer.from([22, 3, 1, 0, 0])],
+    [
+      'in more records than any client makes',
+      Buffer.concat(Array.from({ length: 200 }, (_, at) => Buffer.from([22, 3, 1, 0, 1, at === 0 ? 1 : 0]))),
+    ],
     ['a record too long', Buffer.from([22, 3, 1, 0x40, 1])],
     ['another version of the record', Buffer.from([22, 2, 0, 0, 5, 1])],
     ['another handshake message', hello([], { type: 2 })],

@@ -278,6 +278,34 @@ describe('a tunnel', () => {
     assert.equal((await readLog(bed)).outcomes.at(-1)?.status, 'cut');
   });
 
+  void test('[I2] that is asked for behind a request that has no answer yet ends the connection, and the gateway stands', async () => {
+    const from = served.length;
+    for (const behind of [
+      `CONNECT api.partner.example:${port} HTTP/1.1\r\nHost: api.partner.example:${port}\r\n\r\n`,
+      'GET /api/none HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+    ]) {
+      const first = `GET http://api.partner.example:${plain.port}/public/a HTTP/1.1\r\nHost: api.partner.example:${plain.port}\r\n\r\n`;
+      const { head, socket } = await raw(`${first}${behind}`);
+      assert.equal(head, 'closed');
+      socket.destroy();
+    }
+    await noCalls();
+    assert.equal(served.length, from);
+  });
+
+  void test('[I10] that is refused does not keep the connection of a caller that leaves its half open', async () => {
+    const halfOpen = { host: '127.0.0.1', port: bed.ports.gateway, allowHalfOpen: true };
+    const socket = connect({ ...tlsOf(caller), ...halfOpen });
+    socket.on('error', () => undefined).on('data', () => undefined);
+    await once(socket, 'secureConnect');
+    socket.write('CONNECT nothing.example:1 HTTP/1.1\r\nHost: nothing.example:1\r\n\r\n');
+    await once(socket, 'end');
+    await until('nobody takes what is sent', async () => {
+      socket.write('x');
+      return socket.destroyed ? true : undefined;
+    });
+  });
+
   for (const [what, text, status] of [
     ['another Host', `CONNECT api.partner.example:PORT HTTP/1.1\r\nHost: evil.example:PORT\r\n\r\n`, 400],
     ['another port in Host', `CONNECT api.partner.example:PORT HTTP/1.1\r\nHost: api.partner.example:1\r\n\r\n`, 400],

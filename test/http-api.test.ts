@@ -42,7 +42,7 @@ const API = (port: number): string => `
         latest: GET /invoices/latest
         file: GET /files/{name}
         events: GET /events
-        moved: GET /moved
+        moved: { route: GET /moved, query: { to: string } }
         denied: GET /denied
         large: GET /large
         trailers: { route: GET /trailers, trailers: [server-timing] }
@@ -134,6 +134,22 @@ describe('a route that policy permits', () => {
     assert.deepEqual([answer.status, answer.headers['location']], [302, '/api/billing/invoices/9?x=1']);
     assert.equal(since(from).length, 1);
   });
+
+  for (const [location, expected] of [
+    ['9#end', '/api/billing/9#end'],
+    ['?to=x', '/api/billing/moved?to=x'],
+    // beside the base of the API: on the gateway this is another callee, which the caller would ask with its own identity
+    ['/mcp/bench', 'API/mcp/bench'],
+    ['/v1/../mcp/bench', 'API/mcp/bench'],
+    ['/v10', 'API/v10'],
+    ['//evil.example/a', 'http://evil.example/a'],
+    ['/\\evil.example/a', 'http://evil.example/a'],
+  ] as const) {
+    void test(`[RFC9110 §10.2.2] a redirect to ${location} is read beside what was asked, and names nothing of the gateway`, async () => {
+      const answer = await ask(`/moved?to=${encodeURIComponent(location)}`);
+      assert.equal(answer.headers['location'], expected.replace('API', `http://127.0.0.1:${upstream.port}`));
+    });
+  }
 
   void test("[I8] a refusal of the credential is the gateway's trouble, not the caller's", async () => {
     const answer = await ask('/denied');

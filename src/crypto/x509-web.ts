@@ -2,53 +2,26 @@
 // The authority can vouch for nothing but the names it was made for: name constraints, critical, and no address at all. Standards:
 // RFC 5280 §4.2.1.9, §4.2.1.10, RFC 9525 §6.3. Built by @peculiar/x509, read back by node:crypto.
 import 'reflect-metadata';
-import { webcrypto, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { Refusal } from '../domain/refusal.ts';
 import { context, TAG, tlv } from './der.ts';
+import { signCertificate, type CertificateTemplate } from './x509.ts';
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const NAME_CONSTRAINTS = '2.5.29.30';
 
-export interface WebTemplate {
-  /** Hex. */
-  readonly serial: string;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  /** SPKI PEM of the subject. */
-  readonly publicKey: string;
-  /** PKCS#8 PEM of the issuer. */
-  readonly issuerKey: string;
-}
-
-const importPrivate = (privateKey: string): Promise<webcrypto.CryptoKey> =>
-  webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(privateKey), ALGORITHM, false, ['sign']);
-const importPublic = (publicKey: string): Promise<webcrypto.CryptoKey> =>
-  webcrypto.subtle.importKey('spki', x509.PemConverter.decodeFirst(publicKey), ALGORITHM, true, ['verify']);
+type WebTemplate = Omit<CertificateTemplate, 'subject' | 'issuer'>;
 
 /** Signs an authority for these names and the names below them. @returns PEM @throws Refusal CORDON-9006 */
 export async function signWebRoot(
   template: WebTemplate & { readonly subject: string; readonly names: readonly string[] },
 ): Promise<string> {
-  const publicKey = await importPublic(template.publicKey);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: template.serial,
-    subject: template.subject,
-    issuer: template.subject,
-    notBefore: template.notBefore,
-    notAfter: template.notAfter,
-    signingAlgorithm: ALGORITHM,
-    publicKey,
-    signingKey: await importPrivate(template.issuerKey),
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.Extension(NAME_CONSTRAINTS, true, constraintsTo(template.names)),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-    ],
-  });
-  const pem = `${certificate.toString('pem')}\n`;
+  const pem = await signCertificate({ ...template, issuer: template.subject }, [
+    new x509.BasicConstraintsExtension(true, 0, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    new x509.Extension(NAME_CONSTRAINTS, true, constraintsTo(template.names)),
+  ]);
   const read = new X509Certificate(pem);
   if (!read.ca || !read.verify(read.publicKey)) throw new Refusal('CORDON-9006', 'the authority signed something else than was asked for');
   return pem;
@@ -66,26 +39,12 @@ function constraintsTo(names: readonly string[]): Uint8Array {
 
 /** Signs a leaf for one host. `issuer`: PEM. @returns PEM @throws Refusal CORDON-9006 when what was signed is not what was asked for */
 export async function signWebLeaf(template: WebTemplate & { readonly host: string; readonly issuer: string }): Promise<string> {
-  const issuer = new x509.X509Certificate(template.issuer);
-  const publicKey = await importPublic(template.publicKey);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: template.serial,
-    issuer: issuer.subject,
-    notBefore: template.notBefore,
-    notAfter: template.notAfter,
-    signingAlgorithm: ALGORITHM,
-    publicKey,
-    signingKey: await importPrivate(template.issuerKey),
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: template.host }], true),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer),
-    ],
-  });
-  const pem = `${certificate.toString('pem')}\n`;
+  const pem = await signCertificate({ ...template, issuer: new x509.X509Certificate(template.issuer) }, [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: template.host }], true),
+  ]);
   const [read, signer] = [new X509Certificate(pem), new X509Certificate(template.issuer)];
   const says = read.subjectAltName === `DNS:${template.host}` && !read.ca;
   if (!says || !read.checkIssued(signer) || !read.verify(signer.publicKey)) {

@@ -36,46 +36,61 @@ const importPrivate = (privateKey: string): Promise<webcrypto.CryptoKey> =>
 const importPublic = (publicKey: string): Promise<webcrypto.CryptoKey> =>
   webcrypto.subtle.importKey('spki', x509.PemConverter.decodeFirst(publicKey), ALGORITHM, true, ['verify']);
 
-/** A certificate that signs others. */
-export interface AuthorityTemplate {
-  /** The one URI SAN. */
-  readonly uri: string;
-  /** X.501 name. */
-  readonly subject: string;
+/** What every certificate says that is built here. */
+export interface CertificateTemplate {
+  /** X.501 name; absent: none. */
+  readonly subject?: string;
+  /** Whose name stands as the issuer's: that certificate's, or a name of itself. */
+  readonly issuer: x509.X509Certificate | string;
   /** Hex. */
   readonly serial: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** SPKI PEM. */
+  /** SPKI PEM of the subject. */
   readonly publicKey: string;
-  /** Issuer's certificate, PEM, or undefined to sign with the subject's own name. */
-  readonly issuer?: string;
-  /** PKCS#8 PEM. */
+  /** PKCS#8 PEM of the issuer. */
   readonly issuerKey: string;
 }
 
-/** Signs a root or an intermediate. The caller reads the result back with `readCertificate` before it hands it out. @returns PEM */
-export async function signAuthority(template: AuthorityTemplate): Promise<string> {
+/** Signs these extensions, and after them which key is the subject's and which the issuer's. The caller reads the result back. @returns PEM */
+export async function signCertificate(template: CertificateTemplate, extensions: readonly x509.Extension[]): Promise<string> {
+  const { subject, issuer, serial, notBefore, notAfter } = template;
   const publicKey = await importPublic(template.publicKey);
-  const issuer = template.issuer === undefined ? undefined : new x509.X509Certificate(template.issuer);
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: template.serial,
-    subject: template.subject,
-    issuer: issuer?.subject ?? template.subject,
-    notBefore: template.notBefore,
-    notAfter: template.notAfter,
+    serialNumber: serial,
+    ...(subject === undefined ? {} : { subject }),
+    issuer: typeof issuer === 'string' ? issuer : issuer.subject,
+    notBefore,
+    notAfter,
     signingAlgorithm: ALGORITHM,
     publicKey,
     signingKey: await importPrivate(template.issuerKey),
     extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: template.uri }]),
+      ...extensions,
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      ...(issuer === undefined ? [] : [await x509.AuthorityKeyIdentifierExtension.create(issuer)]),
+      ...(typeof issuer === 'string' ? [] : [await x509.AuthorityKeyIdentifierExtension.create(issuer)]),
     ],
   });
   return `${certificate.toString('pem')}\n`;
+}
+
+/** A certificate that signs others. */
+export interface AuthorityTemplate extends Omit<CertificateTemplate, 'issuer'> {
+  /** The one URI SAN. */
+  readonly uri: string;
+  readonly subject: string;
+  /** Issuer's certificate, PEM, or undefined to sign with the subject's own name. */
+  readonly issuer?: string;
+}
+
+/** Signs a root or an intermediate. The caller reads the result back with `readCertificate` before it hands it out. @returns PEM */
+export async function signAuthority(template: AuthorityTemplate): Promise<string> {
+  const issuer = template.issuer === undefined ? template.subject : new x509.X509Certificate(template.issuer);
+  return signCertificate({ ...template, issuer }, [
+    new x509.BasicConstraintsExtension(true, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    new x509.SubjectAlternativeNameExtension([{ type: 'url', value: template.uri }]),
+  ]);
 }
 
 /** A PKCS#10 request that proves possession of the key; its subject and attributes are empty and ignored. DER. */

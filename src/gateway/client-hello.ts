@@ -9,6 +9,8 @@ export interface ClientHello {
 }
 
 const MOST_BYTES = 32_768;
+/** With every chunk all records are read again, so their number bounds what a caller that sends single bytes costs. */
+const MOST_RECORDS = 128;
 const EXTENSION = { serverName: 0, encryptedClientHello: 0xfe0d } as const;
 
 /** @returns undefined while more bytes are needed @throws Refusal CORDON-3010 when it is no ClientHello, or hides what it asks for */
@@ -26,7 +28,8 @@ const MESSAGE_HEAD = 4;
 /** The handshake message, put together of its records. */
 function handshakeIn(bytes: Buffer): Buffer | undefined {
   let message = Buffer.alloc(0);
-  for (let at = 0; ;) {
+  for (let [at, records] = [0, 1]; ; records++) {
+    if (records > MOST_RECORDS) throw bad('in too many pieces');
     if (at < bytes.byteLength && bytes[at] !== 22) throw bad('no handshake record');
     if (at + RECORD_HEAD > bytes.byteLength) return undefined;
     const [major, minor, length] = [bytes[at + 1], bytes[at + 2] ?? 0, bytes.readUInt16BE(at + 3)];

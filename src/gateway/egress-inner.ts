@@ -67,6 +67,7 @@ const HANDSHAKE_MS = 5_000;
 
 /** Ends TLS as the host. @throws Refusal CORDON-3010 when the handshake is for another one, CORDON-9010 */
 export async function acceptTls(near: Duplex, host: string, { cert, key }: HostCertificate, signal: AbortSignal): Promise<TLSSocket> {
+  if (signal.aborted) throw abortReason(signal); // while the certificate was made; nothing would tell of it again
   const secureContext = createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
   const inner = new TLSSocket(near, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'], requestCert: false });
   const late = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_MS)]);

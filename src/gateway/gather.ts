@@ -24,5 +24,6 @@ export function gather(stream: Readable, most: number): Promise<Uint8Array | und
   // it stays: an error that comes later has nobody else who hears it
   stream.on('error', reject);
   stream.on('data', onData).on('end', onEnd).on('close', onClose);
+  if (stream.closed) onClose(); // it says so once
   return promise;
 }

@@ -23,7 +23,7 @@ export async function callRoute(pep: Pep, exchange: Exchange, plan: PlanOf<'http
     retry: exchange.mayRepeat,
   });
   const { maxReplyBytes } = upstream;
-  const locate = (location: string): string => locationOf(location, upstream, `/api/${plan.server}`);
+  const locate = (location: string): string => locationOf(location, target, upstream, `/api/${plan.server}`);
   await handOn(exchange, reply, { maxReplyBytes, trailers: route.trailers, locate, kept: [], isSignedIn: true });
   return { upstreamStatus: reply.statusCode };
 }
@@ -85,11 +85,16 @@ function begin(exchange: Exchange, reply: Dispatcher.ResponseData, handing: Hand
   });
 }
 
-/** Where the API sends the caller: within the API by the way through the gateway, elsewhere as it says. */
-function locationOf(location: string, { origin, base }: HttpUpstream, prefix: string): string {
-  const at = URL.canParse(location, origin.origin) ? new URL(location, origin.origin) : undefined;
-  const isWithin = at?.origin === origin.origin && (base === '' || at.pathname === base || at.pathname.startsWith(`${base}/`));
-  return at !== undefined && isWithin ? `${prefix}${at.pathname.slice(base.length)}${at.search}` : location;
+/**
+ * Where the API sends the caller: within the API by the way through the gateway, elsewhere as a whole URL, which a caller that reads it beside the
+ * gateway's own cannot take for a path of the gateway. Read as RFC 9110 §10.2.2 has it, beside what was asked.
+ */
+function locationOf(location: string, target: string, { origin, base }: HttpUpstream, prefix: string): string {
+  const asked = `${origin.origin}${base}${target}`;
+  if (!URL.canParse(location, asked)) throw new Refusal('CORDON-9010', 'the upstream redirects to what is no URL');
+  const at = new URL(location, asked);
+  const isWithin = at.origin === origin.origin && (base === '' || at.pathname === base || at.pathname.startsWith(`${base}/`));
+  return isWithin ? `${prefix}${at.pathname.slice(base.length)}${at.search}${at.hash}` : at.href;
 }
 
 async function stream(exchange: Exchange, body: AsyncIterable<Uint8Array>, most: number): Promise<void> {

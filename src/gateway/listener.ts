@@ -70,7 +70,12 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
   const admitTunnel = (kind: 'upgrade' | 'connect') => (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof TLSSocket) || pep.connections.peerOf(socket) === undefined) return void socket.destroy();
     keep(tunnels, socket);
-    enforce(pep, openTunnelExchange(req, socket, { kind, head, inner })).catch(() => socket.destroy());
+    try {
+      enforce(pep, openTunnelExchange(req, socket, { kind, head, inner })).catch(() => socket.destroy());
+    } catch (error) {
+      failures.http(asRefusal(error, 'CORDON-9011', 'malformed HTTP'), socket);
+      socket.destroy();
+    }
   };
   server.on('upgrade', admitTunnel('upgrade'));
   server.on('connect', admitTunnel('connect'));

@@ -8,7 +8,7 @@ import type { InnerServer } from './egress-inner.ts';
 import { openExchange, type Exchange } from './exchange.ts';
 import { abortReason } from './waiting.ts';
 
-/** An exchange over a socket that Node's HTTP parser has let go. `head`: what it read beyond the request. */
+/** An exchange over a socket that Node's HTTP parser has let go. `head`: what it read beyond the request. @throws Refusal CORDON-9011 */
 export function openTunnelExchange(
   req: IncomingMessage,
   socket: Socket,
@@ -16,8 +16,13 @@ export function openTunnelExchange(
 ): Exchange {
   const res = new ServerResponse(req);
   res.shouldKeepAlive = false;
-  res.assignSocket(socket);
-  res.once('finish', () => socket.end());
+  try {
+    res.assignSocket(socket);
+  } catch (cause) {
+    // pipelined: the answer to the request before it would be written into the tunnel (RFC 9110 §7.8)
+    throw new Refusal('CORDON-9011', 'a tunnel was asked for before the last request was answered', { cause });
+  }
+  res.once('finish', () => socket.destroySoon()); // as Node does after a last answer: the other end may leave its half open
   return openExchange(req, res, performance.now(), { ...door, socket });
 }
 
@@ -82,14 +87,15 @@ const LINGER_MS = 10_000;
 function carry(from: Duplex, to: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
     from.once('error', reject);
-    from.once('close', () => {
+    const onClose = (): void => {
       const lingering = setTimeout(() => to.destroy(), LINGER_MS).unref();
       to.once('close', () => clearTimeout(lingering));
       if (to.writableFinished) to.destroy();
       else to.end(() => to.destroy());
       resolve();
-    });
-    if (from.closed) resolve();
-    else from.pipe(to);
+    };
+    if (from.closed) return onClose(); // while the other side was waited for
+    from.once('close', onClose);
+    from.pipe(to);
   });
 }

@@ -60,7 +60,8 @@ function answer(req: IncomingMessage, res: ServerResponse, body: string): void {
     return;
   }
   if (path.endsWith('/moved')) {
-    res.writeHead(302, { location: `http://${req.headers.host ?? ''}/v1/invoices/9?x=1`, 'content-length': '0' });
+    const location = new URL(req.url ?? '', 'http://api').searchParams.get('to') ?? `http://${req.headers.host ?? ''}/v1/invoices/9?x=1`;
+    res.writeHead(302, { location, 'content-length': '0' });
     res.end();
     return;
   }

@@ -7,6 +7,7 @@ import { checkHeaders } from '../body.ts';
 import type { Peer } from '../connections.ts';
 import { decode } from '../decode.ts';
 import type { Exchange } from '../exchange.ts';
+import { checkConnection } from '../http-headers.ts';
 import { askRemote, judge } from '../judge.ts';
 import type { Pep } from '../pep.ts';
 import { recordRefusal, type Seen } from '../record.ts';
@@ -34,6 +35,7 @@ export async function answer(pep: Pep, plane: Plane, asked: Asked): Promise<Answ
     checkNames(asked.headers);
     checkWhole(exchange, asked.body);
     checkHeaders(exchange);
+    checkConnection(exchange.req); // HAProxy sends it on, and a hop behind would drop what Cordon adds
     const served = servedBy(plane, exchange);
     checkSession(pep, plane, exchange, peer);
     const call = asked.body === undefined ? await decodeUnseen(pep, exchange, peer, served) : await decode(pep, exchange, peer); // 3 what

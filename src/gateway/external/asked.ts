@@ -59,9 +59,12 @@ const NAME = /^[a-z0-9!#$%&'*+.^`|~-]+$/i;
 /** What only Cordon and proxies say, about who calls. */
 const SAID_BY_US = /^(?:(?:x-)?cordon-|x-spiffe-|txn-token$|x-forwarded-client-cert$)/i;
 
+/** What frameworks take in place of the method or the path that was decided on. */
+const SAID_INSTEAD = /^(?:(?:x-)?http-method(?:-override)?|x-method-override|x-original-url|x-rewrite-url)$/i;
+
 /**
  * INVARIANT I2: the data plane forwards the headers that are read here. One whose name has an underscore is another header to some
- * readers behind it (CGI, WSGI), and the same to others; one that only Cordon sends would be believed there.
+ * readers behind it (CGI, WSGI), and the same to others; one that only Cordon sends would be believed there, and one may say another request.
  * @throws Refusal CORDON-3011
  */
 export function checkNames(headers: readonly string[]): void {
@@ -69,6 +72,7 @@ export function checkNames(headers: readonly string[]): void {
     const name = headers[at] ?? '';
     if (!NAME.test(name)) throw refused('header name not accepted', name, 'a token without `_`');
     if (SAID_BY_US.test(name)) throw refused('a caller does not send this header', name, 'that the data plane or Cordon sets it');
+    if (SAID_INSTEAD.test(name)) throw refused('a header that says another request', name, 'method and path where they belong');
   }
 }
 

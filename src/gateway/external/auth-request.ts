@@ -36,7 +36,13 @@ export function subrequestDoor(pep: Pep, plane: Plane, dialect: Dialect): Door {
   server.maxHeadersCount = 0; // the size is bounded; `checkHeaders` bounds the number
   server.on('clientError', (_error, socket) => socket.destroy());
   server.emit('listening'); // its timers start with that
-  return { accept: (socket) => void server.emit('connection', socket), close: () => server.closeAllConnections() };
+  return {
+    accept: (socket) => void server.emit('connection', socket),
+    close(): void {
+      server.closeAllConnections();
+      server.close(); // its timers end with that
+    },
+  };
 }
 
 const serve = (pep: Pep, plane: Plane, dialect: Dialect, req: IncomingMessage): Promise<Answer> =>

@@ -9,7 +9,7 @@ import type { ClientAnswer, ClientQuestion, Target } from './streams/client.ts';
 import { operatorOf, startCordonFor } from './streams/cordon.ts';
 import type { UpstreamAnswer, UpstreamQuestion } from './streams/upstream.ts';
 
-const SIZE = { full: { streams: 1000, trials: 40, warmUp: 3 }, quick: { streams: 50, trials: 4, warmUp: 0 } };
+const SIZE = { full: { streams: 1000, trials: 8, warmUp: 2 }, quick: { streams: 50, trials: 4, warmUp: 0 } };
 const WANTED_MS = 50;
 /** Connections that the operator and the log have open besides. */
 const FEW = 20;
@@ -24,7 +24,7 @@ interface Parts {
 
 /** Milliseconds from the order. */
 interface Trial {
-  /** Each stream, as its caller saw it closed, and as the upstream saw it ended. */
+  /** Each stream, as its caller saw it end, and as the upstream did. */
   readonly callers: readonly number[];
   readonly upstreams: readonly number[];
   readonly lastByte: number;

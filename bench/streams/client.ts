@@ -1,5 +1,5 @@
 // The callers of the streams, in a process of their own: each is one connection with one open call. It takes note of when the last byte of
-// each came and when each was closed.
+// each came and when the end of each was seen; its own half is closed later, so that this work is not in the figures of what it watches.
 import { once } from 'node:events';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { answerQuestions } from '../gateway/worker.ts';
@@ -10,16 +10,17 @@ export interface Target {
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
 }
 
-/** `heard`: waits until each stream has had an event since the mark. `gone`: waits until all are closed. `abort`: goes away from all. */
+/** `heard`: waits until each stream has had an event since the mark. `gone`: waits until the end of each was seen. `abort`: goes away from all. */
 export type ClientQuestion =
   | { readonly ask: 'open'; readonly target: Target; readonly count: number }
   | { readonly ask: 'mark' | 'heard' | 'gone' | 'abort' };
 
 export interface ClientAnswer {
+  /** Streams whose end was not seen. */
   readonly open: number;
   /** Streams that had an event since the mark. */
   readonly heard: number;
-  /** Since the mark, of the clock that processes share: when each was closed, and when the last byte of all came. */
+  /** Since the mark, of the clock that processes share: when the end of each was seen, and when the last byte of all came. */
   readonly closed: readonly number[];
   readonly lastByte: number;
   /** CPU since the mark, milliseconds. */
@@ -29,6 +30,8 @@ export interface ClientAnswer {
 const PATIENCE_MS = 60_000;
 const AT_ONCE = 16;
 const streams = new Set<TLSSocket>();
+/** Those whose end was seen; closed before others are opened. */
+const over: TLSSocket[] = [];
 const waiting = new Set<() => void>();
 let heard = new Set<TLSSocket>();
 let closed: number[] = [];
@@ -54,8 +57,8 @@ function until(what: string, isSo: () => boolean): Promise<void> {
 
 /** Resolves when the first event is there. */
 async function openStream(port: number, secureContext: SecureContext): Promise<void> {
-  const socket = connect({ host: '127.0.0.1', port, secureContext, servername: '', checkServerIdentity: () => undefined });
-  socket.on('error', () => undefined); // only that it is closed counts
+  const socket = connect({ host: '127.0.0.1', port, secureContext, servername: '', checkServerIdentity: () => undefined, allowHalfOpen: true });
+  socket.on('error', () => undefined); // only that it ended counts
   await once(socket, 'secureConnect');
   socket.write(streamRequestOf(nextId++));
   let head = '';
@@ -76,15 +79,18 @@ async function openStream(port: number, secureContext: SecureContext): Promise<v
     heard.add(socket);
     changed();
   });
-  socket.once('close', () => {
+  const seen = (): void => {
+    if (!streams.delete(socket)) return;
     closed.push(sharedNow());
-    streams.delete(socket);
-    changed();
-  });
+    over.push(socket);
+    if (streams.size === 0) changed();
+  };
+  socket.once('end', seen).once('close', seen);
 }
 
 async function open({ port, tls }: Target, count: number): Promise<void> {
   const context = createSecureContext({ ...tls, minVersion: 'TLSv1.3' });
+  for (const socket of over.splice(0)) socket.destroy();
   let left = count;
   const worker = async (): Promise<void> => {
     while (left-- > 0) await openStream(port, context);

@@ -9,10 +9,11 @@ import { log } from './log.ts';
 import { pdp } from './pdp.ts';
 import { revoke } from './revoke.ts';
 import type { Bench } from './row.ts';
+import { streams } from './streams.ts';
 import { workers } from './workers.ts';
 import { renderReport } from './table.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke, cut, workers };
+const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke, cut, streams, workers };
 const USAGE = `usage: npm run bench [-- [${Object.keys(BENCHES).join('|')}]... [--json] [--quick]]`;
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean; readonly quick: boolean } {

@@ -57,7 +57,14 @@ function until(what: string, isSo: () => boolean): Promise<void> {
 
 /** Resolves when the first event is there. */
 async function openStream(port: number, secureContext: SecureContext): Promise<void> {
-  const socket = connect({ host: '127.0.0.1', port, secureContext, servername: '', checkServerIdentity: () => undefined, allowHalfOpen: true });
+  const socket = connect({
+    host: '127.0.0.1',
+    port,
+    secureContext,
+    servername: '',
+    checkServerIdentity: () => undefined,
+    allowHalfOpen: true,
+  });
   socket.on('error', () => undefined); // only that it ended counts
   await once(socket, 'secureConnect');
   socket.write(streamRequestOf(nextId++));

@@ -28,7 +28,8 @@ interface Rpc {
 }
 
 const PATIENCE_MS = 30_000;
-const BEATS = 50;
+/** Parts of a second, so that a byte that still passed after some milliseconds would be seen. */
+const BEATS = 250;
 const streams = new Map<Socket, unknown>();
 /** Those whose end was seen; closed at the mark. */
 const over: Socket[] = [];

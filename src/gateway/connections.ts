@@ -26,8 +26,10 @@ export interface Connections {
   peerOf(socket: object): Peer | undefined;
   socketsOf(agent: string): readonly TLSSocket[];
   count(): number;
-  /** Destroys the connections that such peers have now and waits until each was seen to close, at most `withinMs`. */
-  cut(isMeant: (peer: Peer) => boolean, withinMs: number): Promise<Cut>;
+  /** Ends the connections that such peers have now: no byte more goes either way. */
+  end(isMeant: (peer: Peer) => boolean): readonly TLSSocket[];
+  /** Waits until each of these was seen to close, at most `withinMs`. */
+  seenClosed(sockets: readonly TLSSocket[], withinMs: number): Promise<Cut>;
 }
 
 export function createConnections(): Connections {
@@ -57,8 +59,12 @@ export function createConnections(): Connections {
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
     count: () => [...byAgent.values()].reduce((sum, sockets) => sum + sockets.size, 0),
-    async cut(isMeant, withinMs): Promise<Cut> {
+    end(isMeant): readonly TLSSocket[] {
       const sockets = [...byAgent.values()].flatMap((those) => [...those].filter((socket) => isMeantSocket(socket, isMeant)));
+      for (const socket of sockets) socket.destroy();
+      return sockets;
+    },
+    async seenClosed(sockets, withinMs): Promise<Cut> {
       await within(withinMs, Promise.all(sockets.map(closed)));
       const open = sockets.filter((socket) => !socket.closed).length;
       return { closed: sockets.length - open, open };
@@ -68,7 +74,6 @@ export function createConnections(): Connections {
 
 const closed = (socket: TLSSocket): Promise<void> =>
   new Promise((resolve) => {
-    socket.once('close', () => resolve());
     if (socket.closed) resolve();
-    else socket.destroy();
+    else socket.once('close', () => resolve());
   });

@@ -1,7 +1,7 @@
 // The callers of the streams, in a process of their own: each is one connection with one open call. It takes note of when the last byte of
 // each came and when the end of each was seen; its own half is closed later, so that this work is not in the figures of what it watches.
 import { once } from 'node:events';
-import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, type ConnectionOptions, type SecureContext, type TLSSocket } from 'node:tls';
 import { answerQuestions } from '../gateway/worker.ts';
 import { ownCpuMs, sharedNow, streamRequestOf } from './call.ts';
 
@@ -57,14 +57,15 @@ function until(what: string, isSo: () => boolean): Promise<void> {
 
 /** Resolves when the first event is there. */
 async function openStream(port: number, secureContext: SecureContext): Promise<void> {
-  const socket = connect({
+  const options: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
     host: '127.0.0.1',
     port,
     secureContext,
     servername: '',
     checkServerIdentity: () => undefined,
     allowHalfOpen: true,
-  });
+  };
+  const socket = connect(options);
   socket.on('error', () => undefined); // only that it ended counts
   await once(socket, 'secureConnect');
   socket.write(streamRequestOf(nextId++));

@@ -25,6 +25,8 @@ export interface Connections {
   carry(inside: object, peer: Peer): void;
   peerOf(socket: object): Peer | undefined;
   socketsOf(agent: string): readonly TLSSocket[];
+  /** Of a run. */
+  countOf(run: string): number;
   count(): number;
   /** Ends the connections that such peers have now: no byte more goes either way. */
   end(isMeant: (peer: Peer) => boolean): readonly TLSSocket[];
@@ -36,10 +38,15 @@ export function createConnections(): Connections {
   const peers = new WeakMap<object, Peer>();
   const byAgent = new Map<string, Set<TLSSocket>>();
 
-  const forget = (agent: string, socket: TLSSocket): void => {
+  const byRun = new Map<string, number>();
+
+  const forget = ({ agent, run }: Peer, socket: TLSSocket): void => {
     const sockets = byAgent.get(agent);
     sockets?.delete(socket);
     if (sockets?.size === 0) byAgent.delete(agent);
+    const left = (byRun.get(run) ?? 1) - 1;
+    if (left === 0) byRun.delete(run);
+    else byRun.set(run, left);
   };
 
   const isMeantSocket = (socket: TLSSocket, isMeant: (peer: Peer) => boolean): boolean => {
@@ -53,11 +60,13 @@ export function createConnections(): Connections {
       if (socket.closed) return; // its `close` was emitted before and will not be again
       const sockets = byAgent.get(peer.agent) ?? new Set();
       byAgent.set(peer.agent, sockets.add(socket));
-      socket.once('close', () => forget(peer.agent, socket));
+      byRun.set(peer.run, (byRun.get(peer.run) ?? 0) + 1);
+      socket.once('close', () => forget(peer, socket));
     },
     carry: (inside, peer) => void peers.set(inside, peer),
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
+    countOf: (run) => byRun.get(run) ?? 0,
     count: () => [...byAgent.values()].reduce((sum, sockets) => sum + sockets.size, 0),
     end(isMeant): readonly TLSSocket[] {
       const sockets = [...byAgent.values()].flatMap((those) => [...those].filter((socket) => isMeantSocket(socket, isMeant)));

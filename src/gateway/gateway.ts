@@ -12,7 +12,7 @@ import { createConnections, type Peer } from './connections.ts';
 import { drain } from './drain.ts';
 import { createFreshness } from './freshness.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
-import { createLimiter, type LimitSettings } from './limits.ts';
+import { createLimiter, type DoorLimits, type LimitSettings } from './limits.ts';
 import { createMcpSessions } from './mcp-sessions.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
@@ -69,7 +69,7 @@ export type PepParts = Omit<
   | 'stateSealer'
 > & {
   readonly settings: Omit<PepSettings, 'spent'>;
-  readonly limits: LimitSettings;
+  readonly limits: LimitSettings & DoorLimits;
   /** Seals what callers keep between two calls; gateways of one port share it. Absent: a key of its own. */
   readonly stateKey?: Uint8Array;
 };
@@ -96,7 +96,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },
   };
-  const listener = createListener(pep, credentials);
+  const listener = createListener(pep, credentials, limits);
 
   /** Of a domain that lost a root, no connection is known to stand on another one: they are made again. INVARIANT I6 */
   const trust = (before: Federated, now: Federated): void => {

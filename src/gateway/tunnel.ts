@@ -18,7 +18,7 @@ export function openTunnelExchange(
   res.shouldKeepAlive = false;
   res.assignSocket(socket);
   res.once('finish', () => socket.end());
-  return openExchange(req, res, performance.now(), { ...door, socket });
+  return openExchange(req, res, { door: { ...door, socket } });
 }
 
 /** The socket, which from now on carries what is no HTTP. */

@@ -1,6 +1,7 @@
 // `npm run bench`: what Cordon costs, beside a peer in the same run. `-- <name>` runs one, `--json` prints one object a line, `--quick`
 // shows in seconds that everything works. Exit 2 on bad usage, 1 when a bench failed.
 import { parseArgs } from 'node:util';
+import { cut } from './cut.ts';
 import { decide } from './decide.ts';
 import { gateway } from './gateway.ts';
 import { identity } from './identity.ts';
@@ -9,10 +10,11 @@ import { pdp } from './pdp.ts';
 import { revoke } from './revoke.ts';
 import { trust } from './trust.ts';
 import type { Bench } from './row.ts';
+import { streams } from './streams.ts';
 import { workers } from './workers.ts';
 import { renderReport } from './table.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke, trust, workers };
+const BENCHES: Readonly<Record<string, Bench>> = { gateway, decide, pdp, log, identity, revoke, cut, streams, trust, workers };
 const USAGE = `usage: npm run bench [-- [${Object.keys(BENCHES).join('|')}]... [--json] [--quick]]`;
 
 function readArguments(): { readonly names: readonly string[]; readonly json: boolean; readonly quick: boolean } {

@@ -211,7 +211,7 @@ describe('a tunnel', () => {
     await gone;
     const left = once(agent, 'close');
     const req = new IncomingMessage(near);
-    await splice(openExchange(req, new ServerResponse(req), 0), near, far, { idle: 3_600_000, total: 3_600_000 });
+    await splice(openExchange(req, new ServerResponse(req)), near, far, { idle: 3_600_000, total: 3_600_000 });
     agent.resume();
     await left;
     server.close();

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { bytes, GOOD, post, type Class } from '../conformance/wire/attack.ts';
 import { REPLIES, tryReplies } from '../conformance/wire/replies.ts';
 import { tryClass } from '../conformance/wire/run.ts';
+import { SLOW, SLOW_LIMITS } from '../conformance/wire/slow.ts';
 import { ATTACKS } from '../conformance/wire/table.ts';
 import { openNaive, through } from '../conformance/wire/victims.ts';
 import { openWorld, type World } from '../conformance/wire/world.ts';
@@ -17,6 +18,26 @@ after(() => (world as World | undefined)?.[Symbol.asyncDispose]());
 /** Every so many. */
 const STEP = 6;
 const some = ([name, attacks]: Class): Class => [name, attacks.filter((_, at) => at % STEP === 0)];
+
+/** One of each kind; `npm run conformance -- wire` runs them all. */
+const SHORT = [
+  'head-drip',
+  'chunks-of-one-byte',
+  'handshake-stops-before-certificate',
+  'connections-without-identity',
+  'connections-of-one-identity',
+  'streams-of-one-identity',
+  'answer-not-read',
+];
+
+describe('[I10] slow attacks, and more of them than one caller needs', () => {
+  void test('each is ended within its bound and recorded, and a caller that behaves is served meanwhile', async () => {
+    await using small = await openWorld(SLOW_LIMITS);
+    const chosen = SLOW.filter(({ id }) => SHORT.includes(id));
+    assert.equal(chosen.length, SHORT.length);
+    assert.deepEqual(await tryClass(small, ['slow', chosen]), []);
+  });
+});
 
 describe('[I2] [I3] attacks on the wire', () => {
   for (const each of ATTACKS) {

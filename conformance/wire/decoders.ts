@@ -6,9 +6,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { serversIn } from '../../src/cli/client-files.ts';
 import { readJws } from '../../src/crypto/jws.ts';
 import { isJsonObject, parseJson, writeJson, type Json } from '../../src/domain/json.ts';
+import { Refusal } from '../../src/domain/refusal.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/domain/spiffe-id.ts';
 import { decodeA2a } from '../../src/gateway/a2a-decode.ts';
 import type { Call } from '../../src/gateway/call.ts';
+import { FRAME, FrameSplitter, readFrame, readList, readMessage } from '../../src/gateway/external/spop/frame.ts';
 import { readLines } from '../../src/gateway/lines.ts';
 import { decodeMcp } from '../../src/gateway/mcp-decode.ts';
 import { decodeHeader, encodeHeader } from '../../src/gateway/mcp-headers.ts';
@@ -18,6 +20,7 @@ import { readSvid } from '../../src/identity/svid.ts';
 import { certificatesOfDer, readSvidLeaf } from '../../src/identity/x509-svid.ts';
 import { parseConfig } from '../../src/server/config.ts';
 import { verifyProof } from '../../src/sts/dpop.ts';
+import { headDiffers } from './http-head.ts';
 
 /** @returns what is wrong with what was accepted; undefined: nothing. Throws a refusal, and nothing else, for what it does not accept. */
 export type Decoder = (bytes: Buffer) => string | undefined | Promise<string | undefined>;
@@ -113,6 +116,21 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
       .filter((line) => line !== '');
     return isDeepStrictEqual(lines, expected) ? undefined : 'other lines than there are';
   },
+  'http-head': headDiffers,
+  spoe(bytes) {
+    const [whole, pieces] = [new FrameSplitter(MOST_FRAME), new FrameSplitter(MOST_FRAME)];
+    const frames = [...whole.push(bytes)];
+    const half = bytes.length >> 1;
+    const again = [...pieces.push(bytes.subarray(0, half)), ...pieces.push(bytes.subarray(half))];
+    if (!isDeepStrictEqual(frames.map(hexOf), again.map(hexOf))) return 'in two pieces it is read otherwise';
+    if (frames.length === 0) throw new Refusal('CORDON-9011', 'no whole frame');
+    for (const frame of frames) {
+      const { type, payload } = readFrame(frame);
+      if (type === FRAME.notify) while (!payload.done) readMessage(payload, MOST_ARGUMENTS);
+      else readList(payload, MOST_ARGUMENTS);
+    }
+    return undefined;
+  },
   svid(bytes) {
     certificatesOfDer(bytes);
     readSvidLeaf(bytes);
@@ -144,6 +162,11 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
   config: (bytes) => void parseConfig(bytes.toString('latin1'), '/x/cordon.yaml'),
   'client-file': (bytes) => void serversIn('/x/mcp.json', bytes.toString('latin1')),
 };
+
+/** Of SPOE. */
+const MOST_FRAME = 65_536;
+const MOST_ARGUMENTS = 16;
+const hexOf = (frame: Uint8Array): string => Buffer.from(frame).toString('hex');
 
 /** When the proofs of the corpus were made. Unix milliseconds. */
 const PROVEN_AT = 1_795_000_000_000;

@@ -46,16 +46,16 @@ export async function openNaive({ callee, caller, bed }: World): Promise<Victim>
   };
 }
 
-const nginx = (): string | undefined =>
+const programOf = (name: string): string | undefined =>
   (process.env['PATH'] ?? '')
     .split(delimiter)
     .concat('/usr/sbin')
-    .map((dir) => join(dir, 'nginx'))
+    .map((dir) => join(dir, name))
     .find((file) => existsSync(file));
 
 /** nginx with mTLS on both sides; undefined where it is not installed. */
 export async function openNginx({ callee, caller, bed }: World): Promise<Victim | undefined> {
-  const program = nginx();
+  const program = programOf('nginx');
   if (program === undefined) return undefined;
   const dir = await mkdtemp(join(tmpdir(), 'cordon-wire-'));
   const [port = 0] = await freePorts(1);
@@ -89,6 +89,45 @@ http {
     }
   }
 }
+`;
+
+/** HAProxy with mTLS on both sides; undefined where it is not installed. */
+export async function openHaproxy({ callee, caller, bed }: World): Promise<Victim | undefined> {
+  const program = programOf('haproxy');
+  if (program === undefined) return undefined;
+  const dir = await mkdtemp(join(tmpdir(), 'cordon-wire-'));
+  const [port = 0] = await freePorts(1);
+  const files = {
+    'own.pem': callee.cert + callee.key,
+    'ca.pem': callee.ca,
+    'up.pem': caller.cert + caller.key,
+    'haproxy.cfg': haproxyConfOf(dir, port, bed.ports.bench),
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text, { mode: 0o600 });
+  const child = spawn(program, ['-db', '-q', '-f', join(dir, 'haproxy.cfg')], { stdio: 'ignore' });
+  await until('haproxy listens', () => listens(port));
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+const haproxyConfOf = (dir: string, port: number, upstream: number): string => `
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend door
+  bind 127.0.0.1:${port} ssl crt ${dir}/own.pem ca-file ${dir}/ca.pem verify required ssl-min-ver TLSv1.3
+  default_backend tools
+backend tools
+  server bench 127.0.0.1:${upstream} ssl crt ${dir}/up.pem ca-file ${dir}/ca.pem verify none
 `;
 
 const listens = (port: number): Promise<true | undefined> =>

@@ -54,13 +54,14 @@ export interface World extends AsyncDisposable {
   decided(limit?: number): Promise<readonly Decided[]>;
 }
 
-export async function openWorld(): Promise<World> {
+/** `limits`: members of `limits` in cordon.yaml. */
+export async function openWorld(limits = ''): Promise<World> {
   const [vendor, stranger] = [await openOtherDomain('vendor.example'), await openOtherDomain('stranger.example')];
   vendor.publish(vendor.document(1));
   const bed = await openOauthBed({
     tools: false,
     policies: POLICIES,
-    configure: (yaml) => configured(yaml, vendor),
+    configure: (yaml) => configured(yaml, vendor).replace(/^limits: \{.*\}$/m, (line) => line.replace(' }', `${limits} }`)),
     beforeStart: (dir) => writeFile(join(dir, 'vendor.json'), writeJson(vendor.document(1))),
   });
   const [tools, callee] = [await openUpstream(bed.ports.bench, await bed.svid('bench', 'resource')), await bed.svid('callee')];
@@ -93,7 +94,7 @@ export async function openWorld(): Promise<World> {
       const { statuses, text } = await say(post(GOOD));
       return statuses[0] === 200 && text.includes('"done"');
     },
-    async decided(limit = 20): Promise<readonly Decided[]> {
+    async decided(limit = 80): Promise<readonly Decided[]> {
       const { json } = await bed.control('GET', `/v1/decisions?limit=${limit}`);
       return (json as { items: readonly Decided[] }).items;
     },

@@ -118,6 +118,17 @@ export interface Limits {
   /** Calls that have not ended. */
   readonly concurrent: number;
   readonly bodyBytes: number;
+  /** Connections at once. */
+  readonly connections: number;
+  /** Connections of anybody that have not shown who they are. */
+  readonly handshakes: number;
+  /** How long each may take, milliseconds: a handshake, the head of a request, a request whole. */
+  readonly handshakeMs: number;
+  readonly headMs: number;
+  readonly requestMs: number;
+  /** A connection between two requests, and an answer of which the caller reads nothing. Milliseconds. */
+  readonly idleMs: number;
+  readonly stallMs: number;
 }
 
 /** The PDP of an application: what it is read from. */

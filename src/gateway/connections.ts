@@ -25,19 +25,28 @@ export interface Connections {
   carry(inside: object, peer: Peer): void;
   peerOf(socket: object): Peer | undefined;
   socketsOf(agent: string): readonly TLSSocket[];
+  /** Of a run. */
+  countOf(run: string): number;
   count(): number;
-  /** Destroys the connections that such peers have now and waits until each was seen to close, at most `withinMs`. */
-  cut(isMeant: (peer: Peer) => boolean, withinMs: number): Promise<Cut>;
+  /** Ends the connections that such peers have now: no byte more goes either way. */
+  end(isMeant: (peer: Peer) => boolean): readonly TLSSocket[];
+  /** Waits until each of these was seen to close, at most `withinMs`. */
+  seenClosed(sockets: readonly TLSSocket[], withinMs: number): Promise<Cut>;
 }
 
 export function createConnections(): Connections {
   const peers = new WeakMap<object, Peer>();
   const byAgent = new Map<string, Set<TLSSocket>>();
 
-  const forget = (agent: string, socket: TLSSocket): void => {
+  const byRun = new Map<string, number>();
+
+  const forget = ({ agent, run }: Peer, socket: TLSSocket): void => {
     const sockets = byAgent.get(agent);
     sockets?.delete(socket);
     if (sockets?.size === 0) byAgent.delete(agent);
+    const left = (byRun.get(run) ?? 1) - 1;
+    if (left === 0) byRun.delete(run);
+    else byRun.set(run, left);
   };
 
   const isMeantSocket = (socket: TLSSocket, isMeant: (peer: Peer) => boolean): boolean => {
@@ -51,14 +60,20 @@ export function createConnections(): Connections {
       if (socket.closed) return; // its `close` was emitted before and will not be again
       const sockets = byAgent.get(peer.agent) ?? new Set();
       byAgent.set(peer.agent, sockets.add(socket));
-      socket.once('close', () => forget(peer.agent, socket));
+      byRun.set(peer.run, (byRun.get(peer.run) ?? 0) + 1);
+      socket.once('close', () => forget(peer, socket));
     },
     carry: (inside, peer) => void peers.set(inside, peer),
     peerOf: (socket) => peers.get(socket),
     socketsOf: (agent) => [...(byAgent.get(agent) ?? [])].filter((socket) => !socket.closed),
+    countOf: (run) => byRun.get(run) ?? 0,
     count: () => [...byAgent.values()].reduce((sum, sockets) => sum + sockets.size, 0),
-    async cut(isMeant, withinMs): Promise<Cut> {
+    end(isMeant): readonly TLSSocket[] {
       const sockets = [...byAgent.values()].flatMap((those) => [...those].filter((socket) => isMeantSocket(socket, isMeant)));
+      for (const socket of sockets) socket.destroy();
+      return sockets;
+    },
+    async seenClosed(sockets, withinMs): Promise<Cut> {
       await within(withinMs, Promise.all(sockets.map(closed)));
       const open = sockets.filter((socket) => !socket.closed).length;
       return { closed: sockets.length - open, open };
@@ -68,7 +83,6 @@ export function createConnections(): Connections {
 
 const closed = (socket: TLSSocket): Promise<void> =>
   new Promise((resolve) => {
-    socket.once('close', () => resolve());
     if (socket.closed) resolve();
-    else socket.destroy();
+    else socket.once('close', () => resolve());
   });

@@ -35,7 +35,13 @@ const LIMITS = {
   insecureHTTPParser: false,
 };
 
-export function createInnerServer(handle: (req: IncomingMessage, res: ServerResponse, via: Via) => void): InnerServer {
+export interface InnerHandlers {
+  readonly handle: (req: IncomingMessage, res: ServerResponse, via: Via) => void;
+  /** What came was no HTTP, or did not come to its end; ends the connection. */
+  readonly onBroken: (error: Error, socket: Duplex) => void;
+}
+
+export function createInnerServer({ handle, onBroken }: InnerHandlers): InnerServer {
   const tunnels = new WeakMap<object, Via>();
   const server = createServer(LIMITS, (req, res) => {
     const via = tunnels.get(req.socket);
@@ -43,7 +49,7 @@ export function createInnerServer(handle: (req: IncomingMessage, res: ServerResp
     else handle(req, res, via);
   });
   server.maxHeadersCount = 0;
-  server.on('clientError', (_error, socket) => socket.destroy());
+  server.on('clientError', onBroken);
   server.emit('listening'); // it never listens, and its timers begin with this
   return {
     serve(socket, via): void {

@@ -29,6 +29,8 @@ export interface Exchange {
   readonly res: ServerResponse;
   /** `performance.now()` of the first byte. */
   readonly startedAt: number;
+  /** How long an answer may wait for a caller that reads nothing. Milliseconds. */
+  readonly stallMs: number;
   /** Aborted when either side is gone or the call is cut; the reason is a refusal. */
   readonly abort: AbortController;
   peer: Peer | undefined;
@@ -56,7 +58,18 @@ export interface Exchange {
 /** Is it for another host than the gateway? */
 export const isForOutside = ({ door, req }: Exchange): boolean => door.kind === 'connect' || !(req.url ?? '').startsWith('/');
 
-export function openExchange(req: IncomingMessage, res: ServerResponse, startedAt: number, door: Door = { kind: 'request' }): Exchange {
+interface Opening {
+  readonly door?: Door;
+  readonly stallMs?: number;
+}
+
+const STALL_MS = 60_000;
+
+export function openExchange(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { door = { kind: 'request' }, stallMs = STALL_MS }: Opening = {},
+): Exchange {
   const abort = new AbortController();
   res.once('close', () => {
     if (!res.writableFinished) abort.abort(new Refusal('CORDON-9010', 'the caller went away'));
@@ -65,7 +78,8 @@ export function openExchange(req: IncomingMessage, res: ServerResponse, startedA
     door,
     req,
     res,
-    startedAt,
+    startedAt: performance.now(),
+    stallMs,
     abort,
     peer: undefined,
     action: 'http',
@@ -105,19 +119,26 @@ export async function sendEvent(exchange: Exchange, data: string): Promise<void>
   }
   const event = `event: message\ndata: ${data}\n\n`;
   exchange.bytesOut += Buffer.byteLength(event);
-  if (!res.write(event)) await drained(res, exchange.abort.signal);
+  if (!res.write(event)) await drained(exchange);
 }
 
-export const drained = (res: ServerResponse, signal: AbortSignal): Promise<void> =>
+/** Waits until the caller has read; one that reads nothing for too long ends its call. @throws Refusal why the call was ended */
+export const drained = ({ res, abort, stallMs }: Exchange): Promise<void> =>
   new Promise((resolve, reject) => {
+    const { signal } = abort;
     const onAbort = (): void => {
+      clearTimeout(stalled);
       res.off('drain', onDrain);
+      res.destroy();
       reject(abortReason(signal));
     };
     const onDrain = (): void => {
+      clearTimeout(stalled);
       signal.removeEventListener('abort', onAbort);
       resolve();
     };
+    const stall = (): void => abort.abort(new Refusal('CORDON-9010', 'the caller reads nothing', { observed: `for ${stallMs} ms` }));
+    const stalled = setTimeout(stall, stallMs).unref();
     if (signal.aborted) {
       onAbort();
       return;

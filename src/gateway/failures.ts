@@ -12,6 +12,8 @@ const RECORDED_PER_SECOND = 50;
 export interface FailureRecorder {
   /** The TLS handshake failed, or the certificate that it proved is not one that may call. */
   handshake(refusal: Refusal, socket: TLSSocket): void;
+  /** Too many at once had not shown who they are: one of them was closed. */
+  crowd(refusal: Refusal): void;
   /** An authenticated connection carried something that is no HTTP request for us. */
   http(refusal: Refusal, socket: Duplex): void;
   /** A data plane that is not ours said what it may not. */
@@ -23,6 +25,7 @@ export function createFailureRecorder(pep: Pep): FailureRecorder {
   return {
     handshake: (refusal, socket) =>
       record(refusal, { peer: undefined, action: 'tls/handshake', resource: 'gateway', claimed: claimOf(socket) }),
+    crowd: (refusal) => record(refusal, { peer: undefined, action: 'tls/handshake', resource: 'gateway' }),
     http: (refusal, socket) => record(refusal, { peer: pep.connections.peerOf(socket), action: 'http', resource: 'gateway' }),
     plane: (refusal, enforcer) => record(refusal, { peer: undefined, action: 'data-plane', resource: 'gateway', enforcer }),
   };

@@ -1,4 +1,5 @@
 // The gateway as its owner sees it: start, apply a snapshot, contain, rotate, stop.
+import type { TLSSocket } from 'node:tls';
 import { randomKey } from '../crypto/random.ts';
 import { sealer } from '../crypto/seal.ts';
 import type { Delegation } from '../domain/access.ts';
@@ -11,7 +12,7 @@ import { createConnections, type Peer } from './connections.ts';
 import { drain } from './drain.ts';
 import { createFreshness } from './freshness.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
-import { createLimiter, type LimitSettings } from './limits.ts';
+import { createLimiter, type DoorLimits, type LimitSettings } from './limits.ts';
 import { createMcpSessions } from './mcp-sessions.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
@@ -70,7 +71,7 @@ export type PepParts = Omit<
   | 'stateSealer'
 > & {
   readonly settings: Omit<PepSettings, 'spent'>;
-  readonly limits: LimitSettings;
+  readonly limits: LimitSettings & DoorLimits;
   /** Seals what callers keep between two calls; gateways of one port share it. Absent: a key of its own. */
   readonly stateKey?: Uint8Array;
 };
@@ -98,13 +99,13 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },
   };
-  const listener = createListener(pep, credentials);
+  const listener = createListener(pep, credentials, limits);
 
   /** Of a domain that lost a root, no connection is known to stand on another one: they are made again. INVARIANT I6 */
   const trust = (before: Federated, now: Federated): void => {
     listener.trust(now);
     const lost = domainsThatLost(before, now);
-    if (lost.size > 0) void pep.connections.cut(({ svid }) => lost.has(trustDomainOf(svid.workload.id)), OBSERVE_MS);
+    if (lost.size > 0) pep.connections.end(({ svid }) => lost.has(trustDomainOf(svid.workload.id)));
   };
 
   const apply = (snapshot: Snapshot): readonly OpenExchange[] => {
@@ -121,7 +122,8 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     apply: (snapshot) => void apply(snapshot),
     contain(snapshot, target, since): Promise<Observation> {
       const callee = calleeOf(current, target);
-      return observe(pep, target, callee, apply(snapshot), since);
+      const silenced = isSilent(snapshot, target) ? pep.connections.end((peer) => isPeer(target, peer)) : undefined;
+      return observe(pep, { target, callee, silenced, cut: apply(snapshot), since });
     },
     rotate: (next) => listener.rotate(next),
     listen: (host, port, sharing) => listen(listener, { host, port, ...sharing }),
@@ -150,17 +152,22 @@ const domainsThatLost = (before: Federated, now: Federated): ReadonlySet<TrustDo
 const calleeOf = (before: Snapshot | undefined, { kind, id }: Target): string | undefined =>
   kind === 'agent' ? id : kind === 'run' ? before?.runs.get(id)?.agent : undefined;
 
-/** Waits for what was cut to end, closes the connections of an agent that is `off` or of a run that is revoked, and says what was seen. */
-async function observe(
-  pep: Pep,
-  target: Target,
-  callee: string | undefined,
-  cut: readonly OpenExchange[],
-  since: number,
-): Promise<Observation> {
-  const silent = target.kind !== 'agent' || pep.snapshot()?.world.levels.get(target.id) === 'off';
-  const connections = silent ? await pep.connections.cut((peer) => isPeer(target, peer), OBSERVE_MS) : { closed: 0, open: 0 };
-  if (silent && callee !== undefined) await pep.upstreams.a2a(callee)?.channel.destroy();
+/** Does the target keep no connection: an agent that is `off`, or what was revoked? */
+const isSilent = ({ world }: Snapshot, { kind, id }: Target): boolean => kind !== 'agent' || world.levels.get(id) === 'off';
+
+interface Contained {
+  readonly target: Target;
+  readonly callee: string | undefined;
+  /** The connections of the target, which were ended before anything else; undefined where it may keep them. */
+  readonly silenced: readonly TLSSocket[] | undefined;
+  readonly cut: readonly OpenExchange[];
+  readonly since: number;
+}
+
+/** Waits for what was ended to be seen closed, and says what was seen. */
+async function observe(pep: Pep, { target, callee, silenced, cut, since }: Contained): Promise<Observation> {
+  const connections = silenced === undefined ? { closed: 0, open: 0 } : await pep.connections.seenClosed(silenced, OBSERVE_MS);
+  if (silenced !== undefined && callee !== undefined) await pep.upstreams.a2a(callee)?.channel.destroy();
   const calls = cut.filter((exchange) => concerns(exchange, target));
   const open = await pep.exchanges.settled(calls, OBSERVE_MS);
   return {

@@ -98,13 +98,13 @@ function locationOf(location: string, target: string, { origin, base }: HttpUpst
 }
 
 async function stream(exchange: Exchange, body: AsyncIterable<Uint8Array>, most: number): Promise<void> {
-  const { res, abort } = exchange;
+  const { res } = exchange;
   let size = 0;
   res.flushHeaders();
   for await (const chunk of body) {
     size += chunk.byteLength;
     if (size > most) throw new Refusal('CORDON-9010', 'the upstream answers more than is allowed', { expected: `at most ${most} bytes` });
     exchange.bytesOut += chunk.byteLength;
-    if (!res.write(chunk)) await drained(res, abort.signal);
+    if (!res.write(chunk)) await drained(exchange);
   }
 }

@@ -10,6 +10,21 @@ export interface LimitSettings {
   readonly concurrent: number;
 }
 
+/** What connections may take, whoever is at their end. Milliseconds. */
+export interface DoorLimits {
+  /** Of one run at once. */
+  readonly connections: number;
+  /** Of all that have not shown who they are. */
+  readonly handshakes: number;
+  readonly handshakeMs: number;
+  readonly headMs: number;
+  readonly requestMs: number;
+  /** Between two requests. */
+  readonly idleMs: number;
+  /** An answer of which the caller reads nothing. */
+  readonly stallMs: number;
+}
+
 export interface Limiter {
   /** Takes one place for `run`; `now` in Unix milliseconds. @returns gives the place back @throws Refusal CORDON-4003 */
   enter(run: string, now: number): () => void;

@@ -2,6 +2,7 @@
 // short timers. What fails before there is a request is recorded like any other refusal.
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { Refusal, asRefusal, errorCodeOf } from '../domain/refusal.ts';
@@ -15,6 +16,8 @@ import { createInnerServer } from './egress-inner.ts';
 import { enforce } from './enforce.ts';
 import { openExchange } from './exchange.ts';
 import { createFailureRecorder, handshakeRefusal, type FailureRecorder } from './failures.ts';
+import { createHandshakes } from './handshakes.ts';
+import type { DoorLimits } from './limits.ts';
 import type { Pep } from './pep.ts';
 import { trustAnchors } from './trust-anchors.ts';
 import { openTunnelExchange } from './tunnel.ts';
@@ -35,37 +38,50 @@ export interface Listener {
 const tlsOf = (credentials: Credentials, trustDomain: TrustDomain, federated: Federated): ServerOptions =>
   mutualTls(credentials, [...trustAnchors(credentials.bundle, trustDomain, federated)]);
 
+/** How often times are looked at: the default of 30 s would make 10 s up to 40. Milliseconds. */
+const LOOK_AT_TIMES_MS = 2_000;
+
 /** Milliseconds and bytes. */
-const LIMITS: ServerOptions = {
-  handshakeTimeout: 5_000,
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 60_000,
-  // how often the timers above are looked at; the default of 30 s would make 10 s up to 40
-  connectionsCheckingInterval: 2_000,
+const optionsOf = ({ handshakeMs, headMs, requestMs, idleMs }: DoorLimits): ServerOptions => ({
+  handshakeTimeout: handshakeMs,
+  headersTimeout: Math.min(headMs, requestMs),
+  requestTimeout: requestMs,
+  keepAliveTimeout: idleMs,
+  connectionsCheckingInterval: Math.min(LOOK_AT_TIMES_MS, headMs / 4),
   maxHeaderSize: 16_384,
   requireHostHeader: false, // `checkHeaders` asks for it, with an answer and a record
   insecureHTTPParser: false,
-};
+});
 
-export function createListener(pep: Pep, credentials: Credentials): Listener {
+export function createListener(pep: Pep, credentials: Credentials, limits: DoorLimits): Listener {
   let own = credentials;
   let believed = NOT_FEDERATED;
   let draining = false;
-  const server = createServer({ ...tlsOf(own, pep.trustDomain, believed), ...LIMITS }, (req, res) => {
+  const { stallMs } = limits;
+  const server = createServer({ ...tlsOf(own, pep.trustDomain, believed), ...optionsOf(limits) }, (req, res) => {
     if (pep.connections.peerOf(req.socket) === undefined) return void req.socket.destroy(); // `admit` has refused and recorded it
     if (draining) res.setHeader('connection', 'close');
-    enforce(pep, openExchange(req, res, performance.now())).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
+    enforce(pep, openExchange(req, res, { stallMs })).catch(() => res.destroy()); // INVARIANT I1: never a half-made answer
   });
   const failures = createFailureRecorder(pep);
   server.maxHeadersCount = 0; // the size is bounded; `checkHeaders` bounds the number, with an answer and a record
-  server.on('secureConnection', (socket) => admit(pep, socket, failures));
+  const handshakes = createHandshakes(limits.handshakes, () =>
+    failures.crowd(new Refusal('CORDON-4003', `more than ${limits.handshakes} connections at once have not shown who they are`)),
+  );
+  server.on('connection', (socket) => void (socket instanceof Socket && handshakes.began(socket)));
+  server.on('secureConnection', (socket) => {
+    handshakes.done(socket);
+    admit(pep, socket, { failures, most: limits.connections });
+  });
   server.on('tlsClientError', (error, socket) => failures.handshake(handshakeRefusal(error, socket), socket));
   server.on('clientError', (error, socket) => endBroken(error, socket, failures));
   const tunnels = new Set<Duplex>();
-  const inner = createInnerServer((req, res, via) => {
-    if (draining) res.setHeader('connection', 'close');
-    enforce(pep, { ...openExchange(req, res, performance.now()), via }).catch(() => res.destroy());
+  const inner = createInnerServer({
+    handle: (req, res, via) => {
+      if (draining) res.setHeader('connection', 'close');
+      enforce(pep, { ...openExchange(req, res, { stallMs }), via }).catch(() => res.destroy());
+    },
+    onBroken: (error, socket) => endBroken(error, socket, failures),
   });
   const admitTunnel = (kind: 'upgrade' | 'connect') => (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof TLSSocket) || pep.connections.peerOf(socket) === undefined) return void socket.destroy();
@@ -101,11 +117,12 @@ export function createListener(pep: Pep, credentials: Credentials): Listener {
 }
 
 /** Registers a connection under the identity that its certificate proves, or closes it. */
-function admit(pep: Pep, socket: TLSSocket, failures: FailureRecorder): void {
+function admit(pep: Pep, socket: TLSSocket, { failures, most }: { readonly failures: FailureRecorder; readonly most: number }): void {
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   try {
     const peer = readPeer(pep, socket);
+    if (pep.connections.countOf(peer.run) >= most) throw new Refusal('CORDON-4003', `more than ${most} connections at once`);
     pep.connections.add(socket, peer);
     closeAtExpiry(pep, socket, peer);
   } catch (error) {

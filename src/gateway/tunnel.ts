@@ -23,7 +23,7 @@ export function openTunnelExchange(
     throw new Refusal('CORDON-9011', 'a tunnel was asked for before the last request was answered', { cause });
   }
   res.once('finish', () => socket.destroySoon()); // as Node does after a last answer: the other end may leave its half open
-  return openExchange(req, res, performance.now(), { ...door, socket });
+  return openExchange(req, res, { door: { ...door, socket } });
 }
 
 /** The socket, which from now on carries what is no HTTP. */

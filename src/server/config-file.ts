@@ -69,7 +69,15 @@ const limits = z.strictObject({
   burst: z.int().min(1).max(100_000).default(1000),
   concurrent: z.int().min(1).max(10_000).default(128),
   bodyBytes: z.int().min(1024).max(16_777_216).default(1_048_576),
+  connections: z.int().min(1).max(20_000).exactOptional(),
+  handshakes: z.int().min(1).max(20_000).default(1000),
+  handshake: duration('1s', '1m').default('5s'),
+  head: duration('1s', '1m').default('10s'),
+  request: duration('1s', '10m').default('30s'),
+  idle: duration('1s', '10m').default('60s'),
+  stall: duration('1s', '10m').default('60s'),
 });
+export type LimitsSection = z.infer<typeof limits>;
 
 /** A PDP elsewhere that has to allow each call too. */
 const pdp = z.strictObject({

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import type { Address, Config, RemotePdpConfig, ResourceConfig, UpstreamConfig } from '../control/config.ts';
+import type { Address, Config, Limits, RemotePdpConfig, ResourceConfig, UpstreamConfig } from '../control/config.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { RESOURCE_KINDS, type ResourceKind } from '../domain/registry.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
@@ -11,7 +11,7 @@ import { authzenOf } from './config-authzen.ts';
 import { dataPlanesOf } from './config-data-planes.ts';
 import { federationOf } from './config-federation.ts';
 import { operatorsOf } from './config-operators.ts';
-import { CONFIG_FILE, type ConfigFile, type ResourceFile } from './config-file.ts';
+import { CONFIG_FILE, type ConfigFile, type LimitsSection, type ResourceFile } from './config-file.ts';
 import { deepest, misfit, placeOf, type Issue, type Source } from './config-place.ts';
 import { tokensOf } from './config-tokens.ts';
 import { egressOf } from './config-egress.ts';
@@ -83,7 +83,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     policies: resolve(base, from.policies),
     svidTtl: milliseconds(from.svid.ttl),
     maxStaleness: milliseconds(from.maxStaleness),
-    limits: from.limits,
+    limits: limitsOf(from.limits),
     drainMs: milliseconds(from.drain),
     resilience: resilienceOf(from),
     authzen: authzenOf(from.authzen, from, base, misfitAt),
@@ -182,3 +182,14 @@ function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':');
   return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
 }
+
+/** Of connections, a run that makes all the calls at once that it may has use for as many, and as many that are about to close. */
+const limitsOf = ({ connections, handshake, head, request, idle, stall, ...rest }: LimitsSection): Limits => ({
+  ...rest,
+  connections: connections ?? 2 * rest.concurrent,
+  handshakeMs: milliseconds(handshake),
+  headMs: milliseconds(head),
+  requestMs: milliseconds(request),
+  idleMs: milliseconds(idle),
+  stallMs: milliseconds(stall),
+});

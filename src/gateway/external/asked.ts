@@ -26,7 +26,7 @@ export function exchangeOf({ method, target, headers, body }: Asked, origin: str
   Object.assign(req, { method, url: target, headers: byName(headers), rawHeaders: [...headers], httpVersion: '1.1', complete: true });
   if (body instanceof Uint8Array && body.length > 0) req.push(body);
   req.push(null);
-  return { ...openExchange(req, new ServerResponse(req), performance.now()), origin, leaf: () => caller()?.leaf };
+  return { ...openExchange(req, new ServerResponse(req)), origin, leaf: () => caller()?.leaf };
 }
 
 /** Of a name that comes twice the last value; that it does is refused where it matters (`checkHeaders`). */

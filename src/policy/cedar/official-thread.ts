@@ -14,7 +14,13 @@ export interface ThreadBounds {
   readonly heapMb: number;
   /** Does an answer that is awaited keep the process alive? */
   readonly holds: boolean;
+  /** A thread that was asked nothing for so long is ended: it holds tens of megabytes. Milliseconds. */
+  readonly idleMs?: number;
 }
+
+const IDLE_MS = 15_000;
+/** MiB of short-lived values of a thread: it answers one question at a time. */
+const YOUNG_MB = 8;
 
 interface Question {
   readonly asked: unknown;
@@ -31,6 +37,7 @@ export class OfficialThread {
   readonly #questions: Question[] = [];
   #worker: Worker | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #idle: NodeJS.Timeout | undefined;
   #stops = 0;
   #closed = false;
 
@@ -57,14 +64,13 @@ export class OfficialThread {
   /** Ends the thread; what is not answered is rejected. */
   async close(): Promise<void> {
     this.#closed = true;
-    const worker = this.#worker;
-    this.#stopped(worker, 'the thread is closed', this.#questions.length);
-    await worker?.terminate();
+    await this.#end(this.#questions.length);
   }
 
   #next(): void {
     const [question] = this.#questions;
-    if (question === undefined) return this.#worker?.unref();
+    clearTimeout(this.#idle);
+    if (question === undefined) return this.#rest();
     const worker = (this.#worker ??= this.#start());
     this.#timer = setTimeout(() => {
       this.#stopped(worker, `no answer within ${this.#bounds.limitMs} ms`);
@@ -75,11 +81,23 @@ export class OfficialThread {
     worker.postMessage(question.asked, []);
   }
 
+  #rest(): void {
+    if (this.#worker === undefined) return;
+    this.#worker.unref();
+    this.#idle = setTimeout(() => void this.#end(0), this.#bounds.idleMs ?? IDLE_MS).unref();
+  }
+
+  async #end(lost: number): Promise<void> {
+    const worker = this.#worker;
+    this.#stopped(worker, 'the thread is closed', lost);
+    await worker?.terminate();
+  }
+
   #start(): Worker {
     const worker = new Worker(this.#file, {
       env: {}, // secrets of the process are none of its business
       execArgv: [], // nor are the flags of its start: `--input-type` keeps a thread from starting
-      resourceLimits: { maxOldGenerationSizeMb: this.#bounds.heapMb },
+      resourceLimits: { maxOldGenerationSizeMb: this.#bounds.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     worker.unref();
     worker.on('message', (reply: Reply) => {

@@ -59,7 +59,8 @@ export function createExchanges(): Exchanges {
         return decision === undefined || decision.verdict === 'allow' ? [] : [{ exchange, decision }];
       });
       untraced(() => {
-        for (const { exchange, decision } of denied) {
+        // the newest first: what goes through a tunnel was opened after it, and ends for its own reason, not because the tunnel did
+        for (const { exchange, decision } of denied.toReversed()) {
           cut.add(exchange);
           exchange.cut(decision);
         }

@@ -57,7 +57,7 @@ void test('a changed definition is noticed after the start too, and an unknown r
     getPin: async (resource: string) => pinned.get(resource),
     putPin: async (resource: string, digest: string, given: Json) => void pinned.set(resource, { digest, tools: given }),
   };
-  const source = { listTools: async () => tools };
+  const source = { listTools: async () => tools, listOffers: async () => ({}) };
   const parts = { resources: ['mail'], source, pins, publisher, log: { append: () => receipt }, now: Date.now };
   const catalog = createCatalog({ ...parts, onChange: async () => void changes++ });
   await catalog.start();

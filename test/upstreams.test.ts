@@ -8,6 +8,7 @@ import { Refusal } from '../src/domain/refusal.ts';
 import { parseTrustDomain } from '../src/domain/spiffe-id.ts';
 import { createChannel, type Credentials } from '../src/gateway/channel.ts';
 import { createMcpHttp } from '../src/gateway/mcp-http.ts';
+import { createRestarts } from '../src/gateway/mcp-restarts.ts';
 import { createMcpStdio } from '../src/gateway/mcp-stdio.ts';
 import type { McpUpstream } from '../src/gateway/upstreams.ts';
 import { until } from './support/until.ts';
@@ -43,6 +44,7 @@ function stdio(t: TestContext, script: string, answerMs = 10_000): { upstream: M
     bounds,
     client,
     answerMs,
+    asks: [],
     health: { answered: () => health.push('answered'), failed: () => health.push('failed') },
     onStderr: (line) => pids.push(Number(line)),
   });
@@ -71,6 +73,46 @@ void test('a spawned server that dies is started again, and only the new one is 
   await upstream.close();
   assert.deepEqual(pids.filter(alive), []);
   await assert.rejects(ask('echo'), { code: 'CORDON-9010' });
+});
+
+void test('[I10] a server that ends at every start is not started with every call: at once again, then after waits that double', async (t) => {
+  const { upstream, pids } = stdio(t, `process.exit(1);`);
+  const tries = await Promise.allSettled(Array.from({ length: 50 }, async (_, n) => (await upstream.listTools(signal()), n)));
+  assert.ok(tries.every(({ status }) => status === 'rejected'));
+  for (let n = 0; n < 50; n++) await assert.rejects(upstream.listTools(signal()), { code: 'CORDON-9010' });
+  assert.ok(pids.length < 12, `${pids.length} starts`);
+  await assert.rejects(
+    upstream.listTools(signal()),
+    (error: unknown) => error instanceof Refusal && /started again in \d+ ms|exit code/.test(error.observed ?? ''),
+  );
+});
+
+void test('[I10] waits between starts double up to half a minute, and a start after a quiet minute begins anew', () => {
+  let now = 0;
+  const restarts = createRestarts(() => now);
+  const waits: number[] = [];
+  for (let start = 0; start < 12; start++) {
+    waits.push(restarts.waitMs());
+    now += restarts.waitMs();
+    restarts.started();
+  }
+  assert.deepEqual(waits, [0, 0, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
+  now += 60_001;
+  assert.equal(restarts.waitMs(), 0);
+  restarts.started();
+  assert.equal(restarts.waitMs(), 0);
+});
+
+void test('[I10] a server that screams on its standard error fills nothing, and its calls go on', async (t) => {
+  const { upstream, pids } = stdio(
+    t,
+    `if (method === 'initialize') { process.stderr.write('x\\n'.repeat(200_000) + 'y'.repeat(1_000_000)); return say({ id, result: {} }); }
+    if (id !== undefined) say({ id, result: { ok: true } });`,
+  );
+  assert.deepEqual(await upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, signal()), { result: { ok: true } });
+  await until('its lines came', () => pids.length >= 100 || undefined);
+  await upstream.close();
+  assert.equal(pids.length, 100);
 });
 
 void test('[I10] a spawned server that says nothing about a call is given up, and told; one that reports progress is waited for', async (t) => {

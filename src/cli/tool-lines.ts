@@ -23,7 +23,7 @@ export function reviewLines(paint: Paint, { resource, digest, tools, changes }: 
 }
 
 const unknownTool = (resource: string, tool: string, tools: readonly string[]): Failure =>
-  new Failure('usage', `\`${resource}\` has no tool \`${tool}\``, {
+  new Failure('usage', `\`${resource}\` defines no \`${tool}\``, {
     code: 'CORDON-3003',
     fix: similar(tool, tools).map((near) => `did you mean \`${resource}/${near}\`?`),
   });

@@ -1,18 +1,21 @@
-// What tools exist: asked of every MCP server, pinned at first sight, compared at every look after it. A changed definition is not
-// served until an operator accepts it. attacker-controlled: what servers say
+// What tools, prompts and resources exist: asked of every MCP server, pinned at first sight, compared at every look after it. A changed
+// definition is not served until an operator accepts it. attacker-controlled: what servers say
 import { sha256Hex } from '../crypto/hash.ts';
-import type { Json, JsonObject } from '../domain/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal, errorTextOf } from '../domain/refusal.ts';
-import type { ResourceKind, Tool } from '../domain/registry.ts';
+import type { Defined, Offers, ResourceKind } from '../domain/registry.ts';
 import type { Pins } from '../store/ports.ts';
 import type { Publisher } from './publisher.ts';
 import { accepting, reviewOf, type Acceptance, type ToolReview } from './tool-review.ts';
+import { listed, readOffers, unlisted, writeOffers, type Definitions } from './offers.ts';
 import { changedTools, readTools, textOf } from './tools.ts';
 import { recordAct, type ActLog } from './acts.ts';
 
 /** Where the definitions come from. */
 export interface ToolSource {
   listTools(resource: string, signal: AbortSignal): Promise<readonly JsonObject[]>;
+  /** What else it defines, by kind; asked after its tools. */
+  listOffers(resource: string, signal: AbortSignal): Promise<JsonObject>;
 }
 
 export interface CatalogParts extends ActLog {
@@ -31,7 +34,7 @@ export type ResourceState = {
   readonly kind?: ResourceKind;
   /** How many tools are served; of an HTTP API routes, of egress hosts. */
   readonly tools: number;
-  /** Tools whose definition is not the pinned one. */
+  /** Names of what is not defined as it is pinned. */
   readonly changed: readonly string[];
   /** Why the last look failed. */
   readonly error?: string;
@@ -65,7 +68,9 @@ class ToolCatalog implements Catalog {
   readonly #parts: CatalogParts;
   readonly #states = new Map<string, ResourceState>();
   /** What each server said last. */
-  readonly #seen = new Map<string, readonly Tool[]>();
+  readonly #seen = new Map<string, readonly Defined[]>();
+  /** Of what each server defined last, the kinds. */
+  readonly #kinds = new Map<string, Offers>();
   /** What was published of each server, as text: only a change is published again. */
   readonly #served = new Map<string, string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -80,8 +85,9 @@ class ToolCatalog implements Catalog {
     const { resources, pins, publisher, onChange } = this.#parts;
     for (const resource of resources) {
       this.#states.set(resource, { resource, state: 'waiting', tools: 0, changed: [] });
-      const pin = await pins.getPin(resource);
-      if (pin !== undefined) publisher.setTools(resource, readTools(pin.tools), []);
+      const { tools, offers } = await pinnedOf(pins, resource);
+      if (tools !== undefined) publisher.setTools(resource, tools, []);
+      if (offers !== undefined) publisher.setOffers(resource, offers);
     }
     await onChange();
     for (const resource of resources) void this.#look(resource, FIRST_RETRY);
@@ -106,32 +112,35 @@ class ToolCatalog implements Catalog {
   async #accept(order: Acceptance, actor: string): Promise<readonly string[]> {
     const { resource } = order;
     const found = this.#seenOf(resource);
-    const { tools, accepted } = accepting(order, found, await this.#pinned(resource));
-    if (accepted.length > 0) await this.#pin(resource, tools, actor, accepted);
+    const { tools: next, accepted } = accepting(order, found, await this.#pinned(resource));
+    if (accepted.length > 0) await this.#pin(resource, unlisted(next, this.#kinds.get(resource) ?? {}), actor, accepted);
     return accepted;
   }
 
   /** @throws Refusal CORDON-3003, CORDON-9010 */
-  #seenOf(resource: string): readonly Tool[] {
+  #seenOf(resource: string): readonly Defined[] {
     if (!this.#states.has(resource)) throw new Refusal('CORDON-3003', `no MCP server is registered as \`${resource}\``);
     const seen = this.#seen.get(resource);
-    if (seen === undefined) throw new Refusal('CORDON-9010', `\`${resource}\` has not said yet what tools it has`);
+    if (seen === undefined) throw new Refusal('CORDON-9010', `\`${resource}\` has not said yet what it defines`);
     return seen;
   }
 
-  async #pinned(resource: string): Promise<readonly Tool[]> {
-    return readTools((await this.#parts.pins.getPin(resource))?.tools ?? []);
+  async #pinned(resource: string): Promise<readonly Defined[]> {
+    const { tools = [], offers = {} } = await pinnedOf(this.#parts.pins, resource);
+    return listed({ tools, offers });
   }
 
   states(): readonly ResourceState[] {
     return [...this.#states.values()];
   }
 
-  /** Asks a server for its tools; never rejects. `wait`: milliseconds until the next try when this one fails. */
+  /** Asks a server what it defines; never rejects. `wait`: milliseconds until the next try when this one fails. */
   async #look(resource: string, wait: number): Promise<void> {
+    const { source } = this.#parts;
     try {
       const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(LOOK_TIMEOUT)]);
-      await this.#compare(resource, readTools(await this.#parts.source.listTools(resource, signal)));
+      const tools = readTools(await source.listTools(resource, signal));
+      await this.#compare(resource, { tools, offers: readOffers(await source.listOffers(resource, signal)) });
       this.#lookIn(LOOK_AGAIN, resource, FIRST_RETRY);
     } catch (error) {
       const before = this.#states.get(resource) ?? { resource, state: 'waiting', tools: 0, changed: [] };
@@ -153,34 +162,62 @@ class ToolCatalog implements Catalog {
     );
   }
 
-  async #compare(resource: string, found: readonly Tool[]): Promise<void> {
-    this.#seen.set(resource, found);
-    const pin = await this.#parts.pins.getPin(resource);
-    if (pin === undefined) return this.#pin(resource, found, 'cordon', []);
-    const pinned = readTools(pin.tools);
-    await this.#serve(resource, pinned, changedTools(found, pinned));
+  async #compare(resource: string, found: Definitions): Promise<void> {
+    this.#seen.set(resource, listed(found));
+    this.#kinds.set(resource, found.offers);
+    const { tools, offers } = await pinnedOf(this.#parts.pins, resource);
+    const pinned = { tools: tools ?? found.tools, offers: offers ?? found.offers };
+    if (tools === undefined || offers === undefined) return this.#pin(resource, pinned, 'cordon', []);
+    await this.#serve(resource, pinned);
   }
 
-  /** The act is on record before it is done. INVARIANT I3 */
-  async #pin(resource: string, tools: readonly Tool[], actor: string, changed: readonly string[]): Promise<void> {
+  /** The act is on record before it is done; a crash between the two writes leaves a list that is pinned at the next look. INVARIANT I3 */
+  async #pin(resource: string, pinned: Definitions, actor: string, changed: readonly string[]): Promise<void> {
     const { pins } = this.#parts;
-    const digest = sha256Hex(textOf(tools));
-    const detail: Record<string, Json> = { digest: `sha256:${digest}`, tools: tools.map((tool) => tool.name), changed };
+    const { tools, offers } = pinned;
+    const digest = sha256Hex(textOf(listed(pinned)));
+    const more = listed({ tools: [], offers });
+    const detail: Record<string, Json> = {
+      digest: `sha256:${digest}`,
+      tools: tools.map((tool) => tool.name),
+      offers: more.length,
+      changed,
+    };
     recordAct(this.#parts, { actor, act: 'resource.pin', target: resource, detail });
-    const definitions = tools.map((tool) => tool.definition);
-    await pins.putPin(resource, digest, definitions);
-    // what is not accepted yet, or came while this was written, stays unserved
-    await this.#serve(resource, tools, changedTools(this.#seen.get(resource) ?? tools, tools));
+    await pins.putPin(offersPin(resource), sha256Hex(textOf(more)), writeOffers(offers));
+    await pins.putPin(
+      resource,
+      sha256Hex(textOf(tools)),
+      tools.map((tool) => tool.definition),
+    );
+    await this.#serve(resource, pinned);
   }
 
-  /** What is pinned stays known, also a tool that changed: policies are validated against it, and only its calls are denied. */
-  async #serve(resource: string, pinned: readonly Tool[], changed: readonly string[]): Promise<void> {
-    const tools = pinned.filter((tool) => !changed.includes(tool.name)).length;
+  /**
+   * What is pinned stays known, also when it changed: policies are validated against it, and only its use is denied. What is not accepted
+   * yet, or came while a pin was written, stays unserved.
+   */
+  async #serve(resource: string, pinned: Definitions): Promise<void> {
+    const known = listed(pinned);
+    const changed = changedTools(this.#seen.get(resource) ?? known, known);
+    const tools = pinned.tools.filter((tool) => !changed.includes(tool.name)).length;
     this.#states.set(resource, { resource, state: changed.length > 0 ? 'changed' : 'ready', tools, changed });
-    const served = `${textOf(pinned)}\n${changed.join('\n')}`;
+    const served = `${textOf(known)}\n${changed.join('\n')}`;
     if (this.#served.get(resource) === served) return;
     this.#served.set(resource, served);
-    this.#parts.publisher.setTools(resource, pinned, changed);
+    this.#parts.publisher.setTools(resource, pinned.tools, changed);
+    this.#parts.publisher.setOffers(resource, pinned.offers);
     await this.#parts.onChange();
   }
+}
+
+/** No resource has a slash in its name. */
+const offersPin = (resource: string): string => `${resource}/offers`;
+
+async function pinnedOf(pins: Pins, resource: string): Promise<Partial<Definitions>> {
+  const [tools, offers] = await Promise.all([pins.getPin(resource), pins.getPin(offersPin(resource))]);
+  return {
+    ...(tools === undefined ? {} : { tools: readTools(tools.tools) }),
+    ...(offers === undefined ? {} : { offers: readOffers(isJsonObject(offers.tools) ? offers.tools : {}) }),
+  };
 }

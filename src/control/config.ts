@@ -38,6 +38,8 @@ export interface StdioUpstreamConfig {
   readonly kind: 'stdio';
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
+  /** What the server hears that callers can be asked. */
+  readonly asks: readonly string[];
 }
 
 /** An HTTP API. */

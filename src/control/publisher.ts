@@ -1,7 +1,7 @@
 // The one place where the state that decisions depend on is put together and published, as one immutable snapshot, to every PEP.
 import type { Level } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { Agent, Tool, World } from '../domain/registry.ts';
+import type { Agent, Offers, Tool, World } from '../domain/registry.ts';
 import type { Revocable, Target } from '../domain/revocation.ts';
 import { type Grants, NO_GRANTS } from '../pdp/approval.ts';
 import type { Federated, LiveRun, Revoked, Snapshot, TokenIssuer } from '../pdp/snapshot.ts';
@@ -34,6 +34,8 @@ export interface Publisher {
   /** Who is registered; of cordon.yaml alone until it is said otherwise. */
   setAgents(agents: readonly Agent[]): void;
   setTools(resource: string, tools: readonly Tool[], changed: readonly string[]): void;
+  /** Prompts, resources and templates of an MCP server, as pinned. */
+  setOffers(resource: string, offers: Offers): void;
   setLevel(agent: string, level: Level): void;
   /** A run may call from now on; one that was ended stays ended. */
   setRun(id: string, run: LiveRun): void;
@@ -64,6 +66,7 @@ class StatePublisher implements Publisher {
   readonly #config: Config;
   readonly #now: () => number;
   readonly #tools = new Map<string, readonly Tool[]>();
+  readonly #offers = new Map<string, Offers>();
   readonly #changed = new Map<string, readonly string[]>();
   readonly #levels = new Map<string, Level>();
   readonly #runs = new Map<string, LiveRun>();
@@ -97,6 +100,7 @@ class StatePublisher implements Publisher {
     agents: this.#agents,
     resources: this.#config.resources,
     tools: new Map(this.#tools),
+    offers: new Map(this.#offers),
     levels: new Map(this.#levels),
   });
 
@@ -107,6 +111,10 @@ class StatePublisher implements Publisher {
   setTools(resource: string, tools: readonly Tool[], changed: readonly string[]): void {
     this.#tools.set(resource, tools);
     this.#changed.set(resource, changed);
+  }
+
+  setOffers(resource: string, offers: Offers): void {
+    this.#offers.set(resource, offers);
   }
 
   setLevel(agent: string, level: Level): void {

@@ -33,7 +33,7 @@ const filter = z.strictObject({
 
 const acceptance = z.strictObject({
   resource: name,
-  tool: z.string().min(1).max(128).exactOptional(),
+  tool: z.string().min(1).max(2_100).exactOptional(),
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, '`sha256:` and 64 hexadecimal digits, as `cordon tools diff` shows it'),
 });
 

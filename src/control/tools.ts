@@ -1,6 +1,6 @@
 // Tool definitions as MCP servers give them. Standard: MCP 2026-07-28, tools. attacker-controlled
 import { isJsonArray, isJsonObject, writeJson, type Json, type JsonObject } from '../domain/json.ts';
-import type { Tool } from '../domain/registry.ts';
+import type { Defined, Tool } from '../domain/registry.ts';
 
 const NAME = /^[^\u0000-\u001f\u007f/]{1,128}$/u;
 
@@ -16,11 +16,11 @@ export function readTools(definitions: Json | readonly JsonObject[]): readonly T
   return [...tools.values()];
 }
 
-/** Names of the tools whose definition is not, byte for byte, the pinned one of that name. */
-export function changedTools(found: readonly Tool[], pinned: readonly Tool[]): readonly string[] {
+/** Names of those whose definition is not, byte for byte, the pinned one of that name. */
+export function changedTools(found: readonly Defined[], pinned: readonly Defined[]): readonly string[] {
   const known = new Map(pinned.map((tool) => [tool.name, writeJson(tool.definition)]));
   return found.filter((tool) => known.get(tool.name) !== writeJson(tool.definition)).map((tool) => tool.name);
 }
 
 /** The definitions as one text, for digests and comparison. */
-export const textOf = (tools: readonly Tool[]): string => writeJson(tools.map((tool) => tool.definition));
+export const textOf = (tools: readonly Defined[]): string => writeJson(tools.map((tool) => tool.definition));

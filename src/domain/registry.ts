@@ -32,6 +32,22 @@ export interface Tool {
   readonly route?: { readonly method: string; readonly path: string };
 }
 
+/** What an MCP server defines besides tools, by the list that it stands in; an item goes by its name, its URI, or its URI template. */
+export const OFFER_KINDS = ['prompts', 'resources', 'templates'] as const;
+export type OfferKind = (typeof OFFER_KINDS)[number];
+
+/** A definition as the server gave it. attacker-controlled */
+export interface Defined {
+  readonly name: string;
+  readonly definition: JsonObject;
+}
+
+/** A kind that is absent is not offered at all. */
+export type Offers = Readonly<Partial<Record<OfferKind, readonly Defined[]>>>;
+
+/** What is told apart by one name in pins and reviews: no tool has a slash in its name. */
+export const offerName = (kind: OfferKind, name: string): string => `${kind}/${name}`;
+
 /** An MCP server with tools, an HTTP API with routes, hosts outside that a tunnel may lead to. */
 export const RESOURCE_KINDS = ['mcp', 'http', 'egress'] as const;
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
@@ -57,6 +73,8 @@ export interface World {
   readonly resources: readonly Resource[];
   /** Tools, or routes, by resource name; tools as pinned. */
   readonly tools: ReadonlyMap<string, readonly Tool[]>;
+  /** Of MCP servers what else they define, as pinned; absent of a server that has not been seen. */
+  readonly offers?: ReadonlyMap<string, Offers>;
   /** Levels other than `normal`, by agent name. */
   readonly levels: ReadonlyMap<string, Level>;
 }

@@ -1,21 +1,22 @@
 // MCP towards the callee: sessions end at the gateway, lists come from the pinned definitions, calls go to the server as they were decided.
 import { writeJson, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { offerName, type OfferKind } from '../domain/registry.ts';
 import { decide } from '../pdp/decide.ts';
 import { visibleThroughGates } from '../policy/gates.ts';
 import type { Call, Forwarded, McpRequestPlan, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { askable, onward, requiring } from './mcp-asks.ts';
 import { SPOKEN } from './mcp-headers.ts';
+import { LISTINGS } from './mcp-offers.ts';
 import { paramHeaders } from './mcp-params.ts';
 import type { CallerSession } from './mcp-sessions.ts';
 import { relayTo } from './mcp-relay.ts';
 import { beginSession, checkOwner } from './mcp-session-forward.ts';
-import { allOf } from './mcp-tools.ts';
 import { jsonReply, rpcResult } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { txnTokenFor } from './txn-token.ts';
-import { ignoreNotifications, type McpUpstream, type RpcOutcome, type ToolCall, type Via } from './upstreams.ts';
+import type { McpUpstream, RpcOutcome, ToolCall, Via } from './upstreams.ts';
 
 function upstreamOf(pep: Pep, server: string): McpUpstream {
   const upstream = pep.upstreams.mcp(server);
@@ -107,41 +108,37 @@ export async function listTools(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/
 }
 
 interface Browsed {
-  /** The member of the result that is the list. */
-  readonly member: string;
-  /** What using an item would be, as policy is asked. */
-  readonly use: (item: JsonObject) => { readonly action: string; readonly input: JsonObject };
+  readonly kind: OfferKind;
+  /** What using an item would be, as policy is asked. A template is visible where it could itself be read. */
+  readonly use: (name: string) => { readonly action: string; readonly input: JsonObject };
 }
 
+const read = (uri: string): ReturnType<Browsed['use']> => ({ action: 'resources/read', input: { uri } });
+
 const BROWSED: Readonly<Record<PlanOf<'mcp/browse'>['method'], Browsed>> = {
-  'prompts/list': { member: 'prompts', use: ({ name = '' }) => ({ action: 'prompts/get', input: { name } }) },
-  'resources/list': { member: 'resources', use: ({ uri = '' }) => ({ action: 'resources/read', input: { uri } }) },
-  // a template is visible where it could itself be read: who may read below a prefix sees the templates below it
-  'resources/templates/list': {
-    member: 'resourceTemplates',
-    use: ({ uriTemplate: uri = '' }) => ({ action: 'resources/read', input: { uri } }),
-  },
+  'prompts/list': { kind: 'prompts', use: (name) => ({ action: 'prompts/get', input: { name } }) },
+  'resources/list': { kind: 'resources', use: read },
+  'resources/templates/list': { kind: 'templates', use: read },
 };
 
-/** Of what the server lists, that which the caller may use. Depends on who calls and for whom alone. */
+/** Of what the server defines, as pinned, that which the caller may use. Depends on who calls and for whom alone. */
 export async function browse(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/browse'>, call: Call): Promise<Forwarded> {
-  const { server, method, era, id } = plan;
-  const { member, use } = BROWSED[method];
-  const upstream = upstreamOf(pep, server);
-  const { signal } = exchange.abort;
-  const list = (params: JsonObject): Promise<RpcOutcome> =>
-    upstream.ask({ method, params, ...toServer(pep, exchange, call, { upstream, plan }) }, ignoreNotifications, signal);
-  const listed = await allOf(member, list);
-  if ('error' in listed) return refused(exchange, plan, listed.error);
+  const { server, method, era, id, session } = plan;
+  if (session !== undefined) checkOwner(session, call);
+  const { kind, use } = BROWSED[method];
   const snapshot = pep.snapshot();
-  const visible = listed.items.filter((item) => {
-    const { action, input } = use(item);
+  const pinned = snapshot?.world.offers?.get(server)?.[kind];
+  if (snapshot === undefined || pinned === undefined) throw new Refusal('CORDON-3008', 'the server has no such list');
+  const visible = pinned.filter(({ name }) => {
+    if (snapshot.changedTools.has(`${server}/${offerName(kind, name)}`)) return false;
+    const { action, input } = use(name);
     const request = { ...call.request, action: { name: action }, context: { input } };
     const { verdict } = decide(snapshot, { request }, pep.now(), pep.settings).decision;
     return verdict === 'allow' || verdict === 'approval_required'; // what a person may approve is no secret
   });
   const caching = era === 'modern' ? { ttlMs: 0, cacheScope: 'private' } : {};
-  return reply(exchange, rpcResult(id, era, { [member]: visible, ...caching }), plan.session);
+  const items = visible.map(({ definition }) => definition);
+  return reply(exchange, rpcResult(id, era, { [LISTINGS[kind].member]: items, ...caching }), session);
 }
 
 /** The request as it was decided. */

@@ -6,7 +6,9 @@ import { Refusal, asRefusal } from '../domain/refusal.ts';
 import type { Breaker } from './breaker.ts';
 import { isNotification, isRpcId, outcomeOf } from './json-rpc.ts';
 import { readLines } from './lines.ts';
+import { createFlow } from './mcp-restarts.ts';
 import { LEGACY } from './mcp-headers.ts';
+import type { RpcId } from './mcp-words.ts';
 import type { ClientInfo, OnNotification, RpcOutcome } from './upstreams.ts';
 import { abortReason, within } from './waiting.ts';
 
@@ -20,6 +22,8 @@ export interface McpProcessOptions {
   readonly client: ClientInfo;
   /** From a request until its answer, or between two notifications about it. Milliseconds. */
   readonly answerMs: number;
+  /** What the server hears that callers can be asked: `sampling`, `elicitation`, `roots`. */
+  readonly asks: readonly string[];
   /** Told whether the server answers. */
   readonly health: Pick<Breaker, 'answered' | 'failed'>;
   /** Lines that the server writes to its standard error. */
@@ -31,14 +35,21 @@ export interface McpProcessRequest {
   readonly params: JsonObject;
   /** Absent when no progress is asked for. */
   readonly onNotification?: OnNotification;
+  /** Absent when whoever makes the request can be asked nothing. */
+  readonly onAsk?: OnAsk;
   readonly signal: AbortSignal;
 }
+
+/** Takes a request of the server, and a function that answers it: once, for as long as the call is open. */
+export type OnAsk = (message: JsonObject, answer: (said: JsonObject) => void) => Promise<void>;
 
 const HANDSHAKE_MS = 20_000;
 const STOP_MS = 2_000;
 const STDERR_LINE = 8_192;
 /** Of what the server said last before it ended, characters. */
 const LAST_WORDS = 200;
+/** Requests of the server in one call that nobody has answered yet. */
+const MOST_ASKED = 64;
 /** What may wait in the pipe for a server that does not read. Bytes. */
 const MAX_UNREAD = 33_554_432;
 
@@ -69,7 +80,7 @@ export class McpProcess {
   }
 
   /** Asks the server. @throws Refusal CORDON-9010 when it ends, or why the signal was aborted; then the server is told too */
-  request({ method, params, onNotification, signal }: McpProcessRequest): Promise<RpcOutcome> {
+  request({ method, params, onNotification, onAsk, signal }: McpProcessRequest): Promise<RpcOutcome> {
     if (signal.aborted) return Promise.reject(abortReason(signal));
     if (this.#ended) return Promise.reject(this.#died());
     if (this.#child.stdin.writableLength > MAX_UNREAD) return Promise.reject(this.#broken('does not read'));
@@ -79,7 +90,7 @@ export class McpProcess {
       this.#write({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } });
       waiting.answer.reject(why);
     };
-    const waiting = new Waiting(onNotification, answerMs, () => {
+    const waiting = new Waiting({ onNotification, onAsk }, answerMs, () => {
       health.failed();
       giveUp(this.#broken('does not answer', `nothing for ${answerMs} ms`));
     });
@@ -92,6 +103,7 @@ export class McpProcess {
       signal.removeEventListener('abort', onAbort);
       waiting.done();
       this.#waiting.delete(id);
+      for (const left of waiting.asked) this.#refuse(left, 'the call has ended');
     });
   }
 
@@ -116,7 +128,9 @@ export class McpProcess {
     };
     readLines(stdout, { maxBytes: bounds.maxBytes, onLine: (line) => this.#onLine(line), onTooLong: () => this.#child.kill() });
     // of its diagnostics a longer line is of no use to anyone
-    readLines(stderr, { maxBytes: STDERR_LINE, onLine: onErrorLine, onTooLong: () => undefined });
+    const lines = createFlow<Buffer>(() => performance.now());
+    const onLine = (line: Buffer): void => lines.take(line, onErrorLine);
+    readLines(stderr, { maxBytes: STDERR_LINE, onLine, onTooLong: () => undefined });
   }
 
   #fail(how: string): void {
@@ -128,7 +142,9 @@ export class McpProcess {
   }
 
   async #handshake(): Promise<JsonObject> {
-    const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo: { ...this.#options.client } };
+    const { asks } = this.#options;
+    const capabilities = Object.fromEntries(asks.map((name) => [name, {}]));
+    const params = { protocolVersion: LEGACY, capabilities, clientInfo: { ...this.#options.client } };
     try {
       const outcome = await this.request({ method: 'initialize', params, signal: AbortSignal.timeout(HANDSHAKE_MS) });
       if ('error' in outcome) throw this.#broken('refuses `initialize`');
@@ -170,16 +186,39 @@ export class McpProcess {
     }
   }
 
-  /** Progress goes to the call that asked; requests of the server (sampling, roots, …) are refused. */
+  /** Progress goes to the call that asked. */
   #onServerMessage(message: JsonObject): void {
     const { id, params } = message;
     if (isRpcId(id)) {
-      this.#write({ jsonrpc: '2.0', id, error: { code: -32_601, message: 'Method not found' } });
+      this.#onAsked(id, message);
       return;
     }
     const token = isJsonObject(params) ? params['progressToken'] : undefined;
     const waiting = typeof token === 'number' ? this.#waiting.get(token) : undefined;
     if (isNotification(message)) waiting?.tell(message);
+  }
+
+  /** One process serves all callers, and says of nothing that it asks whom it asks: it may ask while one call alone is open. */
+  #onAsked(id: RpcId, message: JsonObject): void {
+    if (message['method'] === 'ping') {
+      this.#write({ jsonrpc: '2.0', id, result: {} });
+      return;
+    }
+    const [only, ...others] = this.#waiting.values();
+    if (only?.onAsk === undefined) return this.#refuse(id, 'nobody is there who could be asked');
+    if (others.length > 0) return this.#refuse(id, 'more than one call is open, and nothing says which one asks');
+    if (only.asked.has(id) || only.asked.size >= MOST_ASKED) return this.#refuse(id, 'asked too often');
+    only.asked.add(id);
+    only.rest();
+    const answer = (said: JsonObject): void => {
+      only.rest();
+      if (only.asked.delete(id)) this.#write({ jsonrpc: '2.0', id, ...said });
+    };
+    only.onAsk(message, answer).catch(() => answer(refusal('the caller cannot be asked')));
+  }
+
+  #refuse(id: RpcId, why: string): void {
+    this.#write({ jsonrpc: '2.0', id, ...refusal(why) });
   }
 
   #died(): Refusal {
@@ -193,6 +232,8 @@ export class McpProcess {
   }
 }
 
+const refusal = (message: string): JsonObject => ({ error: { code: -32_601, message } });
+
 const wordsOf = (line: Buffer): string =>
   line
     .toString('utf8')
@@ -200,16 +241,30 @@ const wordsOf = (line: Buffer): string =>
     .trim()
     .slice(0, LAST_WORDS);
 
+interface Hearing {
+  readonly onNotification: OnNotification | undefined;
+  readonly onAsk: OnAsk | undefined;
+}
+
 /** One request of ours that has no answer yet. */
 class Waiting {
   readonly answer = Promise.withResolvers<RpcOutcome>();
+  readonly onAsk: OnAsk | undefined;
+  /** Requests of the server that its caller has not answered, by the server's own ids. */
+  readonly asked = new Set<RpcId>();
   readonly #onNotification: OnNotification | undefined;
   readonly #timer: NodeJS.Timeout;
   #busy = false;
 
-  constructor(onNotification: OnNotification | undefined, ms: number, onLate: () => void) {
+  constructor({ onNotification, onAsk }: Hearing, ms: number, onLate: () => void) {
     this.#onNotification = onNotification;
+    this.onAsk = onAsk;
     this.#timer = setTimeout(onLate, ms).unref();
+  }
+
+  /** Something was said: the time until the next word begins anew. */
+  rest(): void {
+    this.#timer.refresh();
   }
 
   done(): void {

@@ -12,4 +12,6 @@ export interface McpSession {
   readonly id: string | undefined;
   /** Does the server answer with streams of events? */
   readonly streams?: boolean;
+  /** Of a server over stdio: what the caller can be asked. */
+  readonly able?: readonly string[];
 }

@@ -8,6 +8,7 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import { approved, NO_GRANTS, type Spent } from './approval.ts';
 import { deathOf } from './liveness.ts';
 import { reaches } from './segments.ts';
+import { isChanged } from './pinned.ts';
 import { enforcedVersion, type Snapshot } from './snapshot.ts';
 
 declare const proof: unique symbol;
@@ -49,7 +50,7 @@ function gates(snapshot: Snapshot | undefined, request: AccessRequest, now: numb
   const death = deathOf(snapshot, request, now);
   if (death !== undefined) return refused(death.code, version, death.message);
   // INVARIANT I9: only to a caller that may know the tool; for any other it is as unknown as if it did not exist
-  if (snapshot.changedTools.has(request.resource.id) && reaches(snapshot.world, request)) {
+  if (isChanged(snapshot, request) && reaches(snapshot.world, request)) {
     return refused('CORDON-3004', version, 'the definition is not the one that was pinned');
   }
   const decision = withCandidate(policyGates(policies, request, snapshot, now), request, snapshot, now);

@@ -69,7 +69,7 @@ export interface Snapshot {
   readonly federated?: Federated;
   /** What persons answered to what needs approval. */
   readonly grants?: Grants;
-  /** Tools whose definition is no longer the pinned one, `server/tool`. */
+  /** What is defined otherwise than it is pinned: `server/tool`, `server/prompts/NAME`, `server/resources/URI`, `server/templates/URI`. */
   readonly changedTools: ReadonlySet<string>;
 }
 

@@ -12,10 +12,11 @@ import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { createRefusalRecorder } from '../control/refusals.ts';
 import { Draws } from '../crypto/random.ts';
-import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { kindOf } from '../domain/registry.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { listOffers } from '../gateway/mcp-offers.ts';
+import type { McpUpstream } from '../gateway/upstreams.ts';
 import { openAuthzen } from './authzen.ts';
 import { startFederation } from './federation.ts';
 import type { Identities } from './identities.ts';
@@ -131,7 +132,10 @@ function watchDecisions({ setting, state, publisher }: AdministrationParts): Dec
 const catalogOf = ({ setting, state, publisher, gateway }: AdministrationParts, onChange: () => Promise<void>): Catalog =>
   createCatalog({
     resources: setting.config.resources.filter((resource) => kindOf(resource) === 'mcp').map(({ name }) => name),
-    source: { listTools: (resource, signal) => listTools(gateway, resource, signal) },
+    source: {
+      listTools: async (resource, signal) => upstreamOf(gateway, resource).listTools(signal),
+      listOffers: async (resource, signal) => listOffers(upstreamOf(gateway, resource), signal),
+    },
     pins: state.store,
     publisher,
     log: state.log,
@@ -139,10 +143,10 @@ const catalogOf = ({ setting, state, publisher, gateway }: AdministrationParts, 
     onChange,
   });
 
-function listTools({ pep }: Gateway, resource: string, signal: AbortSignal): Promise<readonly JsonObject[]> {
+function upstreamOf({ pep }: Gateway, resource: string): McpUpstream {
   const upstream = pep.upstreams.mcp(resource);
   if (upstream === undefined) throw new Refusal('CORDON-9010', `\`${resource}\` has no upstream`);
-  return upstream.listTools(signal);
+  return upstream;
 }
 
 /** The run is ended in the store first: a renewal that began before finds it ended here, one that begins later finds it there. */

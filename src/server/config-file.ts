@@ -24,7 +24,12 @@ const upstream = z.union([
     allowPlaintextLoopback: z.boolean().default(false),
     credential: credential.optional(),
   }),
-  z.strictObject({ stdio: z.tuple([z.string()], z.string()), env: z.record(z.string(), z.string()).default({}) }),
+  z.strictObject({
+    stdio: z.tuple([z.string()], z.string()),
+    env: z.record(z.string(), z.string()).default({}),
+    /** What the server hears that callers can be asked; policy still says who is asked what. */
+    asks: z.array(z.enum(['sampling', 'elicitation', 'roots'])).default([]),
+  }),
 ]);
 
 const listen = z.strictObject({

@@ -153,7 +153,7 @@ function upstreamOf(name: string, { mcp, http, egress }: Pick<ResourceFile, Reso
   if (egress !== undefined) return egressOf(name, egress, misfitAt);
   if (http !== undefined) return httpOf(name, http, misfitAt);
   if (mcp === undefined) throw misfitAt({ path: ['resources', name], message: 'nothing says what it is' });
-  if ('stdio' in mcp) return { kind: 'stdio', command: mcp.stdio, env: mcp.env };
+  if ('stdio' in mcp) return { kind: 'stdio', command: mcp.stdio, env: mcp.env, asks: mcp.asks };
   const url = new URL(mcp.url);
   const plaintext = url.protocol === 'http:';
   if (plaintext && !(mcp.allowPlaintextLoopback && isLoopback(url))) {

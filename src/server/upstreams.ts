@@ -121,7 +121,7 @@ function guarding({ config: { resilience }, onCircuit }: UpstreamParts): Guardin
 function spawned(
   { config, client, bounds, onStderr }: UpstreamParts,
   { name, timing }: Callee,
-  { command, env }: StdioUpstreamConfig,
+  { command, env, asks }: StdioUpstreamConfig,
 ): McpUpstream {
   const path = process.env['PATH'] ?? '';
   return createMcpStdio({
@@ -132,6 +132,7 @@ function spawned(
     bounds,
     client,
     answerMs: timing.answerMs,
+    asks,
     health: timing.health,
     onStderr: (line) => onStderr(name, line),
   });

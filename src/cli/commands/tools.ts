@@ -7,7 +7,7 @@ import { several } from '../units.ts';
 import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
 
-const WHICH = 'a registered MCP server, or one of its tools: `ledger`, `ledger/pay_invoice`';
+const WHICH = 'a registered MCP server, or what it defines: `ledger`, `ledger/pay_invoice`, `ledger/prompts/NAME`, `ledger/resources/URI`';
 
 export function toolsCommand(program: Command): void {
   const tools = program

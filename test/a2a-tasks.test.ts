@@ -43,7 +43,8 @@ describe('[I4] [A2A-1.0] over the wire', () => {
   before(async () => {
     bed = await openBed({
       tools: false,
-      policies: `@id("talks") permit (principal, action in Action::"a2a/message", resource == Agent::"callee");`,
+      policies: `@id("talks") permit (principal, action in [Action::"a2a/message", Action::"a2a/task"], resource == Agent::"callee")
+unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
       configure: (yaml) => yaml.replace('other: { segment: vault,', 'other: { segment: desk,'),
     });
     await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee)]);
@@ -65,6 +66,59 @@ describe('[I4] [A2A-1.0] over the wire', () => {
       }),
       svid,
     });
+
+  const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
+    send({
+      port: bed.ports.gateway,
+      path: '/a2a/callee',
+      headers: { 'a2a-version': '1.0' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
+      svid,
+    });
+  const begin = async (svid: Svid): Promise<string> => {
+    const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
+    const begun = await about(svid, 'SendMessage', { message, configuration: { returnImmediately: true } });
+    const { task } = begun.json['result'] as { task: { id: string } };
+    return task.id;
+  };
+  const listed = async (svid: Svid): Promise<unknown> => (await about(svid, 'ListTasks', { tenant: '' })).json['result'];
+
+  void test('a task is read, followed, listed and cancelled by who began it', async () => {
+    const id = await begin(caller);
+    assert.equal(((await about(caller, 'GetTask', { id })).json['result'] as { id: string }).id, id);
+    const { tasks, totalSize } = (await listed(caller)) as { tasks: { id: string }[]; totalSize: number };
+    assert.deepEqual([tasks.map((task) => task.id), totalSize], [[id], 1]);
+    const followed = about(caller, 'SubscribeToTask', { id }); // a stream, which ends with the task
+    const cancelled = (await about(caller, 'CancelTask', { id })).json['result'] as { status: { state: string } };
+    assert.equal(cancelled.status.state, 'TASK_STATE_CANCELED');
+    assert.match((await followed).text, /TASK_STATE_CANCELED|CORDON-|"code":-3200/);
+  });
+
+  void test('for another it does not exist in any method, and a list says nothing of it', async () => {
+    const id = await begin(caller);
+    assert.deepEqual(await listed(other), { tasks: [], nextPageToken: '', pageSize: 50, totalSize: 0 });
+    for (const method of ['GetTask', 'SubscribeToTask']) {
+      const [foreign, guessed] = [await about(other, method, { id }), await about(other, method, { id: 'guessed' })];
+      assert.equal(foreign.status, 404, method);
+      assert.equal(foreign.text, guessed.text, method);
+    }
+    assert.match((await about(other, 'CancelTask', { id })).text, /CORDON-3001/, 'policy speaks of each method');
+    assert.equal((await about(caller, 'CancelTask', { id })).status, 200);
+  });
+
+  void test('what is no question about a task is refused before it goes anywhere', async () => {
+    for (const [method, params] of [
+      ['GetTask', {}],
+      ['GetTask', { id: '' }],
+      ['GetTask', { id: 7 }],
+      ['GetTask', { id: 'a', historyLength: -1 }],
+      ['ListTasks', { pageSize: 'many' }],
+      ['CancelTask', { id: 'a'.repeat(2_000) }],
+      ['CreateTaskPushNotificationConfig', { taskId: 'a' }],
+      ['__proto__', { id: 'a' }],
+    ] as const)
+      assert.match((await about(caller, method, params)).text, /CORDON-(9011|3008)/, `${method} ${JSON.stringify(params)}`);
+  });
 
   void test('a context that one caller has does not exist for another; a task that was guessed does not exist', async () => {
     const first = await say(caller, {});

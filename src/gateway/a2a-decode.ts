@@ -1,10 +1,11 @@
-// Step 3 for A2A 1.0: the JSON-RPC binding (message send) and the agent card. Standard: A2A 1.0 §5, §9. attacker-controlled
+// Step 3 for A2A 1.0: the JSON-RPC binding (messages and tasks) and the agent card. Standard: A2A 1.0 §5, §9. attacker-controlled
 // INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (files, data, metadata, webhooks)
 // is refused or left out, never handed on.
 import type { IncomingMessage } from 'node:http';
 import { isJsonArray, isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import type { Call } from './call.ts';
+import { isTaskMethod, readTaskParams } from './a2a-task-methods.ts';
+import type { Call, PlanOf } from './call.ts';
 import type { Peer } from './connections.ts';
 import { readRpc } from './json-rpc.ts';
 
@@ -38,6 +39,7 @@ export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: 
   }
   const { id, method, params } = readRpc(parseJson(bytes, bounds));
   if (id === undefined) throw new Refusal('CORDON-9011', 'A2A requests carry an `id`');
+  if (isTaskMethod(method)) return decodeTask(peer, agent, { id, method, params: readTaskParams(method, params) });
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
@@ -46,6 +48,16 @@ export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: 
   return {
     request: requestTo(peer, agent, method, input),
     plan: { kind: 'a2a/send', agent, id, method, params: { message, ...readConfiguration(params['configuration']) } },
+  };
+}
+
+type TaskCall = Pick<PlanOf<'a2a/task'>, 'id' | 'method' | 'params'>;
+
+function decodeTask(peer: Peer, agent: string, asked: TaskCall): Call {
+  const { id: task } = asked.params;
+  return {
+    request: requestTo(peer, agent, asked.method, typeof task === 'string' ? { task } : {}),
+    plan: { kind: 'a2a/task', agent, ...asked },
   };
 }
 

@@ -1,8 +1,9 @@
-// A2A towards the callee: the message that was decided on, in a request of our own, and its answer, whole or streamed.
-import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+// A2A towards the callee: the message or question that was decided on, in a request of our own, and its answer, whole or streamed.
+import { isJsonArray, isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { signCard, verifyCard } from '../identity/agent-card.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
+import { TASK_METHODS } from './a2a-task-methods.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
@@ -22,23 +23,58 @@ function upstreamOf(pep: Pep, agent: string): A2aUpstream {
 
 const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
 
-/** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
-export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
+/** Sends the message and hands its answer on. @throws Refusal CORDON-3003 a task or context of somebody else, CORDON-9010 */
+export function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
+  const { message } = plan.params;
+  if (!pep.a2aTasks.isOf(call.request, isJsonObject(message) ? message : {})) throw new Refusal('CORDON-3003', 'no such task');
+  return ask(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: (result) => result });
+}
+
+/** Asks about a task of the caller's own, or for those that it has. @throws Refusal as `sendMessage` */
+export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/task'>, call: Call): Promise<Forwarded> {
+  const { id: taskId, contextId } = plan.params;
+  const named = { ...(taskId === undefined ? {} : { taskId }), ...(contextId === undefined ? {} : { contextId }) };
+  if (!pep.a2aTasks.isOf(call.request, named)) throw new Refusal('CORDON-3003', 'no such task');
+  const shown = plan.method === 'ListTasks' ? (result: JsonObject) => ownOf(pep, call, result) : (result: JsonObject) => result;
+  return ask(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown });
+}
+
+/** Of a list the tasks of the caller, and no word of how many others there are. */
+function ownOf(pep: Pep, call: Call, { tasks, nextPageToken, pageSize }: JsonObject): JsonObject {
+  const listed = isJsonArray(tasks) ? tasks.filter((task) => isJsonObject(task)) : [];
+  const own = listed.filter(({ id }) => typeof id === 'string' && id !== '' && pep.a2aTasks.isOf(call.request, { taskId: id }));
+  return {
+    tasks: own,
+    nextPageToken: typeof nextPageToken === 'string' ? nextPageToken : '',
+    pageSize: typeof pageSize === 'number' ? pageSize : own.length,
+    totalSize: own.length,
+  };
+}
+
+interface Asking {
+  readonly plan: PlanOf<'a2a/send'> | PlanOf<'a2a/task'>;
+  readonly streams: boolean;
+  /** What the caller gets of a result. */
+  readonly shown: (result: JsonObject) => JsonObject;
+}
+
+async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown }: Asking): Promise<Forwarded> {
   const { channel, path } = upstreamOf(pep, plan.agent);
   const { id, method, params } = plan;
-  const said = isJsonObject(params['message']) ? params['message'] : {};
-  if (!pep.a2aTasks.isOf(call.request, said)) throw new Refusal('CORDON-3003', 'no such task');
   const handOn = (message: JsonObject): JsonObject => {
     const answer = answerTo(id, message);
-    pep.a2aTasks.learn(call.request, answer['result']);
-    return answer;
+    const { result } = answer;
+    if (!isJsonObject(result)) return answer;
+    // a list is made of what is known already: what somebody else has begun is not taken by asking for it
+    if (method !== 'ListTasks') pep.a2aTasks.learn(call.request, result);
+    return { ...answer, result: shown(result) };
   };
   const response = await channel.request({
     method: 'POST',
     path,
     headers: {
       'content-type': 'application/json',
-      accept: method === 'SendMessage' ? 'application/json' : 'text/event-stream',
+      accept: streams ? 'text/event-stream' : 'application/json',
       'a2a-version': A2A_VERSION,
       'cordon-caller': call.request.subject.spiffeId,
       'txn-token': txnTokenFor(pep, call),
@@ -46,7 +82,7 @@ export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2
     body: writeJson({ jsonrpc: '2.0', id, method, params }),
     signal: exchange.abort.signal,
   });
-  if (mediaTypeOf(response) === 'text/event-stream' && method === 'SendStreamingMessage') {
+  if (mediaTypeOf(response) === 'text/event-stream' && streams) {
     for await (const message of readSse(response.body, boundsOf(pep))) await sendEvent(exchange, writeJson(handOn(message)));
     exchange.res.end();
   } else {

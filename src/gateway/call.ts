@@ -5,6 +5,7 @@ import type { HttpMethod, HttpRoute } from '../domain/http-route.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
+import type { TaskMethodName } from './a2a-task-methods.ts';
 import type { Answers } from './mcp-answers.ts';
 import type { CallerSession } from './mcp-sessions.ts';
 import type { McpEra, RpcId } from './mcp-words.ts';
@@ -101,6 +102,15 @@ interface A2aSend {
   readonly params: JsonObject;
 }
 
+/** About tasks that an agent works on. */
+interface A2aTask {
+  readonly agent: string;
+  readonly id: RpcId;
+  readonly method: TaskMethodName;
+  /** Made of the members that were read, and of no others. INVARIANT I2 */
+  readonly params: JsonObject;
+}
+
 /** A request to a route of an HTTP API, made of what was read and of nothing else. INVARIANT I2 */
 interface HttpCall {
   readonly server: string;
@@ -152,6 +162,7 @@ interface Plans {
   readonly 'mcp/end': McpStream;
   readonly 'mcp/listen': McpListen;
   readonly 'a2a/send': A2aSend;
+  readonly 'a2a/task': A2aTask;
   readonly 'a2a/card': { readonly agent: string };
   readonly 'http/call': HttpCall;
   readonly 'http/upgrade': HttpUpgrade;

@@ -2,7 +2,7 @@
 // `Authorized` call made by the PDP and a `Receipt` made by the log.
 import type { Receipt } from '../domain/access.ts';
 import type { Authorized } from '../pdp/decide.ts';
-import { sendCard, sendMessage } from './a2a-forward.ts';
+import { askAboutTask, sendCard, sendMessage } from './a2a-forward.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { openTunnel, requestOutside } from './egress-forward.ts';
@@ -28,6 +28,7 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'mcp/end': endSession,
   'mcp/listen': listen,
   'a2a/send': sendMessage,
+  'a2a/task': askAboutTask,
   'a2a/card': sendCard,
   'http/call': callRoute,
   'http/upgrade': openWebSocket,

@@ -5,7 +5,7 @@ import type { ResourceType } from '../domain/access.ts';
 import type { Field, RecordShape } from './schema/shape.ts';
 
 /** Groups of actions: `action in Action::"read"`. */
-export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message', 'mcp/client', 'http/call', 'egress'] as const;
+export const GROUPS = ['read', 'tools/call', 'mcp/session', 'a2a/message', 'a2a/task', 'mcp/client', 'http/call', 'egress'] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Method {
@@ -21,6 +21,8 @@ const session: Method = { on: 'mcp_server', groups: ['mcp/session', 'read'] };
 const record = (fields: Readonly<Record<string, Field>>): RecordShape => ({ kind: 'record', fields: new Map(Object.entries(fields)) });
 const string: Field = { shape: { kind: 'string' }, required: true, nullIsAbsent: false };
 const text = record({ text: { ...string, required: false } });
+/** The id of a task; a list names none. */
+const task = record({ task: { ...string, required: false } });
 /** The arguments of a prompt are what its server says, and no schema says what that is. */
 const prompt = record({ name: string, arguments: { shape: { kind: 'opaque' }, required: false, nullIsAbsent: false } });
 /** `of`: `prompt` or `resource`; `name`: which, the URI of a resource; `argument` and `value`: what is being typed. */
@@ -63,6 +65,10 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['completion/complete', { on: 'mcp_server', groups: ['read'], input: completion }],
   ['a2a/SendMessage', { on: 'agent', groups: ['a2a/message'], input: text }],
   ['a2a/SendStreamingMessage', { on: 'agent', groups: ['a2a/message'], input: text }],
+  ['a2a/GetTask', { on: 'agent', groups: ['a2a/task', 'read'], input: task }],
+  ['a2a/ListTasks', { on: 'agent', groups: ['a2a/task', 'read'], input: task }],
+  ['a2a/SubscribeToTask', { on: 'agent', groups: ['a2a/task', 'read'], input: task }],
+  ['a2a/CancelTask', { on: 'agent', groups: ['a2a/task'], input: task }],
   // neither is a read: a request that changes nothing there may still carry anything out of here
   ['egress/connect', { on: 'egress', groups: ['egress'], input: tunnel }],
   ['egress/request', { on: 'egress', groups: ['egress'], input: outside }],

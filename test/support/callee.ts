@@ -1,6 +1,6 @@
-// A real A2A agent of the official SDK that answers with who it was told is calling.
+// A real A2A agent of the official SDK that answers with who it was told is calling; to `work` with a task that goes on until it is cancelled.
 import express from 'express';
-import { Role, type AgentCard, type Message } from '@a2a-js/sdk';
+import { Role, TaskState, type AgentCard, type Message, type Task } from '@a2a-js/sdk';
 import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore, type AgentExecutor } from '@a2a-js/sdk/server';
 import { UserBuilder, agentCardHandler, jsonRpcHandler } from '@a2a-js/sdk/server/express';
 import { connect } from '../../src/sdk/index.ts';
@@ -24,8 +24,22 @@ const card = {
 const textOf = (message: Message): string =>
   message.parts.map((part) => (part.content?.$case === 'text' ? part.content.value : '')).join('');
 
+const statusOf = (state: TaskState): NonNullable<Task['status']> => ({ state, message: undefined, timestamp: undefined });
+const working = new Map<string, () => void>();
+
+/** Resolves when the task is cancelled. */
+const work: AgentExecutor['execute'] = async ({ taskId: id, contextId }, bus) => {
+  bus.publish(
+    AgentEvent.task({ id, contextId, status: statusOf(TaskState.TASK_STATE_WORKING), artifacts: [], history: [], metadata: undefined }),
+  );
+  await new Promise<void>((cancelled) => working.set(id, cancelled));
+  bus.publish(AgentEvent.statusUpdate({ taskId: id, contextId, status: statusOf(TaskState.TASK_STATE_CANCELED), metadata: undefined }));
+  bus.finished();
+};
+
 const executor: AgentExecutor = {
   execute: async (context, bus) => {
+    if (textOf(context.userMessage) === 'work') return work(context, bus);
     const reply: Message = {
       messageId: 'reply',
       role: Role.ROLE_AGENT,
@@ -41,7 +55,7 @@ const executor: AgentExecutor = {
     bus.publish(AgentEvent.message(reply));
     bus.finished();
   },
-  cancelTask: async () => undefined,
+  cancelTask: async (id) => working.get(id)?.(),
 };
 
 const handler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executor);

@@ -16,6 +16,8 @@ export interface Plan {
   readonly text: string;
   /** Which arguments are to come out of what another tool returns: `{ tool, argument, from }`. */
   readonly supplies?: readonly { readonly tool: string; readonly argument: string; readonly from: string }[];
+  /** Arguments whose values the plan took from the task: no source is to supply another. */
+  readonly fixes?: readonly { readonly tool: string; readonly argument: string }[];
   /** How often a tool may be called, where the mandate says it. */
   readonly counts?: Readonly<Record<string, number>>;
 }
@@ -48,12 +50,18 @@ interface Judged {
   readonly standing: Standing;
   readonly excess: boolean;
 }
-/** What a value is for: `single` where one of several cannot be meant, `supplied` where the plan has it come out of another tool. */
+/**
+ * What a value is for: `single` where one of several cannot be meant, `follows` where it says what to read next, `chosen` where a
+ * source chose the tool and so may not choose its values, `supplied` where the plan has
+ * it come out of another tool.
+ */
 interface Use {
   readonly single: boolean;
+  readonly follows: boolean;
+  readonly chosen: boolean;
   readonly supplied: boolean;
 }
-const ALONE: Use = { single: true, supplied: false };
+const ALONE: Use = { single: true, follows: false, chosen: false, supplied: false };
 type Standing = 'trusted' | 'ambiguous' | 'untrusted' | 'unseen';
 /** How a task points at what a call reads: it names it, a source that it names does, or its plan says that the tool supplies a value. */
 type Pointed = 'named' | 'linked' | 'planned' | undefined;
@@ -75,6 +83,8 @@ export class Session {
   readonly #delegates: boolean;
   readonly #left = new Map<string, number>();
   readonly #asked: Asked[];
+  /** What sources ask for that the task hands over to. */
+  readonly #handedOver: Asked[] = [];
   /** What orders in content ask for. */
   readonly #ordered: Asked[] = [];
   /** Addresses in sources that the task points at, of each kind no more than it takes to see that there are several. */
@@ -84,6 +94,7 @@ export class Session {
   #lostOrders = false;
   readonly #suppliers: ReadonlySet<string>;
   readonly #supplied: ReadonlySet<string>;
+  readonly #fixed: ReadonlySet<string>;
   readonly #unread: (readonly [Call, Output])[] = [];
   #calls = 0;
   #writes = 0;
@@ -98,6 +109,7 @@ export class Session {
     const supplies = plans.flatMap((plan) => plan.supplies ?? []);
     this.#suppliers = new Set(supplies.map(({ from }) => from));
     this.#supplied = new Set(supplies.map(({ tool, argument }) => `${tool} ${argument}`));
+    this.#fixed = fixedByAll(plans);
     this.#delegates = trusted.some(delegates);
     this.#asked = trusted.map((text) => new Asked(text));
     for (const text of [...trusted, ...plans.map((plan) => plan.text)]) {
@@ -116,16 +128,18 @@ export class Session {
     this.settle();
     const manifest = this.#manifests.get(call.tool);
     const { effect, roles } = manifest ?? NOTHING;
+    const scope = effect === 'write' ? this.#scopeOf(call.tool, manifest) : 'task';
     const judged = Object.entries(call.arguments).map(([name, value]): Judged => {
       const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
       const atoms = this.#atomsThatMatter(value, role, effect);
       if (role === 'fresh') return this.#fresh(name, atoms);
       const single = role === 'sink' && effect === 'write';
+      const use = { single, follows: effect === 'read', chosen: scope === 'source', supplied: this.#supplied.has(`${call.tool} ${name}`) };
       return {
         name,
         matters: atoms.length > 0,
-        standing: worst(atoms.map((atom) => this.#standing(atom, { single, supplied: this.#supplied.has(`${call.tool} ${name}`) }))),
-        excess: single && atoms.length > 1 && this.#exceeds(atoms),
+        standing: worst(atoms.map((atom) => this.#standing(atom, use))),
+        excess: (this.#fixed.has(`${call.tool} ${name}`) || (single && atoms.length > 1)) && this.#exceeds(`${call.tool} ${name}`, atoms),
       };
     });
     const named = (standing: Standing): string[] => judged.filter((its) => its.standing === standing).map(({ name }) => name);
@@ -137,7 +151,7 @@ export class Session {
       unseen: named('unseen'),
       ambiguous: named('ambiguous'),
       excess: judged.filter(({ excess }) => excess).map(({ name }) => name),
-      unplanned: effect === 'write' && !this.#inScope(call.tool, manifest),
+      unplanned: effect === 'write' && scope === undefined,
       exhausted: this.#left.get(call.tool) === 0,
       calls: this.#calls,
       writes: this.#writes,
@@ -179,8 +193,9 @@ export class Session {
     const said = plain(text);
     const words = this.#fingerprints.read(said, this.#orders.watch);
     const order = this.#orders.startIn(said, words);
-    // a field with words of an order in it explains itself as a whole
-    this.#seen.learn(words, 0, words.count, order < words.count ? 'label' : 'field');
+    // a longer field, or one with words of an order in it, explains itself as a whole: a name may be long, and may hold an address
+    const whole = order < words.count || words.count > MAX_FIELD_WORDS;
+    this.#seen.learn(words, 0, words.count, whole && trust !== 'trusted' ? 'label' : 'field');
     if (order < words.count) this.#observeOrder(said, words, order);
   }
 
@@ -210,7 +225,7 @@ export class Session {
       this.#others.learn(words, order, words.count);
       this.#count(text, words, order);
       if (this.#delegates && pointed === 'named')
-        this.#asked.push(new Asked(text.slice(0, Math.min(MAX_DELEGATED, words.start[order] ?? text.length))));
+        this.#handedOver.push(new Asked(text.slice(0, Math.min(MAX_DELEGATED, words.start[order] ?? text.length))));
     }
     if (order < words.count) this.#observeOrder(text, words, order);
   }
@@ -237,10 +252,13 @@ export class Session {
     return this.#suppliers.has(tool) ? 'planned' : undefined;
   }
 
-  #inScope(tool: string, manifest: Manifest | undefined): boolean {
-    if (this.#planned.has(tool)) return true;
+  /** Why a tool serves the task: by its plan, by its words, or by those of a source that it hands over to. */
+  #scopeOf(tool: string, manifest: Manifest | undefined): 'task' | 'source' | undefined {
+    if (this.#planned.has(tool)) return 'task';
     const asks = (asked: Asked): boolean => manifest !== undefined && asked.for(manifest);
-    return this.#asked.some(asks) && !this.#ordered.some(asks);
+    if (this.#ordered.some(asks)) return undefined;
+    if (this.#asked.some(asks)) return 'task';
+    return this.#handedOver.some(asks) ? 'source' : undefined;
   }
 
   #originsOf(value: string): Origins {
@@ -284,7 +302,7 @@ export class Session {
     return parts.length < 2 || parts.length > MAX_PARTS ? whole : worst(parts.map((part) => this.#wholeStanding(part, use)));
   }
 
-  #wholeStanding(atom: string, { single, supplied }: Use): Standing {
+  #wholeStanding(atom: string, { single, follows, chosen, supplied }: Use): Standing {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
     const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
@@ -292,9 +310,12 @@ export class Session {
     const named = origins.has('order') || this.#lostOrders;
     const ordered = named && (kind !== undefined || !origins.has('task'));
     if (isTrusted(origins)) return ordered ? 'ambiguous' : 'trusted';
-    if (origins.has('named') || origins.has('linked') || (supplied && origins.has('planned')))
+    if ((origins.has('named') && !chosen) || (origins.has('linked') && !follows && !chosen) || (supplied && origins.has('planned')))
       return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
-    return origins.has('order') || origins.has('planned') || this.#others.hasAll(this.#fingerprints.read(plain(atom)))
+    return origins.has('order') ||
+      origins.has('planned') ||
+      origins.has('linked') ||
+      this.#others.hasAll(this.#fingerprints.read(plain(atom)))
       ? 'untrusted'
       : 'unseen';
   }
@@ -317,11 +338,22 @@ export class Session {
     return kind !== undefined && this.#addresses[kind].size > 1;
   }
 
-  /** Beside values that the task names, one that only a source supplies is more than the task asked for. */
-  #exceeds(atoms: readonly string[]): boolean {
-    const origins = atoms.map((atom) => this.#originsOf(atom));
+  /** Where the plan fixed the value, any other is more than the task asked for; so is, beside values that it names, one of a source. */
+  #exceeds(argument: string, atoms: readonly string[]): boolean {
+    const origins = atoms.filter((atom) => atom.trim() !== '').map((atom) => this.#hostOrigins(atom));
+    if (this.#fixed.has(argument)) return !origins.every((each) => each.has('task'));
     return origins.some((each) => each.has('task')) && !origins.every(isTrusted);
   }
+}
+
+/** What some plan fixes and no plan that has the tool leaves open. */
+function fixedByAll(plans: readonly Plan[]): ReadonlySet<string> {
+  const names = ({ fixes = [] }: Plan): string[] => fixes.map(({ tool, argument }) => `${tool} ${argument}`);
+  return new Set(
+    plans
+      .flatMap(names)
+      .filter((name) => plans.every((plan) => !plan.tools.includes(name.split(' ', 1)[0] ?? '') || names(plan).includes(name))),
+  );
 }
 
 const isTrusted = (origins: Origins): boolean => origins.has('task') || origins.has('field') || origins.has('label');
@@ -331,6 +363,8 @@ const MAX_ORDER = 4096;
 const MAX_ORDERS = 64;
 const MAX_DELEGATED = 20_000;
 const MAX_KEYS = 1024;
+/** Of a field with no more words each word explains a value. */
+const MAX_FIELD_WORDS = 4;
 /** Parts of a path that are looked up. */
 const MAX_PARTS = 32;
 const worst = (standings: readonly Standing[]): Standing =>

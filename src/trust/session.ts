@@ -1,14 +1,12 @@
 // One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
 // called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
 import type { Facts } from './facts.ts';
-import { Fingerprints, type Words, plain, wordEnd } from './fingerprints.ts';
 import { Asked, delegates } from './lexicon.ts';
-import { type Manifest, type Role, type ToolSchema, draftManifest, isFreeField } from './manifest.ts';
-import { Orders } from './orders.ts';
-import { Others } from './others.ts';
-import { type Piece, piecesOf, piecesOfJson } from './records.ts';
-import { type Origins, Seen } from './seen.ts';
-import { type AddressKind, addressKind, atomsIn } from './values.ts';
+import { type Manifest, type Role, type ToolSchema, draftManifest } from './manifest.ts';
+import { Memory, type Pointed } from './memory.ts';
+import { piecesOf, piecesOfJson } from './records.ts';
+import type { Origins } from './seen.ts';
+import { addressKind, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
 export interface Plan {
@@ -63,8 +61,6 @@ interface Use {
 }
 const ALONE: Use = { single: true, follows: false, chosen: false, supplied: false };
 type Standing = 'trusted' | 'ambiguous' | 'untrusted' | 'unseen';
-/** How a task points at what a call reads: it names it, a source that it names does, or its plan says that the tool supplies a value. */
-type Pointed = 'named' | 'linked' | 'planned' | undefined;
 const NOTHING: Manifest = { effect: 'write', roles: {}, output: 'text', verb: '', object: '' };
 
 export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string, Manifest> {
@@ -74,12 +70,7 @@ export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string
 export class Session {
   readonly #manifests: ReadonlyMap<string, Manifest>;
   readonly #planned: ReadonlySet<string>;
-  readonly #fingerprints: Fingerprints;
-  readonly #orders: Orders;
-  /** The task apart from all that was read: nothing crowds it out. */
-  readonly #task = new Seen(1 << 10);
-  readonly #seen = new Seen();
-  readonly #others = new Others();
+  readonly #memory: Memory;
   readonly #delegates: boolean;
   readonly #left = new Map<string, number>();
   readonly #asked: Asked[];
@@ -87,11 +78,6 @@ export class Session {
   readonly #handedOver: Asked[] = [];
   /** What orders in content ask for. */
   readonly #ordered: Asked[] = [];
-  /** Addresses in sources that the task points at, of each kind no more than it takes to see that there are several. */
-  readonly #addresses: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
-  readonly #free = new Map<string, boolean>();
-  /** An order was too long to remember, or one too many: whatever is not of the task is then in doubt. */
-  #lostOrders = false;
   readonly #suppliers: ReadonlySet<string>;
   readonly #supplied: ReadonlySet<string>;
   readonly #fixed: ReadonlySet<string>;
@@ -100,8 +86,12 @@ export class Session {
   #writes = 0;
 
   constructor({ manifests, trusted, plans = [], salt }: Opening) {
-    this.#fingerprints = new Fingerprints(salt);
-    this.#orders = new Orders(this.#fingerprints);
+    this.#memory = new Memory(salt, {
+      order: (text) => this.#ordered.push(new Asked(text)),
+      named: (text) => {
+        if (this.#delegates && this.#handedOver.length < MAX_HANDED_OVER) this.#handedOver.push(new Asked(text.slice(0, MAX_DELEGATED)));
+      },
+    });
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
     for (const { counts = {} } of plans)
@@ -112,15 +102,12 @@ export class Session {
     this.#fixed = fixedByAll(plans);
     this.#delegates = trusted.some(delegates);
     this.#asked = trusted.map((text) => new Asked(text));
-    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) {
-      const words = this.#fingerprints.read(plain(text));
-      this.#task.learn(words, 0, words.count, 'task');
-    }
+    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) this.#memory.learnTask(text);
   }
 
   /** Memory that the session keeps, in bytes. */
   get bytes(): number {
-    return this.#task.bytes + this.#seen.bytes + this.#others.bytes;
+    return this.#memory.bytes;
   }
 
   /** Pure over what the session has seen: asking changes nothing. */
@@ -180,64 +167,11 @@ export class Session {
     const manifest = this.#manifests.get(call.tool) ?? NOTHING;
     const pointed = this.#pointedAt(call, manifest);
     if (trust === 'untrusted' || (manifest.output === 'text' && trust !== 'trusted')) {
-      this.#observeText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
+      this.#memory.learnText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
       return;
     }
     for (const piece of json === undefined ? piecesOf(text, manifest.output === 'records') : piecesOfJson(json))
-      this.#observePiece(piece, pointed, trust);
-  }
-
-  #observePiece({ key, text, kind }: Piece, pointed: Pointed, trust: 'trusted' | 'mixed'): void {
-    const isField = trust === 'trusted' || (kind !== 'text' && !this.#isFree(key));
-    if (!isField) return this.#observeText(text, pointed);
-    const said = plain(text);
-    const words = this.#fingerprints.read(said, this.#orders.watch);
-    const order = this.#orders.startIn(said, words);
-    // a longer field, or one with words of an order in it, explains itself as a whole: a name may be long, and may hold an address
-    const whole = order < words.count || words.count > MAX_FIELD_WORDS;
-    this.#seen.learn(words, 0, words.count, whole && trust !== 'trusted' ? 'label' : 'field');
-    if (order < words.count) this.#observeOrder(said, words, order);
-  }
-
-  #isFree(key: string): boolean {
-    const known = this.#free.get(key);
-    if (known !== undefined) return known;
-    const free = isFreeField(key);
-    if (this.#free.size < MAX_KEYS) this.#free.set(key, free);
-    return free;
-  }
-
-  #observeOrder(text: string, words: Words, from: number): void {
-    const to = Math.min(words.count, from + MAX_ORDER);
-    this.#seen.learn(words, from, to, 'order');
-    if (to < words.count || this.#seen.full || this.#ordered.length === MAX_ORDERS) this.#lostOrders = true;
-    else this.#ordered.push(new Asked(text.slice(words.start[from], words.start[to] ?? text.length)));
-  }
-
-  /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
-  #observeText(raw: string, pointed: Pointed): void {
-    const text = plain(raw);
-    const words = this.#fingerprints.read(text, this.#orders.watch);
-    const order = this.#orders.startIn(text, words);
-    if (pointed === undefined) this.#others.learn(words, 0, words.count);
-    else {
-      this.#seen.learn(words, 0, order, pointed);
-      this.#others.learn(words, order, words.count);
-      this.#count(text, words, order);
-      if (this.#delegates && pointed === 'named')
-        this.#handedOver.push(new Asked(text.slice(0, Math.min(MAX_DELEGATED, words.start[order] ?? text.length))));
-    }
-    if (order < words.count) this.#observeOrder(text, words, order);
-  }
-
-  #count(text: string, { start, shape }: Words, to: number): void {
-    for (let at = 0; at < to; at += 1) {
-      if (shape[at] === 0) continue;
-      const from = start[at] ?? 0;
-      const word = text.slice(from, wordEnd(text, from));
-      const kind = addressKind(word);
-      if (kind !== undefined && this.#addresses[kind].size < 2) this.#addresses[kind].add(word.toLowerCase());
-    }
+      this.#memory.learnPiece(piece, pointed, trust);
   }
 
   /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
@@ -246,7 +180,7 @@ export class Session {
       .filter(([name]) => roles[name] !== 'query' && roles[name] !== 'quantity')
       .flatMap(([, value]) => atomsIn(value))
       .filter((atom) => /[a-z]/i.test(atom));
-    const origins = atoms.map((atom) => this.#originsOf(atom));
+    const origins = atoms.map((atom) => this.#memory.originsOf(atom));
     if (origins.length > 0 && origins.every((each) => each.has('task'))) return 'named';
     if (origins.length > 0 && origins.every((each) => each.has('task') || each.has('named'))) return 'linked';
     return this.#suppliers.has(tool) ? 'planned' : undefined;
@@ -261,37 +195,11 @@ export class Session {
     return this.#handedOver.some(asks) ? 'source' : undefined;
   }
 
-  #originsOf(value: string): Origins {
-    const words = this.#fingerprints.read(plain(value));
-    return this.#task.originsOf(words).and(this.#seen.originsOf(words));
-  }
-
   /** The parts of an argument that say where something goes. */
   #atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
     if (role === 'sink' || role === 'fresh') return atomsIn(value);
-    if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#addressesIn(text));
+    if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#memory.addressesIn(text));
     return [];
-  }
-
-  #addressesIn(raw: string): string[] {
-    // written-out escapes, as models leave them in what they compose
-    const text = plain(raw.includes('\\') ? raw.replace(/\\[nrt]/g, ' ') : raw);
-    const { count, start, shape } = this.#fingerprints.read(text);
-    const found: string[] = [];
-    for (let at = 0; at < count; at += 1) {
-      if (shape[at] === 0) continue;
-      const from = start[at] ?? 0;
-      const word = text.slice(from, wordEnd(text, from));
-      if (addressKind(word) !== undefined) found.push(word);
-    }
-    return found;
-  }
-
-  /** A host with and without `www.` is one host to people who write of it. */
-  #hostOrigins(url: string): Origins {
-    const origins = this.#originsOf(url);
-    const bare = url.replace(/^https?:\/\//i, '');
-    return !origins.none || /^www\./i.test(bare) ? origins : this.#originsOf(`www.${bare}`);
   }
 
   #standing(atom: string, use: Use): Standing {
@@ -305,17 +213,14 @@ export class Session {
   #wholeStanding(atom: string, { single, follows, chosen, supplied }: Use): Standing {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
-    const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
+    const origins = this.#memory.originsOf(atom);
     // what an order in content asks for: a person tells whose wish it is, and for an address even where the task names it as well
-    const named = origins.has('order') || this.#lostOrders;
+    const named = origins.has('order') || this.#memory.lostOrders;
     const ordered = named && (kind !== undefined || !origins.has('task'));
     if (isTrusted(origins)) return ordered ? 'ambiguous' : 'trusted';
     if ((origins.has('named') && !chosen) || (origins.has('linked') && !follows && !chosen) || (supplied && origins.has('planned')))
-      return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
-    return origins.has('order') ||
-      origins.has('planned') ||
-      origins.has('linked') ||
-      this.#others.hasAll(this.#fingerprints.read(plain(atom)))
+      return ordered || (single && this.#memory.isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
+    return origins.has('order') || origins.has('planned') || origins.has('linked') || this.#memory.othersWrote(atom)
       ? 'untrusted'
       : 'unseen';
   }
@@ -333,14 +238,9 @@ export class Session {
     return { name, matters: atoms.length > 0, standing: worst(standings), excess: false };
   }
 
-  /** With a second address of a kind in the sources, which of them the task means is no longer plain. */
-  #isOneOfMany(kind: AddressKind | undefined): boolean {
-    return kind !== undefined && this.#addresses[kind].size > 1;
-  }
-
   /** Where the plan fixed the value, any other is more than the task asked for; so is, beside values that it names, one of a source. */
   #exceeds(argument: string, atoms: readonly string[]): boolean {
-    const origins = atoms.filter((atom) => atom.trim() !== '').map((atom) => this.#hostOrigins(atom));
+    const origins = atoms.filter((atom) => atom.trim() !== '').map((atom) => this.#memory.originsOf(atom));
     if (this.#fixed.has(argument)) return !origins.every((each) => each.has('task'));
     return origins.some((each) => each.has('task')) && !origins.every(isTrusted);
   }
@@ -358,13 +258,10 @@ function fixedByAll(plans: readonly Plan[]): ReadonlySet<string> {
 
 const isTrusted = (origins: Origins): boolean => origins.has('task') || origins.has('field') || origins.has('label');
 
-/** Words of one order, orders, and characters of text that a task hands over to, that a session keeps. */
-const MAX_ORDER = 4096;
-const MAX_ORDERS = 64;
+/** Characters of a text that the task hands over to which are read for what they ask. */
+/** Texts of such sources that add to the scope; later ones add nothing. */
+const MAX_HANDED_OVER = 64;
 const MAX_DELEGATED = 20_000;
-const MAX_KEYS = 1024;
-/** Of a field with no more words each word explains a value. */
-const MAX_FIELD_WORDS = 4;
 /** Parts of a path that are looked up. */
 const MAX_PARTS = 32;
 const worst = (standings: readonly Standing[]): Standing =>

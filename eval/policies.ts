@@ -45,7 +45,7 @@ function sinksInPrompt(task: Task, manifest: Manifest | undefined, call: CallVie
 }
 
 function engine(task: Task, manifests: Manifests): Run {
-  const plans = task.plans.map(planOf);
+  const plans = task.plans.map((plan) => planOf(plan, task.prompt));
   const session = new Session({ manifests, trusted: [task.prompt], plans, salt: SALT });
   return {
     decide: ({ fn, args }) => {

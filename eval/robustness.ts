@@ -11,6 +11,7 @@ const renamed =
   (rename: (name: string, tools: readonly RecordedTool[]) => string): Change =>
   (recordings) => {
     const all = [...recordings.suites.values()].flatMap(({ tools }) => tools);
+    const names = new Set(all.map(({ name }) => name));
     const to = (name: string): string => rename(name, all);
     const calls = (made: readonly RecordedCall[]): RecordedCall[] => made.map((call) => ({ ...call, fn: to(call.fn) }));
     return {
@@ -22,7 +23,11 @@ const renamed =
         ]),
       ),
       traces: recordings.traces.map((trace) => ({ ...trace, calls: calls(trace.calls) })),
-      plans: recordings.plans.map((plan) => ({ ...plan, trajectory: plan.trajectory.map(to) })),
+      plans: recordings.plans.map((plan) => ({
+        ...plan,
+        trajectory: plan.trajectory.map(to),
+        checklist: (plan.checklist ?? '').replace(/\w+/g, (word) => (names.has(word) ? to(word) : word)),
+      })),
       attacks: recordings.attacks.map((attack) => ({ ...attack, calls: calls(attack.calls) })),
     };
   };

@@ -15,6 +15,7 @@ const bench = (...args: readonly string[]) =>
 
 const EXPECTED = {
   decide: ['allow: 15 policies', 'allow: 100 policies', 'deny: 15 policies', 'deny: 100 policies'],
+  trust: ['200 calls, 2 MB: plain search', '200 calls, 2 MB: cordon: on the path', '200 calls, 2 MB: cordon: after the reply'],
   log: ['1 KB journal: append', '1 KB journal: bare write', '1 KB fsync: append', '1 KB fsync: bare write'],
 };
 

@@ -1,14 +1,12 @@
 // One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
 // called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
 import type { Facts } from './facts.ts';
-import { Fingerprints, type Words, plain, wordEnd } from './fingerprints.ts';
 import { Asked, delegates } from './lexicon.ts';
-import { type Manifest, type Role, type ToolSchema, draftManifest, isFreeField } from './manifest.ts';
-import { Orders } from './orders.ts';
-import { Others } from './others.ts';
-import { type Piece, piecesOf, piecesOfJson } from './records.ts';
-import { type Origins, Seen } from './seen.ts';
-import { type AddressKind, addressKind, atomsIn } from './values.ts';
+import { type Manifest, type Role, type ToolSchema, draftManifest } from './manifest.ts';
+import { Memory, type Pointed } from './memory.ts';
+import { piecesOf, piecesOfJson } from './records.ts';
+import type { Origins } from './seen.ts';
+import { addressKind, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
 export interface Plan {
@@ -16,6 +14,8 @@ export interface Plan {
   readonly text: string;
   /** Which arguments are to come out of what another tool returns: `{ tool, argument, from }`. */
   readonly supplies?: readonly { readonly tool: string; readonly argument: string; readonly from: string }[];
+  /** Arguments whose values the plan took from the task: no source is to supply another. */
+  readonly fixes?: readonly { readonly tool: string; readonly argument: string }[];
   /** How often a tool may be called, where the mandate says it. */
   readonly counts?: Readonly<Record<string, number>>;
 }
@@ -48,15 +48,19 @@ interface Judged {
   readonly standing: Standing;
   readonly excess: boolean;
 }
-/** What a value is for: `single` where one of several cannot be meant, `supplied` where the plan has it come out of another tool. */
+/**
+ * What a value is for: `single` where one of several cannot be meant, `follows` where it says what to read next, `chosen` where a
+ * source chose the tool and so may not choose its values, `supplied` where the plan has
+ * it come out of another tool.
+ */
 interface Use {
   readonly single: boolean;
+  readonly follows: boolean;
+  readonly chosen: boolean;
   readonly supplied: boolean;
 }
-const ALONE: Use = { single: true, supplied: false };
+const ALONE: Use = { single: true, follows: false, chosen: false, supplied: false };
 type Standing = 'trusted' | 'ambiguous' | 'untrusted' | 'unseen';
-/** How a task points at what a call reads: it names it, a source that it names does, or its plan says that the tool supplies a value. */
-type Pointed = 'named' | 'linked' | 'planned' | undefined;
 const NOTHING: Manifest = { effect: 'write', roles: {}, output: 'text', verb: '', object: '' };
 
 export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string, Manifest> {
@@ -66,31 +70,28 @@ export function draftManifests(tools: readonly ToolSchema[]): ReadonlyMap<string
 export class Session {
   readonly #manifests: ReadonlyMap<string, Manifest>;
   readonly #planned: ReadonlySet<string>;
-  readonly #fingerprints: Fingerprints;
-  readonly #orders: Orders;
-  /** The task apart from all that was read: nothing crowds it out. */
-  readonly #task = new Seen(1 << 10);
-  readonly #seen = new Seen();
-  readonly #others = new Others();
+  readonly #memory: Memory;
   readonly #delegates: boolean;
   readonly #left = new Map<string, number>();
   readonly #asked: Asked[];
+  /** What sources ask for that the task hands over to. */
+  readonly #handedOver: Asked[] = [];
   /** What orders in content ask for. */
   readonly #ordered: Asked[] = [];
-  /** Addresses in sources that the task points at, of each kind no more than it takes to see that there are several. */
-  readonly #addresses: Readonly<Record<AddressKind, Set<string>>> = { mail: new Set(), url: new Set(), account: new Set() };
-  readonly #free = new Map<string, boolean>();
-  /** An order was too long to remember, or one too many: whatever is not of the task is then in doubt. */
-  #lostOrders = false;
   readonly #suppliers: ReadonlySet<string>;
   readonly #supplied: ReadonlySet<string>;
+  readonly #fixed: ReadonlySet<string>;
   readonly #unread: (readonly [Call, Output])[] = [];
   #calls = 0;
   #writes = 0;
 
   constructor({ manifests, trusted, plans = [], salt }: Opening) {
-    this.#fingerprints = new Fingerprints(salt);
-    this.#orders = new Orders(this.#fingerprints);
+    this.#memory = new Memory(salt, {
+      order: (text) => this.#ordered.push(new Asked(text)),
+      named: (text) => {
+        if (this.#delegates && this.#handedOver.length < MAX_HANDED_OVER) this.#handedOver.push(new Asked(text.slice(0, MAX_DELEGATED)));
+      },
+    });
     this.#manifests = manifests;
     this.#planned = new Set(plans.flatMap(({ tools }) => tools));
     for (const { counts = {} } of plans)
@@ -98,17 +99,15 @@ export class Session {
     const supplies = plans.flatMap((plan) => plan.supplies ?? []);
     this.#suppliers = new Set(supplies.map(({ from }) => from));
     this.#supplied = new Set(supplies.map(({ tool, argument }) => `${tool} ${argument}`));
+    this.#fixed = fixedByAll(plans);
     this.#delegates = trusted.some(delegates);
     this.#asked = trusted.map((text) => new Asked(text));
-    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) {
-      const words = this.#fingerprints.read(plain(text));
-      this.#task.learn(words, 0, words.count, 'task');
-    }
+    for (const text of [...trusted, ...plans.map((plan) => plan.text)]) this.#memory.learnTask(text);
   }
 
   /** Memory that the session keeps, in bytes. */
   get bytes(): number {
-    return this.#task.bytes + this.#seen.bytes + this.#others.bytes;
+    return this.#memory.bytes;
   }
 
   /** Pure over what the session has seen: asking changes nothing. */
@@ -116,16 +115,18 @@ export class Session {
     this.settle();
     const manifest = this.#manifests.get(call.tool);
     const { effect, roles } = manifest ?? NOTHING;
+    const scope = effect === 'write' ? this.#scopeOf(call.tool, manifest) : 'task';
     const judged = Object.entries(call.arguments).map(([name, value]): Judged => {
       const role = roles[name] ?? (effect === 'read' ? 'content' : 'sink');
       const atoms = this.#atomsThatMatter(value, role, effect);
       if (role === 'fresh') return this.#fresh(name, atoms);
       const single = role === 'sink' && effect === 'write';
+      const use = { single, follows: effect === 'read', chosen: scope === 'source', supplied: this.#supplied.has(`${call.tool} ${name}`) };
       return {
         name,
         matters: atoms.length > 0,
-        standing: worst(atoms.map((atom) => this.#standing(atom, { single, supplied: this.#supplied.has(`${call.tool} ${name}`) }))),
-        excess: single && atoms.length > 1 && this.#exceeds(atoms),
+        standing: worst(atoms.map((atom) => this.#standing(atom, use))),
+        excess: (this.#fixed.has(`${call.tool} ${name}`) || (single && atoms.length > 1)) && this.#exceeds(`${call.tool} ${name}`, atoms),
       };
     });
     const named = (standing: Standing): string[] => judged.filter((its) => its.standing === standing).map(({ name }) => name);
@@ -137,7 +138,7 @@ export class Session {
       unseen: named('unseen'),
       ambiguous: named('ambiguous'),
       excess: judged.filter(({ excess }) => excess).map(({ name }) => name),
-      unplanned: effect === 'write' && !this.#inScope(call.tool, manifest),
+      unplanned: effect === 'write' && scope === undefined,
       exhausted: this.#left.get(call.tool) === 0,
       calls: this.#calls,
       writes: this.#writes,
@@ -166,63 +167,11 @@ export class Session {
     const manifest = this.#manifests.get(call.tool) ?? NOTHING;
     const pointed = this.#pointedAt(call, manifest);
     if (trust === 'untrusted' || (manifest.output === 'text' && trust !== 'trusted')) {
-      this.#observeText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
+      this.#memory.learnText(text === '' && json !== undefined ? JSON.stringify(json) : text, pointed);
       return;
     }
     for (const piece of json === undefined ? piecesOf(text, manifest.output === 'records') : piecesOfJson(json))
-      this.#observePiece(piece, pointed, trust);
-  }
-
-  #observePiece({ key, text, kind }: Piece, pointed: Pointed, trust: 'trusted' | 'mixed'): void {
-    const isField = trust === 'trusted' || (kind !== 'text' && !this.#isFree(key));
-    if (!isField) return this.#observeText(text, pointed);
-    const said = plain(text);
-    const words = this.#fingerprints.read(said, this.#orders.watch);
-    const order = this.#orders.startIn(said, words);
-    // a field with words of an order in it explains itself as a whole
-    this.#seen.learn(words, 0, words.count, order < words.count ? 'label' : 'field');
-    if (order < words.count) this.#observeOrder(said, words, order);
-  }
-
-  #isFree(key: string): boolean {
-    const known = this.#free.get(key);
-    if (known !== undefined) return known;
-    const free = isFreeField(key);
-    if (this.#free.size < MAX_KEYS) this.#free.set(key, free);
-    return free;
-  }
-
-  #observeOrder(text: string, words: Words, from: number): void {
-    const to = Math.min(words.count, from + MAX_ORDER);
-    this.#seen.learn(words, from, to, 'order');
-    if (to < words.count || this.#seen.full || this.#ordered.length === MAX_ORDERS) this.#lostOrders = true;
-    else this.#ordered.push(new Asked(text.slice(words.start[from], words.start[to] ?? text.length)));
-  }
-
-  /** Free text explains nothing, unless the task points at its source; and never from where it begins to give orders. */
-  #observeText(raw: string, pointed: Pointed): void {
-    const text = plain(raw);
-    const words = this.#fingerprints.read(text, this.#orders.watch);
-    const order = this.#orders.startIn(text, words);
-    if (pointed === undefined) this.#others.learn(words, 0, words.count);
-    else {
-      this.#seen.learn(words, 0, order, pointed);
-      this.#others.learn(words, order, words.count);
-      this.#count(text, words, order);
-      if (this.#delegates && pointed === 'named')
-        this.#asked.push(new Asked(text.slice(0, Math.min(MAX_DELEGATED, words.start[order] ?? text.length))));
-    }
-    if (order < words.count) this.#observeOrder(text, words, order);
-  }
-
-  #count(text: string, { start, shape }: Words, to: number): void {
-    for (let at = 0; at < to; at += 1) {
-      if (shape[at] === 0) continue;
-      const from = start[at] ?? 0;
-      const word = text.slice(from, wordEnd(text, from));
-      const kind = addressKind(word);
-      if (kind !== undefined && this.#addresses[kind].size < 2) this.#addresses[kind].add(word.toLowerCase());
-    }
+      this.#memory.learnPiece(piece, pointed, trust);
   }
 
   /** A source is named when every argument that says what to read stands in the task; linked when a named source says it. */
@@ -231,49 +180,26 @@ export class Session {
       .filter(([name]) => roles[name] !== 'query' && roles[name] !== 'quantity')
       .flatMap(([, value]) => atomsIn(value))
       .filter((atom) => /[a-z]/i.test(atom));
-    const origins = atoms.map((atom) => this.#originsOf(atom));
+    const origins = atoms.map((atom) => this.#memory.originsOf(atom));
     if (origins.length > 0 && origins.every((each) => each.has('task'))) return 'named';
     if (origins.length > 0 && origins.every((each) => each.has('task') || each.has('named'))) return 'linked';
     return this.#suppliers.has(tool) ? 'planned' : undefined;
   }
 
-  #inScope(tool: string, manifest: Manifest | undefined): boolean {
-    if (this.#planned.has(tool)) return true;
+  /** Why a tool serves the task: by its plan, by its words, or by those of a source that it hands over to. */
+  #scopeOf(tool: string, manifest: Manifest | undefined): 'task' | 'source' | undefined {
+    if (this.#planned.has(tool)) return 'task';
     const asks = (asked: Asked): boolean => manifest !== undefined && asked.for(manifest);
-    return this.#asked.some(asks) && !this.#ordered.some(asks);
-  }
-
-  #originsOf(value: string): Origins {
-    const words = this.#fingerprints.read(plain(value));
-    return this.#task.originsOf(words).and(this.#seen.originsOf(words));
+    if (this.#ordered.some(asks)) return undefined;
+    if (this.#asked.some(asks)) return 'task';
+    return this.#handedOver.some(asks) ? 'source' : undefined;
   }
 
   /** The parts of an argument that say where something goes. */
   #atomsThatMatter(value: unknown, role: Role, effect: Manifest['effect']): string[] {
     if (role === 'sink' || role === 'fresh') return atomsIn(value);
-    if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#addressesIn(text));
+    if (role === 'content' && effect === 'write') return atomsIn(value).flatMap((text) => this.#memory.addressesIn(text));
     return [];
-  }
-
-  #addressesIn(raw: string): string[] {
-    // written-out escapes, as models leave them in what they compose
-    const text = plain(raw.includes('\\') ? raw.replace(/\\[nrt]/g, ' ') : raw);
-    const { count, start, shape } = this.#fingerprints.read(text);
-    const found: string[] = [];
-    for (let at = 0; at < count; at += 1) {
-      if (shape[at] === 0) continue;
-      const from = start[at] ?? 0;
-      const word = text.slice(from, wordEnd(text, from));
-      if (addressKind(word) !== undefined) found.push(word);
-    }
-    return found;
-  }
-
-  /** A host with and without `www.` is one host to people who write of it. */
-  #hostOrigins(url: string): Origins {
-    const origins = this.#originsOf(url);
-    const bare = url.replace(/^https?:\/\//i, '');
-    return !origins.none || /^www\./i.test(bare) ? origins : this.#originsOf(`www.${bare}`);
   }
 
   #standing(atom: string, use: Use): Standing {
@@ -284,17 +210,17 @@ export class Session {
     return parts.length < 2 || parts.length > MAX_PARTS ? whole : worst(parts.map((part) => this.#wholeStanding(part, use)));
   }
 
-  #wholeStanding(atom: string, { single, supplied }: Use): Standing {
+  #wholeStanding(atom: string, { single, follows, chosen, supplied }: Use): Standing {
     if (atom.trim() === '') return 'trusted';
     const kind = addressKind(atom);
-    const origins = kind === 'url' ? this.#hostOrigins(atom) : this.#originsOf(atom);
+    const origins = this.#memory.originsOf(atom);
     // what an order in content asks for: a person tells whose wish it is, and for an address even where the task names it as well
-    const named = origins.has('order') || this.#lostOrders;
+    const named = origins.has('order') || this.#memory.lostOrders;
     const ordered = named && (kind !== undefined || !origins.has('task'));
     if (isTrusted(origins)) return ordered ? 'ambiguous' : 'trusted';
-    if (origins.has('named') || origins.has('linked') || (supplied && origins.has('planned')))
-      return ordered || (single && this.#isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
-    return origins.has('order') || origins.has('planned') || this.#others.hasAll(this.#fingerprints.read(plain(atom)))
+    if ((origins.has('named') && !chosen) || (origins.has('linked') && !follows && !chosen) || (supplied && origins.has('planned')))
+      return ordered || (single && this.#memory.isOneOfMany(kind)) ? 'ambiguous' : 'trusted';
+    return origins.has('order') || origins.has('planned') || origins.has('linked') || this.#memory.othersWrote(atom)
       ? 'untrusted'
       : 'unseen';
   }
@@ -312,25 +238,30 @@ export class Session {
     return { name, matters: atoms.length > 0, standing: worst(standings), excess: false };
   }
 
-  /** With a second address of a kind in the sources, which of them the task means is no longer plain. */
-  #isOneOfMany(kind: AddressKind | undefined): boolean {
-    return kind !== undefined && this.#addresses[kind].size > 1;
-  }
-
-  /** Beside values that the task names, one that only a source supplies is more than the task asked for. */
-  #exceeds(atoms: readonly string[]): boolean {
-    const origins = atoms.map((atom) => this.#originsOf(atom));
+  /** Where the plan fixed the value, any other is more than the task asked for; so is, beside values that it names, one of a source. */
+  #exceeds(argument: string, atoms: readonly string[]): boolean {
+    const origins = atoms.filter((atom) => atom.trim() !== '').map((atom) => this.#memory.originsOf(atom));
+    if (this.#fixed.has(argument)) return !origins.every((each) => each.has('task'));
     return origins.some((each) => each.has('task')) && !origins.every(isTrusted);
   }
 }
 
+/** What some plan fixes and no plan that has the tool leaves open. */
+function fixedByAll(plans: readonly Plan[]): ReadonlySet<string> {
+  const names = ({ fixes = [] }: Plan): string[] => fixes.map(({ tool, argument }) => `${tool} ${argument}`);
+  return new Set(
+    plans
+      .flatMap(names)
+      .filter((name) => plans.every((plan) => !plan.tools.includes(name.split(' ', 1)[0] ?? '') || names(plan).includes(name))),
+  );
+}
+
 const isTrusted = (origins: Origins): boolean => origins.has('task') || origins.has('field') || origins.has('label');
 
-/** Words of one order, orders, and characters of text that a task hands over to, that a session keeps. */
-const MAX_ORDER = 4096;
-const MAX_ORDERS = 64;
+/** Characters of a text that the task hands over to which are read for what they ask. */
+/** Texts of such sources that add to the scope; later ones add nothing. */
+const MAX_HANDED_OVER = 64;
 const MAX_DELEGATED = 20_000;
-const MAX_KEYS = 1024;
 /** Parts of a path that are looked up. */
 const MAX_PARTS = 32;
 const worst = (standings: readonly Standing[]): Standing =>

@@ -2,14 +2,28 @@
 // attacker-controlled: the answers
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import type { ChannelRequest } from './channel.ts';
 import { agreedVersion, LEGACY } from './mcp-headers.ts';
 import { type McpHttpOptions, postOf, readOutcome } from './mcp-post.ts';
-import { mediaTypeOf, readSse } from './reply-body.ts';
+import { mediaTypeOf, readEvents } from './reply-body.ts';
 import { ignoreNotifications, type Begun, type SessionPort, type StreamListener } from './upstreams.ts';
 import type { McpSession } from './mcp-words.ts';
 
 const FRESH: McpSession = { era: 'legacy', id: undefined };
 const SESSION_ID = /^[\x21-\x7e]{1,256}$/;
+
+const headersOf = ({ credential }: McpHttpOptions, { id = '' }: McpSession, accept: string): Record<string, string> => ({
+  accept,
+  'mcp-protocol-version': LEGACY,
+  'mcp-session-id': id,
+  ...credential(),
+});
+
+/** Asks for the stream of a session, or for what a broken one had left to say (`Last-Event-ID`). */
+export function takeUp(options: McpHttpOptions, session: McpSession, after: string | undefined, signal: AbortSignal): ChannelRequest {
+  const headers = { ...headersOf(options, session, 'text/event-stream'), ...(after === undefined ? {} : { 'last-event-id': after }) };
+  return { method: 'GET', path: options.path, headers, signal };
+}
 
 /** `nextId`: of our requests. */
 export function createSessionPort(options: McpHttpOptions, nextId: () => number): SessionPort {
@@ -21,12 +35,6 @@ export function createSessionPort(options: McpHttpOptions, nextId: () => number)
     await reply.body.dump();
     return reply.statusCode;
   };
-  const headersOf = ({ id = '' }: McpSession, accept: string): Record<string, string> => ({
-    accept,
-    'mcp-protocol-version': LEGACY,
-    'mcp-session-id': id,
-    ...credential(),
-  });
   const begin = async (version: string, capabilities: JsonObject, signal: AbortSignal): Promise<Begun | undefined> => {
     const id = nextId();
     const params = { protocolVersion: version, capabilities, clientInfo: { ...client } };
@@ -34,7 +42,7 @@ export function createSessionPort(options: McpHttpOptions, nextId: () => number)
     const reply = await channel.request(postOf({ path, session: FRESH, message, credential: credential(), signal }));
     const given = reply.headers['mcp-session-id'];
     const streams = mediaTypeOf(reply) === 'text/event-stream';
-    const outcome = await readOutcome(reply, { id, bounds, onNotification: ignoreNotifications });
+    const outcome = await readOutcome(reply, { id, bounds, onNotification: ignoreNotifications, signal });
     if ('error' in outcome || typeof given !== 'string' || !SESSION_ID.test(given)) return undefined;
     if (agreedVersion(outcome.result['protocolVersion']) !== outcome.result['protocolVersion']) return undefined;
     const session: McpSession = { era: 'legacy', id: given, streams };
@@ -54,18 +62,21 @@ export function createSessionPort(options: McpHttpOptions, nextId: () => number)
     async send(session, message, signal): Promise<void> {
       if ((await post(session, message, signal)) === 404) throw new Refusal('CORDON-3020', 'no such session');
     },
-    async stream(session, { opened, onMessage, signal }: StreamListener): Promise<number> {
-      const reply = await channel.request({ method: 'GET', path, headers: headersOf(session, 'text/event-stream'), signal });
+    async stream(session, { opened, onMessage, onId, after, signal }: StreamListener): Promise<number> {
+      const reply = await channel.request(takeUp(options, session, after, signal));
       if (reply.statusCode !== 200 || mediaTypeOf(reply) !== 'text/event-stream') {
         await reply.body.dump();
         return reply.statusCode;
       }
       opened();
-      for await (const message of readSse(reply.body, bounds)) if (message['method'] !== undefined) await onMessage(message);
+      for await (const { message, id } of readEvents(reply.body, bounds)) {
+        if (message?.['method'] !== undefined) await onMessage(message, id);
+        else if (id !== undefined) await onId(id); // also in place of an answer, which is no part of this stream
+      }
       return 200;
     },
     async end(session, signal): Promise<void> {
-      const reply = await channel.request({ method: 'DELETE', path, headers: headersOf(session, 'application/json'), signal });
+      const reply = await channel.request({ method: 'DELETE', path, headers: headersOf(options, session, 'application/json'), signal });
       await reply.body.dump();
     },
   };

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import { isJsonArray, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { LEGACY, MODERN } from './mcp-headers.ts';
-import { createSessionPort } from './mcp-http-sessions.ts';
+import { createSessionPort, takeUp } from './mcp-http-sessions.ts';
 import { envelopeOf, type McpHttpOptions, postOf, readOutcome, type RpcMessage } from './mcp-post.ts';
 import { allTools } from './mcp-tools.ts';
 import {
@@ -40,6 +40,8 @@ type Posting = Pick<Asked, 'signal' | 'txnToken' | 'retry'> & { readonly extra?:
 interface Sent {
   readonly id: number;
   readonly reply: Dispatcher.ResponseData;
+  /** In which it was asked. */
+  readonly session: McpSession;
 }
 
 class McpHttp implements McpUpstream {
@@ -166,7 +168,7 @@ class McpHttp implements McpUpstream {
     const own = isJsonObject(params['_meta']) ? params['_meta'] : {};
     const full = session.era === 'modern' ? { ...params, _meta: { ...own, ...envelopeOf(this.#options.client, via) } } : params;
     const extra = session.era === 'modern' ? via.headers : undefined;
-    return { id, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, { ...posting, extra }) };
+    return { id, session, reply: await this.#post(session, { jsonrpc: '2.0', id, method, params: full }, { ...posting, extra }) };
   }
 
   #post(session: McpSession, message: RpcMessage, { signal, txnToken, extra, retry = false }: Posting): Promise<Dispatcher.ResponseData> {
@@ -174,7 +176,9 @@ class McpHttp implements McpUpstream {
     return channel.request({ ...postOf({ path, session, message, credential: credential(), signal, txnToken, extra }), retry });
   }
 
-  #outcome({ id, reply }: Sent, { onNotification }: Asked): Promise<RpcOutcome> {
-    return readOutcome(reply, { id, bounds: this.#options.bounds, onNotification });
+  #outcome({ id, reply, session }: Sent, { onNotification, signal }: Asked): Promise<RpcOutcome> {
+    const { channel, bounds } = this.#options;
+    const resume = (after: string): Promise<Dispatcher.ResponseData> => channel.request(takeUp(this.#options, session, after, signal));
+    return readOutcome(reply, { id, bounds, onNotification, signal, resume: session.id === undefined ? undefined : resume });
   }
 }

@@ -1,14 +1,15 @@
 // One POST to an MCP server over streamable HTTP and the answer with its id, from a JSON body or an event stream. Every request is made
 // anew from the decided call; no header and no byte of the caller's request goes on. attacker-controlled: the answer
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Channel, ChannelRequest } from './channel.ts';
 import { outcomeOf } from './json-rpc.ts';
 import { LEGACY, META_CAPABILITIES, META_INFO, META_LOG_LEVEL, META_VERSION, MODERN, encodeHeader, namedIn } from './mcp-headers.ts';
-import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
+import { mediaTypeOf, readEvents, readJsonReply, type SseEvent } from './reply-body.ts';
 import type { ClientInfo, OnNotification, RpcOutcome, Via } from './upstreams.ts';
-import { within } from './waiting.ts';
+import { orAborted, within } from './waiting.ts';
 import type { RpcId, McpSession } from './mcp-words.ts';
 
 export interface McpHttpOptions {
@@ -84,37 +85,70 @@ export interface Awaited {
   readonly id: number;
   readonly bounds: JsonBounds;
   readonly onNotification: OnNotification;
+  /** Takes a stream up again that the server ended before its answer; absent where there is no session to do it in. */
+  readonly resume?: ((after: string) => Promise<Dispatcher.ResponseData>) | undefined;
+  readonly signal: AbortSignal;
 }
 
+/** How often one answer is asked for again, and how long a server may have that wait. Milliseconds. */
+const MOST_RESUMED = 256;
+const MOST_RETRY = 10_000;
+
 /** Reads the answer to our request. @throws Refusal CORDON-9010 */
-export async function readOutcome(reply: Dispatcher.ResponseData, { id, bounds, onNotification }: Awaited): Promise<RpcOutcome> {
-  const type = mediaTypeOf(reply);
-  if (type === 'application/json') return outcomeOf(await readJsonReply(reply.body, bounds), id, reply.statusCode);
-  if (type !== 'text/event-stream' || reply.statusCode !== 200) {
+export async function readOutcome(reply: Dispatcher.ResponseData, awaited: Awaited): Promise<RpcOutcome> {
+  const { id, bounds } = awaited;
+  if (mediaTypeOf(reply) === 'application/json') return outcomeOf(await readJsonReply(reply.body, bounds), id, reply.statusCode);
+  const so: Taken = { retryMs: 0 };
+  for (let [next, round] = [reply, 0]; ; round++) {
+    const answer = await answerFrom(next, awaited, so);
+    if (answer !== undefined) return outcomeOf(answer, id, 200);
+    const { after } = so;
+    if (awaited.resume === undefined || after === undefined || round >= MOST_RESUMED)
+      throw new Refusal('CORDON-9010', 'the MCP server ends its answer early');
+    await orAborted(sleep(so.retryMs, undefined, { ref: false }), awaited.signal);
+    next = await awaited.resume(after);
+  }
+}
+
+/** How far a stream was read. */
+interface Taken {
+  after?: string;
+  retryMs: number;
+}
+
+/** The answer, if it stands in this stream. */
+async function answerFrom(reply: Dispatcher.ResponseData, awaited: Awaited, so: Taken): Promise<JsonObject | undefined> {
+  if (mediaTypeOf(reply) !== 'text/event-stream' || reply.statusCode !== 200) {
     await reply.body.dump();
     throw new Refusal('CORDON-9010', 'the MCP server does not answer as MCP', { observed: `status ${reply.statusCode}` });
   }
-  const messages = readSse(reply.body, bounds);
+  const events = readEvents(reply.body, awaited.bounds, (ms) => {
+    so.retryMs = Math.min(ms, MOST_RETRY);
+  });
   try {
-    return outcomeOf(await answerIn(messages, id, onNotification), id, 200);
+    return await answerIn(events, awaited, so);
   } finally {
-    void letEnd(messages, reply);
+    void letEnd(events, reply);
   }
 }
 
-async function answerIn(messages: AsyncGenerator<JsonObject>, id: number, onNotification: OnNotification): Promise<JsonObject> {
-  for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
-    const message = next.value;
+async function answerIn(events: AsyncGenerator<SseEvent>, { id, onNotification }: Awaited, so: Taken): Promise<JsonObject | undefined> {
+  for (let next = await events.next(); next.done !== true; next = await events.next()) {
+    const { message, id: eventId } = next.value;
+    if (eventId !== undefined && EVENT_ID.test(eventId)) so.after = eventId;
     // a request of the server may have the number of ours
-    if (message['method'] !== undefined) await onNotification(message);
-    else if (message['id'] === id) return message;
+    if (message?.['method'] !== undefined) await onNotification(message);
+    else if (message?.['id'] === id) return message;
   }
-  throw new Refusal('CORDON-9010', 'the MCP server ends its answer early');
+  return undefined;
 }
+
+/** What can stand in a header. */
+export const EVENT_ID = /^[\x21-\x7e]{1,1024}$/;
 
 /** A stream that ends after its answer leaves its connection to the next call; one that is left open is closed. Never rejects. */
-async function letEnd(messages: AsyncGenerator<JsonObject>, { body }: Dispatcher.ResponseData): Promise<void> {
-  const ended = messages.next().catch(() => undefined); // what is wrong with it now concerns nobody
+async function letEnd(events: AsyncGenerator<SseEvent>, { body }: Dispatcher.ResponseData): Promise<void> {
+  const ended = events.next().catch(() => undefined); // what is wrong with it now concerns nobody
   await within(END_MS, ended);
   body.destroy();
 }

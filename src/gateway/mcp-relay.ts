@@ -31,13 +31,13 @@ export interface Relay {
 /** Hands each message on that the caller may have, in order. */
 export function relayTo(pep: Pep, exchange: Exchange, call: Call, { upstream, plan }: Relay): OnNotification {
   const { session, envelope, progressToken } = plan;
-  return async (message): Promise<void> => {
+  return async (message, eventId): Promise<void> => {
     if (message['id'] !== undefined) {
-      if (session !== undefined) await askCaller(pep, exchange, call, { upstream, session, message });
+      if (session !== undefined) await askCaller(pep, exchange, call, { upstream, session, message, eventId });
       return;
     }
     const passed = noticeFor(message, { progressToken, logs: session !== undefined || envelope?.logLevel !== undefined, session });
-    if (passed !== undefined) await sendEvent(exchange, writeJson(passed));
+    if (passed !== undefined) await sendEvent(exchange, writeJson(passed), eventId);
   };
 }
 
@@ -61,10 +61,11 @@ interface AskedBy {
   readonly upstream: McpUpstream;
   readonly session: CallerSession;
   readonly message: JsonObject;
+  readonly eventId: string | undefined;
 }
 
 /** Asks the caller in the server's name, under an id of ours; what policy does not permit is answered for it. */
-async function askCaller(pep: Pep, exchange: Exchange, call: Call, { upstream, session, message }: AskedBy): Promise<void> {
+async function askCaller(pep: Pep, exchange: Exchange, call: Call, { upstream, session, message, eventId }: AskedBy): Promise<void> {
   const { id, method, params } = message;
   if (!isRpcId(id)) return;
   const say = (answer: JsonObject): Promise<void> | undefined =>
@@ -80,7 +81,7 @@ async function askCaller(pep: Pep, exchange: Exchange, call: Call, { upstream, s
   }
   const own = `ask-${session.id.slice(0, 6)}-${nextAsk++}`;
   session.asked.set(own, { id, method: ask });
-  await sendEvent(exchange, writeJson({ jsonrpc: '2.0', id: own, method: ask, params: isJsonObject(params) ? params : {} }));
+  await sendEvent(exchange, writeJson({ jsonrpc: '2.0', id: own, method: ask, params: isJsonObject(params) ? params : {} }), eventId);
 }
 
 let nextAsk = 1;

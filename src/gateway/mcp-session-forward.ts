@@ -2,8 +2,9 @@
 import type { JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
-import { sendReply, type Exchange } from './exchange.ts';
+import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { askable } from './mcp-asks.ts';
+import { EVENT_ID } from './mcp-post.ts';
 import { relayTo } from './mcp-relay.ts';
 import type { CallerSession } from './mcp-sessions.ts';
 import type { Pep } from './pep.ts';
@@ -35,16 +36,51 @@ export async function streamSession(pep: Pep, exchange: Exchange, plan: PlanOf<'
   const { session, server } = plan;
   checkOwner(session, call);
   const { upstream, sessions } = portOf(pep, server);
-  const { res, abort } = exchange;
+  const { res, abort, req } = exchange;
+  const ids = eventIds(pep, session);
+  const { 'last-event-id': last } = req.headers;
+  const after = typeof last === 'string' ? ids.open(last) : undefined;
   const opened = (): void => {
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     res.flushHeaders();
   };
-  const onMessage = relayTo(pep, exchange, call, { upstream, plan });
-  const status = await sessions.stream(session.upstream, { opened, onMessage, signal: abort.signal });
+  const relay = relayTo(pep, exchange, call, { upstream, plan });
+  const status = await sessions.stream(session.upstream, {
+    opened,
+    after,
+    onMessage: (message, id) => relay(message, id === undefined ? undefined : ids.seal(id)),
+    onId: (id) => sendEvent(exchange, '', ids.seal(id)),
+    signal: abort.signal,
+  });
   if (res.headersSent) res.end();
   else sendReply(exchange, { status: status === 404 ? 404 : 405, headers: { allow: 'POST' }, body: '' });
   return { upstreamStatus: status };
+}
+
+interface EventIds {
+  seal(id: string): string;
+  /** @throws Refusal CORDON-9011 for one that was not handed out in this session */
+  open(sealed: string): string;
+}
+
+/**
+ * Events go to the caller under the server's ids, sealed for this session: an id of another session, or one made up, is refused here and
+ * never reaches the server, whatever that would do with it. INVARIANT I5
+ */
+function eventIds({ stateSealer }: Pep, { id: session }: CallerSession): EventIds {
+  const name = `mcp/event/${session}`;
+  return {
+    seal: (id) => Buffer.from(stateSealer.seal(name, Buffer.from(id))).toString('base64url'),
+    open(sealed): string {
+      try {
+        const id = Buffer.from(stateSealer.open(name, Buffer.from(sealed, 'base64url'))).toString('utf8');
+        if (EVENT_ID.test(id)) return id;
+      } catch {
+        // one message for every cause
+      }
+      throw new Refusal('CORDON-9011', 'the `Last-Event-ID` was not handed out in this session');
+    },
+  };
 }
 
 /** What the caller answers to a request of the server; once. */

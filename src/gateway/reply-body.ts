@@ -41,10 +41,28 @@ function objectOf(bytes: Uint8Array, bounds: JsonBounds): JsonObject {
  * consumed (back-pressure). @throws Refusal CORDON-9010 when a message is longer than allowed, no UTF-8 or no JSON object
  */
 export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBounds): AsyncGenerator<JsonObject> {
-  const ready: JsonObject[] = [];
+  for await (const { message } of readEvents(body, bounds)) if (message !== undefined) yield message;
+}
+
+/** One event: a message, or none in an event that only says by which id the stream can be taken up again. */
+export interface SseEvent {
+  readonly message?: JsonObject;
+  readonly id?: string;
+}
+
+/** The same with ids. `onRetry` is told how long the server wants to be left alone, milliseconds. */
+export async function* readEvents(
+  body: AsyncIterable<Uint8Array>,
+  bounds: JsonBounds,
+  onRetry: (ms: number) => void = () => undefined,
+): AsyncGenerator<SseEvent> {
+  const ready: SseEvent[] = [];
   const parser = createParser({
-    onEvent: (event) => {
-      if (event.data !== '') ready.push(objectOf(Buffer.from(event.data), bounds));
+    onRetry,
+    onEvent: ({ data, id }) => {
+      if (data === '' && id === undefined) return;
+      const message = data === '' ? {} : { message: objectOf(Buffer.from(data), bounds) };
+      ready.push({ ...message, ...(id === undefined ? {} : { id }) });
     },
   });
   const [textOf, linesOf] = [utf8Decoder(), lineFeeds()];
@@ -54,7 +72,7 @@ export async function* readSse(body: AsyncIterable<Uint8Array>, bounds: JsonBoun
     if (pending > bounds.maxBytes) throw tooLong(bounds);
     parser.feed(linesOf(textOf(chunk)));
     if (ready.length > 0) pending = 0;
-    for (const message of ready.splice(0)) yield message;
+    for (const event of ready.splice(0)) yield event;
   }
 }
 

@@ -37,7 +37,7 @@ export interface ToolCall {
 export type RpcOutcome = { readonly result: JsonObject } | { readonly error: JsonObject };
 
 /** Takes one message that is no answer, a notification or a request of the server; resolves when the caller has taken it. */
-export type OnNotification = (message: JsonObject) => Promise<void>;
+export type OnNotification = (message: JsonObject, eventId?: string) => Promise<void>;
 
 export const ignoreNotifications: OnNotification = () => Promise.resolve();
 
@@ -91,6 +91,10 @@ export interface StreamListener {
   /** The stream is there. */
   readonly opened: () => void;
   readonly onMessage: OnNotification;
+  /** The stream can be taken up again after this, and nothing is said yet. */
+  readonly onId: (eventId: string) => Promise<void>;
+  /** The last event that came, as the server called it: what came after it is said again. */
+  readonly after: string | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -25,6 +25,8 @@ export interface Report {
 export interface BenchOptions {
   /** Shows that the bench works; its figures are too few to mean much. */
   readonly quick: boolean;
+  /** How long a bench that looks at time goes on, when it was said. */
+  readonly minutes?: number;
   /** Told of what a reader must know before the figures. */
   readonly onNotice: (line: string) => void;
 }

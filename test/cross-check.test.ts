@@ -66,6 +66,18 @@ function fragile(): OfficialThread {
   return new OfficialThread(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { limitMs: 3000, heapMb: 64, holds: false });
 }
 
+test('a thread that is asked nothing ends, what it was told is lost, and the next question finds another', async (t) => {
+  const source = `import { answering } from '${new URL('../src/policy/cedar/official-thread.ts', import.meta.url).href}';
+    let asked = 0;
+    answering(() => ++asked);`;
+  const bounds = { limitMs: 10_000, heapMb: 64, holds: true, idleMs: 1 };
+  const thread = new OfficialThread(new URL(`data:text/javascript,${encodeURIComponent(source)}`), bounds);
+  t.after(() => thread.close());
+  assert.deepEqual(await Promise.all([thread.ask({}), thread.ask({})]), [1, 2]);
+  await until('it ended', () => (thread.stops === 1 ? true : undefined));
+  assert.equal(await thread.ask({}), 1);
+});
+
 test('a decision that the official engine confirms is counted and nothing else', async (t) => {
   const { check, divergences, failures, settled } = checking(t);
   check.offer(7, () => facts({ n: 1 }), RIGHT);

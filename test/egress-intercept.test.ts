@@ -131,6 +131,10 @@ async function say(inner: TLSSocket, text: string): Promise<string> {
   return answer;
 }
 
+type Decided = { readonly id: string; readonly code?: string; readonly run?: string };
+/** Newest first. */
+const decided = async (): Promise<readonly Decided[]> =>
+  ((await bed.control('GET', '/v1/decisions?limit=20')).json as { items: readonly Decided[] }).items;
 const openCalls = async (): Promise<number> =>
   ((await bed.control('GET', '/v1/status')).json as { gateway: { openCalls: number } }).gateway.openCalls;
 const noCalls = (): Promise<unknown> => until('all calls have ended', async () => ((await openCalls()) === 0 ? true : undefined));
@@ -302,6 +306,22 @@ describe('an intercepted host', () => {
       assert.equal(seen.length, from);
     });
   }
+
+  void test('[I3] what is no HTTP inside the tunnel leaves a record of who sent it', async () => {
+    const inner = await tunnel('api.partner.example', { servername: 'api.partner.example' });
+    const newest = (await decided())[0]?.id;
+    assert.equal(await say(inner, 'GET /public/a HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n'), 'closed');
+    const found = await until('the refusal is recorded', async () => {
+      const items = await decided();
+      return items
+        .slice(
+          0,
+          items.findIndex(({ id }) => id === newest),
+        )
+        .find(({ code }) => code === 'CORDON-9011');
+    });
+    assert.equal(found.run, caller.run);
+  });
 
   void test('TLS inside for another name ends the tunnel', async () => {
     await assert.rejects(tunnel('api.partner.example', { servername: 'a.cdn.example' }));

@@ -72,7 +72,9 @@ export function openExchange(
 ): Exchange {
   const abort = new AbortController();
   res.once('close', () => {
-    if (!res.writableFinished) abort.abort(new Refusal('CORDON-9010', 'the caller went away'));
+    if (res.writableFinished) return;
+    // whoever ends connections because a call is no longer allowed says so in the same turn: that is then why it ended
+    queueMicrotask(() => abort.abort(new Refusal('CORDON-9010', 'the caller went away')));
   });
   return {
     door,

@@ -1,6 +1,8 @@
 // `gateway`: an MCP call over mTLS through Cordon with everything on, beside nginx that forwards and does nothing else, to one upstream.
+import { join } from 'node:path';
 import type { Svid } from '../test/support/bed.ts';
 import { logSize, startCordon } from './gateway/cordon.ts';
+import type { GlueQuestion, GlueState } from './gateway/glue.ts';
 import { findNginx, INSTALL, startNginx } from './gateway/nginx.ts';
 import { startRunner, type Runner, type RunnerOptions } from './gateway/runner.ts';
 import type { UpstreamState } from './gateway/upstream.ts';
@@ -40,21 +42,35 @@ export const gateway: Bench = async (options) => {
       connections: CONNECTIONS,
       warmUpMs: subject.name === 'cordon' ? pace.warmUpMs : pace.roundMs,
     });
-    options.onNotice(`  ${runner.name.padEnd(8)} ${CONNECTIONS} connections, ${runner.protection}`);
+    options.onNotice(`  ${runner.name.padEnd(12)} ${CONNECTIONS} connections, ${runner.protection}`);
     return stack.adopt(runner, (it) => it.close());
   };
 
   const target = { port: bed.ports.gateway, tls };
   const cordon = await start({ name: 'cordon', target, pids: [bed.process().pid ?? 0], quietMs: pace.quietMs.cordon });
   const runners = [cordon];
+  let glued: (() => Promise<void>) | undefined;
   if (binary !== undefined) {
-    const nginx = stack.adopt(await startNginx(binary, await bed.svid('callee'), port), (it) => it.close());
+    const svid = await bed.svid('callee');
+    const nginx = stack.adopt(await startNginx(binary, svid, port), (it) => it.close());
     runners.push(await start({ name: 'nginx', target: { port: nginx.port, tls }, pids: nginx.pids, quietMs: pace.quietMs.nginx }));
+    const glue = stack.adopt(startWorker<GlueQuestion, GlueState>(new URL('gateway/glue.ts', import.meta.url)), (it) => it.close());
+    const [socket, audit] = [join(bed.dir, 'glue.sock'), join(bed.dir, 'glue.ndjson')];
+    await glue.ask({ socket, audit });
+    const asking = stack.adopt(await startNginx(binary, svid, port, socket), (it) => it.close());
+    const pids = [...asking.pids, glue.pid];
+    const runner = await start({ name: 'auth_request', target: { port: asking.port, tls }, pids, quietMs: pace.quietMs.nginx });
+    runners.push(runner);
+    glued = async () => {
+      const { decided } = await glue.ask({});
+      if (decided !== runner.calls) throw new Error(`${runner.calls} calls went through auth_request, ${decided} were decided`);
+    };
   }
   runners.push(await start({ name: 'direct', target: { port }, pids: [], quietMs: 0 }));
 
   const many = await interleave(planOf(runners, CONNECTIONS, pace.rounds.many, pace));
   const one = await interleave(planOf(runners, 1, pace.rounds.one, pace));
+  await glued?.();
   verify(runners, await upstream.ask({}), (await logSize(bed)) - recordedBefore, cordon.calls);
   return { rows: [...many.rows, ...one.rows], says: [...many.says, ...one.says] } satisfies Report;
 };
@@ -77,18 +93,21 @@ function planOf(runners: readonly Runner[], connections: number, rounds: number,
   const subject = 'cordon';
   const cpu = (ratio: string): string => `${name}: cordon uses ${ratio} the CPU of nginx per call (nginx decides nothing, records nothing)`;
   const time = (ratio: string): string => `${name}: a call through cordon takes ${ratio} the time of one through nginx (p50)`;
+  const glue = (ratio: string): string =>
+    `${name}: cordon uses ${ratio} the CPU of nginx with auth_request and a service that decides (target: 1)`;
   return {
     bench: 'gateway',
     case: name,
     rounds,
     subjects: runners.map((runner) => ({
       name: runner.name,
-      ...(compared && runner.name === subject ? { over: 'nginx' } : {}),
+      ...(compared && (runner.name === subject || runner.name === 'auth_request') ? { over: 'nginx' } : {}),
       run: () => runner.round(connections, runner.name === 'direct' ? pace.directMs : pace.roundMs),
     })),
     says: [
       { subject, figure: 'cpu_us', text: cpu },
       { subject, figure: 'p50_us', text: time },
+      { subject, over: 'auth_request', figure: 'cpu_us', text: glue },
     ],
   };
 }

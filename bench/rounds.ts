@@ -15,7 +15,13 @@ export interface Plan {
   readonly rounds: number;
   readonly subjects: readonly Subject[];
   /** A sentence from a ratio: of which subject, of which figure. */
-  readonly says: readonly { readonly subject: string; readonly figure: Figure; readonly text: (ratio: string) => string }[];
+  /** `over`: another subject than the one of its rows. */
+  readonly says: readonly {
+    readonly subject: string;
+    readonly over?: string;
+    readonly figure: Figure;
+    readonly text: (ratio: string) => string;
+  }[];
 }
 
 const FIGURES = ['cpu_us', 'p50_us', 'p99_us', 'per_s'] as const;
@@ -27,13 +33,17 @@ export async function interleave(plan: Plan): Promise<Report> {
   for (let round = 0; round < plan.rounds; round++) {
     for (const subject of plan.subjects) samples.get(subject.name)?.push(await subject.run());
   }
-  const ratiosOf = (name: string, figure: Figure): readonly number[] => {
-    const peer = samples.get(plan.subjects.find((subject) => subject.name === name)?.over ?? '');
+  const ratiosOf = (
+    name: string,
+    figure: Figure,
+    over = plan.subjects.find((subject) => subject.name === name)?.over,
+  ): readonly number[] => {
+    const peer = samples.get(over ?? '');
     return (samples.get(name) ?? []).flatMap((own, round) => quotient(own[figure], peer?.[round]?.[figure]));
   };
   const rows = plan.subjects.map(({ name, over }) => rowOf(plan, name, over, samples.get(name) ?? [], ratiosOf));
-  const says = plan.says.flatMap(({ subject, figure, text }) => {
-    const ratios = ratiosOf(subject, figure);
+  const says = plan.says.flatMap(({ subject, over, figure, text }) => {
+    const ratios = ratiosOf(subject, figure, over);
     return ratios.length === 0 ? [] : [text(withRange(ratios))];
   });
   return { rows, says };

@@ -1,29 +1,30 @@
-// Cordon with everything on: SVIDs of its own CA, limits, 15 policies in the official engine, the log, the index of decisions.
+// Cordon with everything on: SVIDs of its own CA, limits, 1,000 policies, the log, the index of decisions.
 import { parse, stringify } from 'yaml';
 import { openBed, type Bed } from '../../test/support/bed.ts';
 import { until } from '../../test/support/until.ts';
-import { policiesOf, READS, TAGS, TOOLS } from '../desks.ts';
-
-const POLICIES = 15;
-/** The agents that the bed registers. */
-const DESKS = [
-  { agent: 'caller', team: 'desk', server: 'bench' },
-  { agent: 'callee', team: 'tools', server: 'bench' },
-  { agent: 'other', team: 'vault', server: 'bench' },
-];
+import { READS, TAGS, TOOLS } from '../desks.ts';
+import { gatewayDesks, gatewayPolicies } from './policies.ts';
 
 /** A `cordon up` process in front of `upstream`, ready. */
 export async function startCordon(upstream: number, workers = 1): Promise<Bed> {
   const bed = await openBed({
-    policies: policiesOf(POLICIES, DESKS),
+    policies: gatewayPolicies(),
     tools: false,
     workers,
     configure: (yaml) => {
-      const { resources, limits, ...rest } = parse(yaml) as { resources: { bench: { mcp: object } }; limits: object };
+      const { resources, agents, limits, ...rest } = parse(yaml) as {
+        resources: { bench: { mcp: object } };
+        agents: object;
+        limits: object;
+      };
+      const clerks = gatewayDesks()
+        .slice(1)
+        .map(({ agent }) => [agent, { segment: 'desk', owner: 'bench', purpose: 'is there' }] as const);
       const mcp = { ...resources.bench.mcp, url: `http://127.0.0.1:${upstream}/mcp`, allowPlaintextLoopback: true };
       // the limiter counts every call and stops none: what it costs is in the figures
       return stringify({
         ...rest,
+        agents: { ...agents, ...Object.fromEntries(clerks) },
         resources: { bench: { ...resources.bench, reads: READS, tags: TAGS, mcp } },
         limits: { ...limits, rate: 100_000, burst: 100_000 },
       });

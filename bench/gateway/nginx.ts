@@ -22,7 +22,19 @@ export const INSTALL = 'apt-get update && apt-get install -y nginx-light';
 export const findNginx = (): string | undefined =>
   [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'].map((dir) => join(dir, 'nginx')).find(existsSync);
 
-const confOf = (dir: string, port: number, upstream: number): string => `
+/** Where nginx asks before it forwards. */
+const ASKING = `
+    location = /_ask {
+      internal;
+      proxy_pass http://asked;
+      proxy_http_version 1.1;
+      proxy_pass_request_body off;
+      proxy_set_header Connection "";
+      proxy_set_header Content-Length "";
+      proxy_set_header X-Client-Cert $ssl_client_escaped_cert;
+    }`;
+
+const confOf = (dir: string, port: number, upstream: number, ask?: string): string => `
 ${process.getuid?.() === 0 ? 'user root root;' : ''}
 daemon off;
 worker_processes 1;
@@ -41,6 +53,7 @@ http {
     keepalive_timeout 300s;
     keepalive_requests 100000000;
   }
+  ${ask === undefined ? '' : `upstream asked { server unix:${ask}; keepalive 64; keepalive_requests 100000000; }`}
   server {
     listen 127.0.0.1:${port} ssl;
     ssl_protocols TLSv1.3;
@@ -50,7 +63,9 @@ http {
     ssl_verify_client on;
     ssl_verify_depth 3;
     ssl_session_tickets off;
+${ask === undefined ? '' : ASKING}
     location / {
+      ${ask === undefined ? '' : 'auth_request /_ask;'}
       proxy_pass http://tools;
       # both lines, or every call opens a connection to the upstream
       proxy_http_version 1.1;
@@ -60,11 +75,11 @@ http {
 }
 `;
 
-/** Starts it in front of `upstream`, with an SVID of the same CA. @throws Error when it does not come up or lets a stranger in */
-export async function startNginx(binary: string, svid: Svid, upstream: number): Promise<Nginx> {
+/** Starts it in front of `upstream`, with an SVID of the same CA; `ask`: the socket where it asks. @throws Error when it does not come up or lets a stranger in */
+export async function startNginx(binary: string, svid: Svid, upstream: number, ask?: string): Promise<Nginx> {
   const dir = await mkdtemp(join(tmpdir(), 'cordon-bench-nginx-'));
   const [port = 0] = await freePorts(1);
-  const files = { 'cert.pem': svid.cert, 'key.pem': svid.key, 'ca.pem': svid.ca, 'nginx.conf': confOf(dir, port, upstream) };
+  const files = { 'cert.pem': svid.cert, 'key.pem': svid.key, 'ca.pem': svid.ca, 'nginx.conf': confOf(dir, port, upstream, ask) };
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(dir, name), text, { mode: 0o600 })));
   const child = spawn(binary, ['-e', 'stderr', '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: ['ignore', 'inherit', 'inherit'] });
   const gone = once(child, 'exit');

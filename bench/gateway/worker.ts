@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 export interface Worker<Q, A> {
   /** @throws Error when it says `{ error }`, or ends */
   ask(question: Q): Promise<A>;
+  readonly pid: number;
   close(): Promise<void>;
 }
 
@@ -15,6 +16,7 @@ export function startWorker<Q, A>(file: URL): Worker<Q, A> {
   const gone = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
+    pid: child.pid ?? 0,
     async ask(question): Promise<A> {
       child.stdin.write(`${JSON.stringify(question)}\n`);
       const line = await lines.next();

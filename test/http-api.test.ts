@@ -145,7 +145,7 @@ describe('a route that policy permits', () => {
     ['//evil.example/a', 'http://evil.example/a'],
     ['/\\evil.example/a', 'http://evil.example/a'],
   ] as const) {
-    void test(`[RFC9110 §10.2.2] a redirect to ${location} is read beside what was asked, and names nothing of the gateway`, async () => {
+    void test(`[I2] a redirect to ${location} is read beside what was asked, and names nothing of the gateway`, async () => {
       const answer = await ask(`/moved?to=${encodeURIComponent(location)}`);
       assert.equal(answer.headers['location'], expected.replace('API', `http://127.0.0.1:${upstream.port}`));
     });

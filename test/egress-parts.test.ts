@@ -9,7 +9,7 @@ import * as fc from 'fast-check';
 import type { Refusal } from '../src/domain/refusal.ts';
 import { readClientHello } from '../src/gateway/client-hello.ts';
 import { addressRule, readCidr, type Cidr } from '../src/gateway/egress-addresses.ts';
-import { createDial, type Resolve } from '../src/gateway/egress-dial.ts';
+import { createDial, oneAtATime, type Resolve } from '../src/gateway/egress-dial.ts';
 import { readAuthority } from '../src/gateway/egress-host.ts';
 import { openExchange } from '../src/gateway/exchange.ts';
 import { splice } from '../src/gateway/tunnel.ts';
@@ -337,4 +337,23 @@ describe('the first message of TLS', () => {
       { numRuns: 5_000, seed: 1 },
     );
   });
+});
+
+void test('[I10] one name of a resource is resolved at a time, and one that was given up while it waited never is', async () => {
+  const asked: string[] = [];
+  const slow = Promise.withResolvers<readonly string[]>();
+  const resolve = oneAtATime((host) => {
+    asked.push(host);
+    return host === 'slow.example' ? slow.promise : Promise.resolve(['192.0.2.1']);
+  });
+  const [stay, leave] = [new AbortController(), new AbortController()];
+  const first = resolve('slow.example', stay.signal);
+  const left = resolve('left.example', leave.signal);
+  const third = resolve('third.example', stay.signal);
+  leave.abort(new Error('gone'));
+  slow.reject(new Error('no answer'));
+  await assert.rejects(first, /no answer/);
+  await assert.rejects(left, /gone/);
+  assert.deepEqual(await third, ['192.0.2.1']);
+  assert.deepEqual(asked, ['slow.example', 'third.example']);
 });

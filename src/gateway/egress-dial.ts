@@ -20,7 +20,8 @@ export type Dial = (to: HostPort, signal: AbortSignal) => Promise<Socket>;
 const MOST_TRIED = 4;
 
 /** @returns connects; it throws Refusal CORDON-3010 for an address that may not be reached, CORDON-9010 when none answers */
-export function createDial(parts: DialParts): Dial {
+export function createDial({ resolve, ...rest }: DialParts): Dial {
+  const parts = { ...rest, resolve: oneAtATime(resolve) };
   return async (to, signal) => {
     const addresses = await addressesOf(parts, to, signal);
     let last: unknown;
@@ -38,7 +39,7 @@ export function createDial(parts: DialParts): Dial {
 
 /** All of them may be reached, or none is: a name that leads inside with one of its addresses is up to something. */
 async function addressesOf(
-  { resolve, mayReach, connectMs }: DialParts,
+  { resolve, mayReach, connectMs }: Omit<DialParts, 'resolve'> & { readonly resolve: ResolveUntil },
   { host }: HostPort,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -50,9 +51,31 @@ async function addressesOf(
   });
 }
 
-async function resolved(resolve: Resolve, host: string, signal: AbortSignal): Promise<readonly string[]> {
+type ResolveUntil = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
+
+/**
+ * Of one resource one name at a time: the system resolves with few threads, which files need as well, and goes on with what nobody waits for any
+ * more. A zone that answers slowly holds one of them, whoever asks for how many names in it. INVARIANT I10
+ */
+export function oneAtATime(resolve: Resolve): ResolveUntil {
+  let last: Promise<void> = Promise.resolve();
+  return async (host, signal) => {
+    const before = last;
+    const turn = Promise.withResolvers<void>();
+    last = turn.promise;
+    try {
+      await before;
+      signal.throwIfAborted(); // given up while it waited
+      return await resolve(host);
+    } finally {
+      turn.resolve();
+    }
+  };
+}
+
+async function resolved(resolve: ResolveUntil, host: string, signal: AbortSignal): Promise<readonly string[]> {
   try {
-    return await orAborted(resolve(host), signal);
+    return await orAborted(resolve(host, signal), signal);
   } catch (cause) {
     throw new Refusal('CORDON-9010', 'the host cannot be resolved', { observed: errorCodeOf(cause) ?? 'no answer', cause });
   }

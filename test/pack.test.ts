@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 const LEFT_OUT = new Set(['node_modules', '.git', 'dist', '.cordon']);
-const BELONGS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'cordon', 'dist', 'package.json', 'scripts'];
+const BELONGS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'cordon', 'dist', 'package.json', 'packs', 'scripts'];
 
 const work = mkdtempSync(join(tmpdir(), 'cordon-pack-'));
 const copy = join(work, 'copy');

@@ -44,7 +44,8 @@ export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: 
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
   const { message, texts } = readMessage(params['message']);
-  const input = texts.length === 0 ? {} : { text: texts.join('\n') };
+  const { taskId: task } = message;
+  const input = { ...(texts.length === 0 ? {} : { text: texts.join('\n') }), ...(typeof task === 'string' && task !== '' ? { task } : {}) };
   return {
     request: requestTo(peer, agent, method, input),
     plan: { kind: 'a2a/send', agent, id, method, params: { message, ...readConfiguration(params['configuration']) } },

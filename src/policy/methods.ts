@@ -20,9 +20,8 @@ const client: Method = { on: 'mcp_server', groups: ['mcp/client'] };
 const session: Method = { on: 'mcp_server', groups: ['mcp/session', 'read'] };
 const record = (fields: Readonly<Record<string, Field>>): RecordShape => ({ kind: 'record', fields: new Map(Object.entries(fields)) });
 const string: Field = { shape: { kind: 'string' }, required: true, nullIsAbsent: false };
-const text = record({ text: { ...string, required: false } });
-/** The id of a task; a list names none. */
-const task = record({ task: { ...string, required: false } });
+/** What a message says; the task that it, or a question, is about. */
+const talk = record({ text: { ...string, required: false }, task: { ...string, required: false } });
 /** The arguments of a prompt are what its server says, and no schema says what that is. */
 const prompt = record({ name: string, arguments: { shape: { kind: 'opaque' }, required: false, nullIsAbsent: false } });
 /** `of`: `prompt` or `resource`; `name`: which, the URI of a resource; `argument` and `value`: what is being typed. */
@@ -63,16 +62,16 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['roots/list', client],
   ['prompts/get', { on: 'mcp_server', groups: ['read'], input: prompt }],
   ['completion/complete', { on: 'mcp_server', groups: ['read'], input: completion }],
-  ['a2a/SendMessage', { on: 'agent', groups: ['a2a/message'], input: text }],
-  ['a2a/SendStreamingMessage', { on: 'agent', groups: ['a2a/message'], input: text }],
-  ['a2a/GetTask', { on: 'agent', groups: ['a2a/task', 'read'], input: task }],
-  ['a2a/ListTasks', { on: 'agent', groups: ['a2a/task', 'read'], input: task }],
-  ['a2a/SubscribeToTask', { on: 'agent', groups: ['a2a/task', 'read'], input: task }],
-  ['a2a/CancelTask', { on: 'agent', groups: ['a2a/task'], input: task }],
+  ['a2a/SendMessage', { on: 'agent', groups: ['a2a/message'], input: talk }],
+  ['a2a/SendStreamingMessage', { on: 'agent', groups: ['a2a/message'], input: talk }],
+  ['a2a/GetTask', { on: 'agent', groups: ['a2a/task', 'read'], input: talk }],
+  ['a2a/ListTasks', { on: 'agent', groups: ['a2a/task', 'read'], input: talk }],
+  ['a2a/SubscribeToTask', { on: 'agent', groups: ['a2a/task', 'read'], input: talk }],
+  ['a2a/CancelTask', { on: 'agent', groups: ['a2a/message'], input: talk }],
   // neither is a read: a request that changes nothing there may still carry anything out of here
   ['egress/connect', { on: 'egress', groups: ['egress'], input: tunnel }],
   ['egress/request', { on: 'egress', groups: ['egress'], input: outside }],
-  ['a2a/GetAgentCard', { on: 'agent', groups: ['read'], input: text }],
+  ['a2a/GetAgentCard', { on: 'agent', groups: ['read'], input: talk }],
 ]);
 
 /** `AccessRequest.action.name` of a tool call; which action it is in Cedar follows from the resource. */

@@ -125,12 +125,15 @@ export class Suggester {
       const reach = this.#set.reach({ agent: this.#agent, ...target }, this.#world);
       if (reach.access === 'never') continue;
       for (const policy of reach.permits) if (!this.#used.has(policy)) permits.add(policy);
-      if (target.type !== 'mcp_server' && target.action !== 'a2a/GetAgentCard' && !called.has(target.id)) resources.add(target.id);
+      if (target.type !== 'mcp_server' && !NO_USE.has(target.action) && !called.has(target.id)) resources.add(target.id);
     }
     const inOrder = this.#set.policies.filter(({ id }: PolicyRow) => permits.has(id));
     return { permits: inOrder.map(({ id }) => id), resources: [...resources] };
   }
 }
+
+/** Whose use is in that of others: of a card, of the tasks that messages began. */
+const NO_USE: ReadonlySet<string> = new Set(['a2a/GetAgentCard', 'a2a/GetTask', 'a2a/ListTasks', 'a2a/SubscribeToTask']);
 
 const LONGEST_ID = 90;
 

@@ -16,9 +16,10 @@
 //                                              `input` from the tool's input schema, `session` from the task (docs/sessions.md);
 //                                              in Action::"tools/call", and in Action::"read" when the operator lists it under `reads`
 //               Action::"initialize", "ping", "server/discover", "tools/list"   on Server, no context; in "mcp/session" and "read"
-//               Action::"a2a/SendMessage", "a2a/SendStreamingMessage"           on Agent, context { input: { text?: String } }; in "a2a/message"
+//               Action::"a2a/SendMessage", "a2a/SendStreamingMessage", "a2a/CancelTask"  on Agent, context { input: { text?: String,
+//                                              task?: String } }; in "a2a/message"
 //               Action::"a2a/GetAgentCard"                                      the same context; in "read"
-//               Action::"a2a/GetTask", "ListTasks", "SubscribeToTask", "CancelTask"  context { input: { task?: String } }; in "a2a/task", the first three in "read"
+//               Action::"a2a/GetTask", "a2a/ListTasks", "a2a/SubscribeToTask"   the same context; in "a2a/task" and "read"
 //
 //   permit (principal == Agent::"clerk", action == Action::"ledger/pay_invoice", resource)
 //   when { resource.server.hasTag(context.input.vendor) && resource.server.getTag(context.input.vendor) == context.input.iban };

@@ -23,7 +23,7 @@ interface Pace {
   readonly rounds: { readonly many: number; readonly one: number };
 }
 
-const FULL: Pace = { warmUpMs: 3000, roundMs: 1200, directMs: 300, quietMs: { cordon: 1200, nginx: 200 }, rounds: { many: 5, one: 3 } };
+const FULL: Pace = { warmUpMs: 9000, roundMs: 1200, directMs: 300, quietMs: { cordon: 1200, nginx: 200 }, rounds: { many: 5, one: 3 } };
 const QUICK: Pace = { warmUpMs: 300, roundMs: 300, directMs: 100, quietMs: { cordon: 300, nginx: 100 }, rounds: { many: 2, one: 1 } };
 
 export const gateway: Bench = async (options) => {

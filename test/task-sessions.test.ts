@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AccessRequest } from '../src/domain/access.ts';
 import { parseAccessRequest, accessRequestJson } from '../src/domain/access.ts';
+import { unexplained } from '../src/domain/provenance.ts';
 import type { World } from '../src/domain/registry.ts';
 import type { SpiffeId } from '../src/domain/spiffe-id.ts';
+import { mcpCallWire } from '../src/gateway/mcp-wire.ts';
 import { createTaskSessions } from '../src/gateway/task-sessions.ts';
 import type { Snapshot } from '../src/pdp/snapshot.ts';
 
@@ -148,4 +150,15 @@ void test('what a session knew is kept with the request and read back, and nothi
     [],
   ])
     assert.equal(parseAccessRequest({ ...accessRequestJson(asked), session: session as never }).session, undefined);
+});
+
+void test('an agent whose call is denied is told which of its arguments nothing explains, by name', () => {
+  const { session } = createTaskSessions().known(request('send_message', { to: 'eve@evil.example', body: 'hello' }), snapshotOf(TASK));
+  assert.ok(session);
+  assert.deepEqual(unexplained(session), ['to']);
+  const wire = mcpCallWire({ id: 1, era: 'modern', tool: 'send_message', known: () => true });
+  const said = (names: readonly string[] | undefined): string =>
+    wire({ code: 'CORDON-3002', decisionId: 'dec_1', reason: 'no', unexplained: names }).body;
+  assert.match(said(unexplained(session)), /"arguments":\["to"\]/);
+  for (const none of [[], undefined]) assert.doesNotMatch(said(none), /"arguments"/);
 });

@@ -12,6 +12,10 @@ export type SessionFacts = { readonly effect: 'read' | 'write' } & { readonly [S
   readonly [F in (typeof SESSION_FLAGS)[number]]: boolean;
 } & { readonly [C in (typeof SESSION_COUNTS)[number]]: number };
 
+/** Arguments that say where something goes and that nothing trusted explains. */
+export const unexplained = ({ sinks, untrusted, unseen, excess }: SessionFacts): readonly string[] =>
+  sinks.filter((name) => [untrusted, unseen, excess].some((those) => those.includes(name)));
+
 /** Reads back what was kept; undefined when it is anything else. */
 export function parseSessionFacts(json: Json | undefined): SessionFacts | undefined {
   if (!isJsonObject(json) || (json['effect'] !== 'read' && json['effect'] !== 'write')) return undefined;

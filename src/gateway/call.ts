@@ -205,6 +205,8 @@ export interface No {
   readonly reason: string | undefined;
   /** `WWW-Authenticate` of a 401, where a task token would help. */
   readonly challenge?: string | undefined;
+  /** Arguments of the call that nothing trusted explains, by name: what the caller may leave out and go on. */
+  readonly unexplained?: readonly string[] | undefined;
   /** Seconds until it is worth another try; of a callee that is in trouble. */
   readonly retryAfter?: number | undefined;
 }

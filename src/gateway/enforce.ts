@@ -2,6 +2,7 @@
 // protocol.
 import type { Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
+import { unexplained } from '../domain/provenance.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
 import { authenticate } from './authenticate.ts';
 import { checkHeaders } from './body.ts';
@@ -46,7 +47,9 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
     const no = noOf(pep, exchange, decision.code ?? 'CORDON-9001', recorded.id, decision.reason);
     const retryAfter = decision.code === 'CORDON-9014' ? pep.upstreams.guards.retryAfter(call.plan) : undefined;
-    sendReply(exchange, exchange.wire({ ...no, retryAfter }));
+    const { session } = call.request;
+    const of = session === undefined || decision.code !== 'CORDON-3002' ? undefined : unexplained(session);
+    sendReply(exchange, exchange.wire({ ...no, retryAfter, unexplained: of }));
     return;
   }
   const end = register(pep, exchange, peer, call, decision, recorded);

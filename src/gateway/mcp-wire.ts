@@ -27,6 +27,7 @@ const dataOf = (no: No): JsonObject => ({
   code: no.code,
   retryable: CODES[no.code].retryable,
   ...(no.decisionId === undefined ? {} : { decision_id: no.decisionId }),
+  ...(no.unexplained === undefined || no.unexplained.length === 0 ? {} : { arguments: [...no.unexplained] }),
 });
 
 /** JSON-RPC codes and statuses for messages that are refused for their form, by era. */

@@ -39,13 +39,13 @@ export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/tas
   return ask(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown });
 }
 
-/** Of a list the tasks of the caller, and no word of how many others there are. */
-function ownOf(pep: Pep, call: Call, { tasks, nextPageToken, pageSize }: JsonObject): JsonObject {
+/** Of a list the tasks of the caller, and no word of others: the token of a next page names the last task of this one, whosever that is. */
+function ownOf(pep: Pep, call: Call, { tasks, pageSize }: JsonObject): JsonObject {
   const listed = isJsonArray(tasks) ? tasks.filter((task) => isJsonObject(task)) : [];
   const own = listed.filter(({ id }) => typeof id === 'string' && id !== '' && pep.a2aTasks.isOf(call.request, { taskId: id }));
   return {
     tasks: own,
-    nextPageToken: typeof nextPageToken === 'string' ? nextPageToken : '',
+    nextPageToken: '',
     pageSize: typeof pageSize === 'number' ? pageSize : own.length,
     totalSize: own.length,
   };

@@ -85,8 +85,14 @@ describe('a log that cannot be written', { skip: process.platform === 'win32' ? 
   void test('[I3] Cordon says so where operators look', async () => {
     const { status } = await bed.control('GET', '/v1/status');
     assert.equal(status, 200);
-    const level = await bed.control('POST', '/v1/agents/caller/level', { level: 'restricted', reason: 'test' });
-    assert.deepEqual([level.status, level.json['code']], [503, 'CORDON-9004']);
+    // the record of an order is shorter than that of a call: what room there is left takes some, and neither level denies a call
+    const levels = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? 'watched' : 'normal'));
+    let order: Answer | undefined;
+    for (const level of levels) {
+      order = await bed.control('POST', '/v1/agents/caller/level', { level, reason: 'test' });
+      if (order.status !== 200) break;
+    }
+    assert.deepEqual([order?.status, order?.json['code']], [503, 'CORDON-9004']);
     assert.equal(up.child.exitCode, null);
   });
 

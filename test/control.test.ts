@@ -33,7 +33,7 @@ void test('[I6] an agent is cut also when its level cannot be stored, and the op
 
 void test('[I9] that a definition changed is told to nobody from another segment', async () => {
   const changedTools = new Set(['ledger/pay_invoice']);
-  const runs = new Map(['clerk', 'stranger'].map((agent) => [agent, { agent, notAfter: Number.MAX_SAFE_INTEGER }]));
+  const runs = new Map(['clerk', 'stranger'].map((agent) => [agent, { agent, notAfter: Number.MAX_SAFE_INTEGER, since: 0 }]));
   const world = desk({ tools: new Map() });
   const policies = await policySet(POLICIES);
   const revoked = NOTHING_REVOKED;

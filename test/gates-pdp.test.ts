@@ -56,7 +56,7 @@ const DELEGATED = forUser({ ...PAY, subject: { ...PAY.subject, spiffeId: CLERK, 
 let snapshot: Snapshot;
 before(async () => {
   const policies = await policySet(`${AGENTS}\n${USERS}`, world);
-  const runs = new Map([['r2', { agent: 'clerk', notAfter: NOW + 1 }]]);
+  const runs = new Map([['r2', { agent: 'clerk', notAfter: NOW + 1, since: 0 }]]);
   const revoked = NOTHING_REVOKED;
   snapshot = { version: 1, at: NOW, trustDomain: parseTrustDomain(TD), world, policies, runs, revoked, changedTools: new Set() };
 });

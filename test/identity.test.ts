@@ -113,7 +113,7 @@ void test('[I6] a run that is ended while it renews does not come back, and one 
     { trustDomain, svidTtl: 1000, agents: [], resources: [], segments: [] } as unknown as Config,
     () => now,
   );
-  const live = { agent: 'clerk', notAfter: NOW + 1000 };
+  const live = { agent: 'clerk', notAfter: NOW + 1000, since: 0 };
   publisher.setRun('R1', live);
   publisher.setRun('R2', live);
   publisher.endRun('R1');

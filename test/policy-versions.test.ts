@@ -242,7 +242,7 @@ describe('[I7] somebody who can write to the database', () => {
 describe('a candidate', () => {
   const request = call('clerk', 'ledger/list_invoices');
   const asked = (policies: PolicySet, candidate: PolicySet): Decision => {
-    const runs = new Map([['r1', { agent: 'clerk', notAfter: Number.MAX_SAFE_INTEGER }]]);
+    const runs = new Map([['r1', { agent: 'clerk', notAfter: Number.MAX_SAFE_INTEGER, since: 0 }]]);
     const snapshot = {
       version: 1,
       at: 0,

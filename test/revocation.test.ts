@@ -205,7 +205,7 @@ describe('an order to revoke', () => {
       if (name === fails) throw new Refusal('CORDON-9004', `${name} failed`);
     };
     const publisher = createPublisher(CONFIG, () => NOW);
-    publisher.setRun('R1AB', { agent: 'clerk', notAfter: NOW + 1000 });
+    publisher.setRun('R1AB', { agent: 'clerk', notAfter: NOW + 1000, since: 0 });
     publisher.publish();
     publisher.attach({
       id: 'gateway-1',
@@ -261,7 +261,7 @@ describe('an order to revoke', () => {
     const publisher = createPublisher(CONFIG, () => NOW);
     const store = { ...parts.store, activeRevocations: async () => rows, endRun: async (id: string) => ended.push(id) > 0 };
     await restoreRevocations({ publisher, store, now: () => NOW });
-    publisher.setRun('R1AB', { agent: 'clerk', notAfter: NOW + 1000 });
+    publisher.setRun('R1AB', { agent: 'clerk', notAfter: NOW + 1000, since: 0 });
     publisher.publish();
     assert.deepEqual([ended, publisher.current().runs.size, publisher.current().revoked.runs.has('R1AB')], [['R1AB'], 0, true]);
   });
@@ -271,7 +271,7 @@ describe('an order to revoke', () => {
     const publisher = createPublisher(CONFIG, () => now);
     publisher.revoke('run', 'R1AB', NOW + 10);
     publisher.revoke('token', 'jti', NOW + 20);
-    publisher.setRun('R1AB', { agent: 'clerk', notAfter: NOW + 1000 });
+    publisher.setRun('R1AB', { agent: 'clerk', notAfter: NOW + 1000, since: 0 });
     publisher.publish();
     assert.equal(publisher.current().runs.size, 0);
     now = NOW + 10;

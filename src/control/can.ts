@@ -41,6 +41,7 @@ function requestOf(control: Control, { agent, action, resource, input, onBehalf 
     action: { name: action },
     resource: { type, id: resource },
     context: METHODS.has(action) && METHODS.get(action)?.input === undefined ? {} : { input },
+    labels: [], // asked of a task that has brought in nothing
     ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, spiffeId) }),
   };
 }

@@ -35,6 +35,8 @@ export type AccessRequest = {
   readonly delegation?: Delegation;
   /** What is known of the arguments in the session of the task; set by the gateway alone. Absent: it knows of no task. */
   readonly session?: SessionFacts;
+  /** Labels of what its task has brought in; set by the gateway alone. Absent: nobody knows, so that it counts as all there are. */
+  readonly labels?: readonly string[];
   /** The grant that this call has used up already; set by the gateway alone. */
   readonly grant?: string;
 };
@@ -167,6 +169,8 @@ export type DecisionRecord = {
   readonly args?: { readonly digest: string };
   /** What policy saw as `context.session`. */
   readonly session?: SessionFacts;
+  /** What policy saw as `context.labels`, where there were any. */
+  readonly labels?: readonly string[];
   readonly gate?: string;
   readonly gates?: Gates;
   /** The data plane that carries the call out, when that is not Cordon's own: its name in cordon.yaml. Then no outcome is on record. */
@@ -231,7 +235,7 @@ export function accessRequestJson({ delegation, ...request }: AccessRequest): Js
 
 /** Reads back a request that was kept as JSON. @throws Refusal CORDON-9006 when what was kept is no request */
 export function parseAccessRequest(json: Json): AccessRequest {
-  const { subject, action, resource, context, delegation, session } = isJsonObject(json) ? json : {};
+  const { subject, action, resource, context, delegation, session, labels } = isJsonObject(json) ? json : {};
   const facts = parseSessionFacts(session);
   if (!isJsonObject(subject) || !isJsonObject(action) || !isJsonObject(resource) || !isJsonObject(context)) throw noRequest();
   const { id, spiffeId, run } = subject;
@@ -247,6 +251,7 @@ export function parseAccessRequest(json: Json): AccessRequest {
     context: { ...rest, ...(input === undefined ? {} : { input }) },
     ...(delegation === undefined ? {} : { delegation: parseDelegation(delegation) }),
     ...(facts === undefined ? {} : { session: facts }),
+    ...(labels === undefined ? {} : { labels: textsIn(labels) }),
   };
 }
 

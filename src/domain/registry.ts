@@ -59,6 +59,8 @@ export interface Resource {
   readonly reads: readonly string[];
   /** Facts about the resource for policy: `resource.server.getTag("Acme")`. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Of what it gives: by label the names of tools or routes, `*` for all. */
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
   readonly token?: TokenRule;
   /** Absent: an MCP server. */
   readonly kind?: ResourceKind;

@@ -19,6 +19,7 @@ import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
 import { createSpentGrants } from './spent.ts';
+import { createTaskLabels } from './task-labels.ts';
 import { createTaskSessions } from './task-sessions.ts';
 import { createVerifiedTokens } from './verified-tokens.ts';
 
@@ -65,6 +66,7 @@ export type PepParts = Omit<
   | 'budgets'
   | 'spent'
   | 'taskSessions'
+  | 'taskLabels'
   | 'settings'
   | 'mcpSessions'
   | 'a2aTasks'
@@ -94,6 +96,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     budgets: createBudgets(),
     spent,
     taskSessions: createTaskSessions(),
+    taskLabels: createTaskLabels({ now: parts.now, alone: parts.shared === undefined }),
     mcpSessions: createMcpSessions(),
     a2aTasks: createA2aTasks(),
     stateSealer: sealer(stateKey),

@@ -4,6 +4,7 @@ import { asRefusal } from '../domain/refusal.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
+import { reconsiderTask } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
 
 export interface Judged extends Decided<Call> {
@@ -35,6 +36,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enfor
     if (authorized !== undefined) {
       pep.budgets.spend(call.request, pep.now());
       pep.taskSessions.admit(call.request);
+      if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderTask(pep, call.request);
     }
     if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
     return { call, decision, authorized, recorded, leave };
@@ -45,7 +47,10 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enfor
 }
 
 /** Step 5, at once before the decision: what is in flight has been counted. */
-const withSession = (pep: Pep, call: Call): Call => ({ ...call, request: pep.taskSessions.known(call.request, pep.snapshot()) });
+const withSession = (pep: Pep, call: Call): Call => {
+  const snapshot = pep.snapshot();
+  return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot), snapshot) };
+};
 
 const NOTHING = (): void => undefined;
 

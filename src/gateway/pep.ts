@@ -15,6 +15,7 @@ import type { Limiter } from './limits.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { SpentGrants } from './spent.ts';
+import type { TaskLabels } from './task-labels.ts';
 import type { TaskSessions } from './task-sessions.ts';
 import type { Upstreams } from './upstreams.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
@@ -85,6 +86,7 @@ export interface Pep {
   readonly budgets: Budgets;
   readonly spent: SpentGrants;
   readonly taskSessions: TaskSessions;
+  readonly taskLabels: TaskLabels;
   readonly mcpSessions: McpSessions;
   readonly a2aTasks: A2aTasks;
   /** Seals what callers keep for a server between two calls, under a key of this process. */

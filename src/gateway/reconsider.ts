@@ -8,10 +8,15 @@ import { soonAfter } from './waiting.ts';
 
 /** @returns the calls that this cut */
 export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange[] =>
-  pep.exchanges.reconsider(
-    (request: AccessRequest): Decision => decide(pep.snapshot(), { request }, pep.now(), pep.settings).decision,
-    only,
-  );
+  pep.exchanges.reconsider((request: AccessRequest): Decision => {
+    const snapshot = pep.snapshot();
+    return decide(snapshot, { request: pep.taskLabels.labelled(request, snapshot) }, pep.now(), pep.settings).decision;
+  }, only);
+
+/** Decides the other open calls of a task again: what it has brought in is another now. */
+export function reconsiderTask(pep: Pep, request: AccessRequest): void {
+  for (const open of pep.exchanges.list()) if (pep.taskLabels.isSameTask(open.request, request)) reconsider(pep, open);
+}
 
 /** Decides the call again whenever its grant, its task token, or an entry of its mandate has ended. @returns stops */
 export function watchEnds(pep: Pep, exchange: OpenExchange): () => void {

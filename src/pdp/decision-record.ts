@@ -45,6 +45,7 @@ export function decisionRecord(
     ...(snapshot === undefined ? {} : { segment: segmentsOf(snapshot.world, request) }),
     ...argsOf(request),
     ...(request.session === undefined ? {} : { session: request.session }),
+    ...(request.labels === undefined || request.labels.length === 0 ? {} : { labels: request.labels }),
     policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
     ...(errors.length === 0 ? {} : { errors }),
     ...(approver === undefined ? {} : { approver }),

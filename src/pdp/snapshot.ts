@@ -10,6 +10,8 @@ export interface LiveRun {
   readonly agent: string;
   /** When the newest certificate of the run expires, Unix milliseconds: a run that stops renewing ends by itself. */
   readonly notAfter: number;
+  /** When it began, Unix milliseconds. */
+  readonly since: number;
   /** What it was started for, in the words of whoever started it. */
   readonly task?: string;
 }

@@ -1,6 +1,7 @@
 // The decision on one request: registry, then arguments, then policy. Every way out but one denies (INVARIANT I1).
 import { type AccessRequest, APPROVER_ROLES, type ApproverRole, type Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
+import { allLabels } from '../domain/labels.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
@@ -14,7 +15,7 @@ export function decide(set: Loaded, request: AccessRequest, world: World, princi
   try {
     const catalog = catalogOf(world);
     const parties = partiesFor(request, principal, world, catalog);
-    const facts = readArguments(parties, request);
+    const facts = readArguments(parties, request, world);
     // who is forbidden whatever the arguments are learns that, and nothing about what the tool accepts
     if (facts instanceof Refusal) return forbidden(set, outlineIn(set, parties)) ?? refused(set, facts);
     if (!isCovered(set.catalog, catalog, request.resource.id))
@@ -28,11 +29,11 @@ export function decide(set: Loaded, request: AccessRequest, world: World, princi
 }
 
 /** The facts, or why the arguments do not make any. */
-export function readArguments(parties: Parties, request: AccessRequest): Facts | Refusal {
-  const { context } = request;
+export function readArguments(parties: Parties, request: AccessRequest, world: World): Facts | Refusal {
+  const { context, session, labels = allLabels(world) } = request;
   try {
     if (isUnseen(request)) return parties.input instanceof Refusal ? parties.input : withoutArguments(parties);
-    return factsOf(parties, context.input, request.session);
+    return factsOf(parties, context.input, { session, labels });
   } catch (error) {
     return asRefusal(error, 'CORDON-3006', 'the arguments cannot be read');
   }

@@ -32,7 +32,7 @@ export function explain(set: Loaded, request: AccessRequest, world: World, princ
 
 function knownFacts(request: AccessRequest, world: World, principal: Principal): Facts {
   const parties = partiesFor(request, principal, world, catalogOf(world));
-  const facts = readArguments(parties, request);
+  const facts = readArguments(parties, request, world);
   return facts instanceof Refusal ? withoutArguments(parties) : facts;
 }
 

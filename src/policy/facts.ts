@@ -92,26 +92,31 @@ function withUser(stored: EntityView, one: EntityUid, user: User): Overlay {
   return overlay;
 }
 
-/** The request with its arguments, and what a session knows of them. @throws Refusal CORDON-3006 */
-export function factsOf(parties: Parties, input: JsonObject = {}, session?: SessionFacts): Facts {
+/** Beside the arguments: what a session knows of them, and what the task has brought in. */
+export interface Known {
+  readonly session?: SessionFacts | undefined;
+  readonly labels: readonly string[];
+}
+
+/** The request with its arguments, and what is known beside them. @throws Refusal CORDON-3006 */
+export function factsOf(parties: Parties, input: JsonObject = {}, known: Known): Facts {
   if (parties.input instanceof Refusal) throw parties.input;
   if (parties.input === undefined) return withoutArguments(parties);
   const { value, entities } = argumentsOf(input, parties.input);
   const all = entities.length === 0 ? parties.entities : new Overlay(parties.entities, entities);
-  return { ...parties, entities: all, context: new Map<string, Value>([['input', value], ...sessionOf(parties, session)]) };
+  return { ...parties, entities: all, context: new Map<string, Value>([['input', value], ...knownOf(parties, known)]) };
 }
 
 const SESSIONS: ReadonlySet<string> = new Set([TARGET_TYPES.tool, TARGET_TYPES.route]);
 
-/** For agents that call tools and routes, as the schema has it. */
-function sessionOf({ principal, resource }: Parties, session: SessionFacts | undefined): readonly (readonly [string, Value])[] {
-  if (session === undefined || principal.type !== PRINCIPAL_TYPES.agent || !SESSIONS.has(resource.type)) return [];
+/** For agents, as the schema has it. */
+function knownOf({ principal, resource }: Parties, { session, labels }: Known): readonly (readonly [string, Value])[] {
+  if (principal.type !== PRINCIPAL_TYPES.agent) return [];
+  const brought = ['labels', new CedarSet(labels)] as const;
+  if (session === undefined || !SESSIONS.has(resource.type)) return [brought];
   const { effect, ...known } = session;
   const members = Object.entries(known).map(([name, value]) => [name, valueOf(value)] as const);
-  return [
-    ['session', new Map<string, Value>([['effect', effect], ...members])],
-    ['untrusted', new CedarSet(session.untrusted)],
-  ];
+  return [brought, ['session', new Map<string, Value>([['effect', effect], ...members])], ['untrusted', new CedarSet(session.untrusted)]];
 }
 
 const valueOf = (fact: readonly string[] | boolean | number): Value => (typeof fact === 'object' ? new CedarSet(fact) : fact);

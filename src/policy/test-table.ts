@@ -23,6 +23,8 @@ export interface TableTest {
   /** `ledger/pay_invoice`, `ledger` or `clerk`, as the action wants. */
   readonly resource: string;
   readonly input?: JsonObject;
+  /** What the task has brought in; nothing, unless it is said. */
+  readonly labels?: readonly string[];
   /** For whom the agent calls, and within what. */
   readonly onBehalf?: OnBehalf;
   readonly expect: Expected;
@@ -149,10 +151,11 @@ const CALLER = workloadId(parseTrustDomain('policy.test'), 'agent', 'caller');
 /** Mandates do not expire in tests: the same test has one result. */
 const NOW = 0;
 
-const requestOf = ({ agent, action, resource, input, onBehalf }: TableTest): AccessRequest => ({
+const requestOf = ({ agent, action, resource, input, labels = [], onBehalf }: TableTest): AccessRequest => ({
   subject: { type: 'agent', id: agent, spiffeId: CALLER },
   action: { name: action },
   resource: { type: targetType(action, resource), id: resource },
   context: input === undefined ? {} : { input },
+  labels,
   ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, CALLER) }),
 });

@@ -63,6 +63,7 @@ const resource = z.strictObject({
   egress: EGRESS_SECTION.exactOptional(),
   reads: z.array(z.string()).exactOptional(),
   tags: z.record(z.string(), z.string()).default({}),
+  labels: z.record(name, z.array(z.string().min(1)).min(1)).exactOptional(),
   token,
   attest: ATTEST_LIST,
   resilience: RESILIENCE.exactOptional(),

@@ -140,13 +140,23 @@ function checkHosts({ resources }: ConfigFile, misfitAt: Misfit): void {
   }
 }
 
-function resourceOf(name: string, { segment, reads, tags, token, ...row }: ResourceFile, misfitAt: Misfit): ResourceConfig {
+function resourceOf(name: string, { segment, reads, tags, labels, token, ...row }: ResourceFile, misfitAt: Misfit): ResourceConfig {
   const kinds = RESOURCE_KINDS.filter((one) => one in row);
   const [kind = 'mcp'] = kinds;
   if (kinds.length !== 1) throw misfitAt({ path: ['resources', name], message: `one of ${RESOURCE_KINDS.join(', ')}` });
   const upstream = upstreamOf(name, row, misfitAt);
   const reading = upstream.kind === 'api' ? upstream.routes.flatMap((route) => (isReading(route) ? [route.name] : [])) : [];
-  return { name, segment, kind, reads: reads ?? reading, readsGiven: reads !== undefined, tags, token, upstream };
+  return {
+    name,
+    segment,
+    kind,
+    reads: reads ?? reading,
+    readsGiven: reads !== undefined,
+    tags,
+    ...(labels === undefined ? {} : { labels }),
+    token,
+    upstream,
+  };
 }
 
 function upstreamOf(name: string, { mcp, http, egress }: Pick<ResourceFile, ResourceKind>, misfitAt: Misfit): UpstreamConfig {

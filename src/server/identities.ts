@@ -91,7 +91,12 @@ const issuerOf = (
   });
 };
 
-const liveRun = ({ name, task }: Run, notAfter: number): LiveRun => ({ agent: name, notAfter, ...(task === undefined ? {} : { task }) });
+const liveRun = ({ name, createdAt, task }: Run, notAfter: number): LiveRun => ({
+  agent: name,
+  notAfter,
+  since: createdAt,
+  ...(task === undefined ? {} : { task }),
+});
 
 function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'name'>): void {
   if (kind === 'agent' && publisher.world().levels.get(name) === 'off') {

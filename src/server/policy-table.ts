@@ -56,6 +56,7 @@ const members = {
   issuer: text.optional(),
   groups: z.array(text).optional(),
   mandate: mandate.optional(),
+  labels: z.array(text).optional(),
   expect: expected.optional(),
   policy: text.optional(),
   levels: z.record(z.string(), z.enum(LEVELS, `one of ${LEVELS.join(', ')}`)).optional(),
@@ -164,6 +165,7 @@ function testOf(row: Row, defaults: Table['defaults'], source: string): TableTes
   if (wanted.action === undefined || wanted.resource === undefined) return '`call` is missing, or `action` and `resource`';
   const input = calls === row ? row.input : merged(defaults.input, row.input);
   const policy = row.policy ?? defaults.policy;
+  const labels = row.labels ?? defaults.labels;
   const { user, issuer, groups, mandate: within } = { ...defaults, ...row };
   if (user === undefined && [issuer, groups, within].some((member) => member !== undefined)) return '`user` is missing';
   const about = {
@@ -178,6 +180,7 @@ function testOf(row: Row, defaults: Table['defaults'], source: string): TableTes
     action: wanted.action,
     resource: wanted.resource,
     ...(input === undefined ? {} : { input }),
+    ...(labels === undefined ? {} : { labels }),
     ...(user === undefined ? {} : { onBehalf: { user, ...about } }),
     expect,
     ...(policy === undefined ? {} : { policy }),

@@ -73,7 +73,7 @@ export async function policyUp({ dir, log, keys = KEYS, tools = world.tools }: P
   } as unknown as Pep;
   await rollout.start();
   for (const [resource, listing] of tools) publisher.setTools(resource, listing, []);
-  publisher.setRun('r1', { agent: 'clerk', notAfter: Number.MAX_SAFE_INTEGER });
+  publisher.setRun('r1', { agent: 'clerk', notAfter: Number.MAX_SAFE_INTEGER, since: 0 });
   await rollout.refresh();
   return {
     rollout,

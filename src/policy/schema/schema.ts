@@ -146,14 +146,20 @@ function entry(id: string, { on, groups, input }: Method, principal: Principal):
     appliesTo: {
       principalTypes: [PRINCIPAL_TYPES[principal]],
       resourceTypes: [TARGET_TYPES[on]],
-      context: record(input === undefined ? {} : { input: types.of(input), ...(hasSession(on, principal) ? SESSION_TYPES : {}) }),
+      context: record(input === undefined ? {} : { input: types.of(input), ...knownTypes(on, principal) }),
     },
   };
   return { action: memberText(id, action), entityTypes: [...types.open].map(([name, type]) => memberText(name, type)) };
 }
 
+/** Of agents: the labels of what their task has brought in; of calls of tools and routes what the session of the task knows of them. */
+function knownTypes(on: Method['on'], principal: Principal): Record<string, CedarType> {
+  if (principal !== 'agent') return {};
+  return hasSession(on, principal) ? { labels: NAMES_SET, ...SESSION_TYPES } : { labels: NAMES_SET };
+}
+
 /** Calls of tools and routes by agents: what the session of their task knows of them. */
-export const hasSession = (on: Method['on'], principal: Principal): boolean => principal === 'agent' && (on === 'tool' || on === 'route');
+const hasSession = (on: Method['on'], principal: Principal): boolean => principal === 'agent' && (on === 'tool' || on === 'route');
 
 /** A tool or property named `__proto__` is a name like any other. */
 const memberText = (name: string, value: object): string => `${JSON.stringify(name)}:${JSON.stringify(value)}`;

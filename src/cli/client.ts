@@ -66,6 +66,8 @@ export interface Client {
   /** What a server defines beside what is pinned. */
   reviewTools(resource: string): Promise<Reply<'toolReview'>>;
   acceptTools(resource: string, order: JsonObject): Promise<Reply<'pin'>>;
+  /** What the tools of a resource do, and what their arguments are for. */
+  manifests(resource: string): Promise<Reply<'manifests'>>;
   /** `seen`: what the launcher saw of what it is about to start. */
   startRun(kind: 'agent' | 'resource', name: string, seen: JsonObject, task?: string): Promise<Reply<'run'>>;
   agent(name: string): Promise<Reply<'agent'>>;
@@ -156,6 +158,7 @@ export async function openClient(place: CredentialsPlace): Promise<Client> {
     ca: () => ask(REPLIES.ca, 'GET', '/v1/ca'),
     rotateKey: (order) => ask(REPLIES.rotation, 'POST', '/v1/ca/rotate', order),
     reviewTools: (resource) => ask(REPLIES.toolReview, 'GET', `/v1/resources/${at(resource)}/tools`),
+    manifests: (resource) => ask(REPLIES.manifests, 'GET', `/v1/resources/${at(resource)}/manifests`),
     acceptTools: (resource, order) => ask(REPLIES.pin, 'POST', `/v1/resources/${at(resource)}/accept`, order),
     startRun: (kind, name, launcher, task) =>
       ask(REPLIES.run, 'POST', '/v1/runs', { kind, name, launcher, ...(task === undefined ? {} : { task }) }),

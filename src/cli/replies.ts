@@ -1,5 +1,7 @@
 // What the control API answers, as far as the command line reads it. A newer server may say more; `--json` prints all of it.
 import * as z from 'zod';
+import { EFFECTS, OUTPUTS, ROLES } from '../domain/manifest.ts';
+import { STANDINGS } from '../pdp/tool-manifest.ts';
 import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -305,6 +307,20 @@ export const REPLIES = {
         offered: definition.nullable(),
       }),
     ),
+  }),
+  manifests: z.object({
+    resource: z.string(),
+    tools: z.array(
+      z.object({
+        name: z.string(),
+        definition: z.string(),
+        standing: z.enum(STANDINGS),
+        effect: z.enum(EFFECTS),
+        output: z.enum(OUTPUTS),
+        arguments: z.array(z.object({ name: z.string(), role: z.enum(ROLES), drafted: z.enum(ROLES) })),
+      }),
+    ),
+    unknown: z.array(z.string()),
   }),
   pin: z.object({ resource: z.string(), accepted: z.array(z.string()) }),
   run: z.object({ run: z.string(), token: z.string(), identity_url: z.string(), bundle: z.string() }),

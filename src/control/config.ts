@@ -84,6 +84,8 @@ export interface EgressUpstreamConfig {
 export interface ResourceConfig extends Resource {
   /** Does the operator say what only reads? Otherwise the methods of its routes do. */
   readonly readsGiven: boolean;
+  /** Reviewed manifests of its tools; from the directory of `cordon.yaml`. */
+  readonly manifestsFile?: string;
   readonly upstream: UpstreamConfig;
 }
 

@@ -19,6 +19,7 @@ import { DELEGATION_ROUTES } from './oauth/routes-delegation.ts';
 import { POLICY_ROUTES } from './routes-policy.ts';
 import { REVOCATION_ROUTES } from './routes-revocation.ts';
 import { WORKLOAD_ROUTES } from './routes-workload.ts';
+import { manifestsView } from './manifests.ts';
 import { whois } from './whois.ts';
 import { worldView } from './world-view.ts';
 
@@ -50,6 +51,9 @@ const ROWS: readonly RouteRow[] = [
     schema: 'cordon.tools/v1',
     ...(await control.catalog.review(input.resource)),
   })),
+  route(['GET', '/v1/resources/:resource/manifests', 'viewer'], z.strictObject({ resource: name }), ({ control, input }) =>
+    manifestsView(control, input.resource),
+  ),
   route(['POST', '/v1/resources/:resource/accept', 'operator'], acceptance, async ({ control, caller, input }) => ({
     schema: 'cordon.pin/v1',
     resource: input.resource,

@@ -1,6 +1,7 @@
 // What exists: segments, agents, resources and their tools. Unregistered = does not exist.
 import type { JsonObject } from './json.ts';
 import type { Level } from './access.ts';
+import type { Reviewed } from './manifest.ts';
 
 export interface Segment {
   readonly name: string;
@@ -61,6 +62,8 @@ export interface Resource {
   readonly tags: Readonly<Record<string, string>>;
   /** Of what it gives: by label the names of tools or routes, `*` for all. */
   readonly labels?: Readonly<Record<string, readonly string[]>>;
+  /** What people said of its tools, by name. */
+  readonly manifests?: Readonly<Record<string, Reviewed>>;
   readonly token?: TokenRule;
   /** Absent: an MCP server. */
   readonly kind?: ResourceKind;

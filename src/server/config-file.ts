@@ -64,6 +64,8 @@ const resource = z.strictObject({
   reads: z.array(z.string()).exactOptional(),
   tags: z.record(z.string(), z.string()).default({}),
   labels: z.record(name, z.array(z.string().min(1)).min(1)).exactOptional(),
+  /** A file of reviewed manifests: `cordon tools classify --out` writes it. */
+  manifests: z.string().min(1).exactOptional(),
   token,
   attest: ATTEST_LIST,
   resilience: RESILIENCE.exactOptional(),

@@ -19,6 +19,7 @@ import { httpOf } from './config-http.ts';
 import { resilienceOf } from './config-resilience.ts';
 import { rulesOf } from './containment-rules.ts';
 import { isLoopback, milliseconds, PLAINTEXT } from './config-values.ts';
+import { withManifests } from './manifests-file.ts';
 import { isReading, withDocuments } from './openapi-file.ts';
 import { workloadOf } from './config-workload.ts';
 
@@ -32,7 +33,7 @@ export async function readConfig(path: string): Promise<Config> {
   } catch (cause) {
     throw new Refusal('CORDON-9006', `cannot read \`${path}\``, { cause, fix: 'make one: `cordon init`' });
   }
-  return withDocuments(parseConfig(text, path));
+  return withManifests(await withDocuments(parseConfig(text, path)));
 }
 
 /** `path` names the file in messages, and relative paths in it start there. @throws Refusal CORDON-9006 */
@@ -140,7 +141,11 @@ function checkHosts({ resources }: ConfigFile, misfitAt: Misfit): void {
   }
 }
 
-function resourceOf(name: string, { segment, reads, tags, labels, token, ...row }: ResourceFile, misfitAt: Misfit): ResourceConfig {
+function resourceOf(
+  name: string,
+  { segment, reads, tags, labels, manifests, token, ...row }: ResourceFile,
+  misfitAt: Misfit,
+): ResourceConfig {
   const kinds = RESOURCE_KINDS.filter((one) => one in row);
   const [kind = 'mcp'] = kinds;
   if (kinds.length !== 1) throw misfitAt({ path: ['resources', name], message: `one of ${RESOURCE_KINDS.join(', ')}` });
@@ -154,6 +159,7 @@ function resourceOf(name: string, { segment, reads, tags, labels, token, ...row 
     readsGiven: reads !== undefined,
     tags,
     ...(labels === undefined ? {} : { labels }),
+    ...(manifests === undefined ? {} : { manifestsFile: manifests }),
     token,
     upstream,
   };

@@ -1,6 +1,7 @@
 // A tool's manifest drafted from what it says of itself: what calling it does, which arguments name someone or somewhere, and whether
 // what it returns is a record of its own or text that others wrote. General words of English tool descriptions only; what no word explains
 // counts as a write, and its arguments as sinks.
+import type { Effect, OutputKind, Role } from '../domain/manifest.ts';
 import { CHANGES, READS, stem, wordsOf } from './lexicon.ts';
 
 export interface ToolSchema {
@@ -11,20 +12,10 @@ export interface ToolSchema {
   readonly annotations?: { readonly readOnlyHint?: boolean; readonly destructiveHint?: boolean };
 }
 
-/**
- * `sink`: names a recipient, account, record, path or address. `content`: free text. `quantity`: numbers, dates, choices. `proof`: a one-time
- * code. `query`: what a search looks for. `fresh`: the name of a thing that the call makes.
- */
-export type Role = 'sink' | 'content' | 'quantity' | 'proof' | 'query' | 'fresh';
-
 export interface Manifest {
-  readonly effect: 'read' | 'write';
+  readonly effect: Effect;
   readonly roles: Readonly<Record<string, Role>>;
-  /**
-   * `text`: what others wrote, as it is; a record in it is their imitation of one. `document`: a record that may be one of theirs, so a bare
-   * line is theirs too. `records`: the tool's own, down to bare lists.
-   */
-  readonly output: 'records' | 'document' | 'text';
+  readonly output: OutputKind;
   /** Stems of what the tool does (empty when its name does not say) and to what: a task that says so asks for it. */
   readonly verb: string;
   readonly object: string;

@@ -1,8 +1,9 @@
 // One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
 // called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
+import type { Role } from '../domain/manifest.ts';
 import type { Facts } from './facts.ts';
 import { Asked, delegates } from './lexicon.ts';
-import { type Manifest, type Role, type ToolSchema, draftManifest } from './manifest.ts';
+import { type Manifest, type ToolSchema, draftManifest } from './manifest.ts';
 import { Memory, type Pointed } from './memory.ts';
 import { piecesOf, piecesOfJson } from './records.ts';
 import type { Origins } from './seen.ts';

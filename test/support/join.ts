@@ -23,8 +23,8 @@ const request = async (): Promise<{ readonly key: string; readonly csr: string }
 /** `unverified` goes on although the certificate of Cordon is out of its lifetime: for a Cordon with another clock. */
 export type Unverified = { readonly rejectUnauthorized?: false };
 
-export async function startRun(bed: Bed, kind: 'agent' | 'resource', name: string): Promise<Run> {
-  const { json } = await bed.control('POST', '/v1/runs', { kind, name });
+export async function startRun(bed: Bed, kind: 'agent' | 'resource', name: string, task?: string): Promise<Run> {
+  const { json } = await bed.control('POST', '/v1/runs', { kind, name, ...(task === undefined ? {} : { task }) });
   return { id: String(json['run']), token: String(json['token']), bundle: String(json['bundle']) };
 }
 

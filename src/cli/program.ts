@@ -14,6 +14,7 @@ import { federationCommand } from './commands/federation.ts';
 import { grantCommand } from './commands/grant.ts';
 import { initCommand } from './commands/init.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { mandateCommand } from './commands/mandate.ts';
 import { mcpCommand } from './commands/mcp.ts';
 import { offCommand } from './commands/off.ts';
 import { operatorCommand } from './commands/operator.ts';
@@ -44,6 +45,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   releaseCommand,
   grantCommand,
   delegationCommand,
+  mandateCommand,
   policyCommand,
   toolsCommand,
   caCommand,

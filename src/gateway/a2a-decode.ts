@@ -44,8 +44,12 @@ export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: 
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
   const { message, texts } = readMessage(params['message']);
-  const { taskId: task } = message;
-  const input = { ...(texts.length === 0 ? {} : { text: texts.join('\n') }), ...(typeof task === 'string' && task !== '' ? { task } : {}) };
+  const { taskId: task, referenceTaskIds: references } = message;
+  const input = {
+    ...(texts.length === 0 ? {} : { text: texts.join('\n') }),
+    ...(typeof task === 'string' && task !== '' ? { task } : {}),
+    ...(references === undefined ? {} : { references }),
+  };
   return {
     request: requestTo(peer, agent, method, input),
     plan: { kind: 'a2a/send', agent, id, method, params: { message, ...readConfiguration(params['configuration']) } },
@@ -64,6 +68,10 @@ function decodeTask(peer: Peer, agent: string, asked: TaskCall): Call {
 
 const MESSAGE_TEXTS = ['messageId', 'contextId', 'taskId', 'role'] as const;
 
+/** An id that we have handed out is longer than the agent's own, and than any name that a caller gives. */
+const LONGEST = { messageId: 256, contextId: 1_024, taskId: 1_024, role: 64 };
+const MOST_REFERENCES = 32;
+
 /** The message as the callee gets it, and what it says. */
 function readMessage(json: Json | undefined): { readonly message: JsonObject; readonly texts: readonly string[] } {
   if (!isJsonObject(json) || !isJsonArray(json['parts'])) throw new Refusal('CORDON-9011', '`params.message.parts` is missing');
@@ -71,9 +79,23 @@ function readMessage(json: Json | undefined): { readonly message: JsonObject; re
   const named = MESSAGE_TEXTS.flatMap((member) => {
     const value = json[member];
     if (value !== undefined && typeof value !== 'string') throw new Refusal('CORDON-9011', `\`params.message.${member}\` is no text`);
+    if ((value?.length ?? 0) > LONGEST[member]) throw new Refusal('CORDON-9011', `\`params.message.${member}\` is too long`);
     return value === undefined ? [] : [[member, value] as const];
   });
-  return { message: { ...Object.fromEntries(named), parts: texts.map((text) => ({ text })) }, texts };
+  const message = { ...Object.fromEntries(named), ...readReferences(json['referenceTaskIds']), parts: texts.map((text) => ({ text })) };
+  return { message, texts };
+}
+
+/** Tasks that the message speaks of (§4.1.4). */
+function readReferences(json: Json | undefined): { readonly referenceTaskIds?: readonly string[] } {
+  if (json === undefined || json === null) return {};
+  const ids = isJsonArray(json) ? json.filter((id) => typeof id === 'string' && id !== '' && id.length <= LONGEST.taskId) : [];
+  if (!isJsonArray(json) || ids.length < json.length || ids.length > MOST_REFERENCES) {
+    throw new Refusal('CORDON-9011', '`params.message.referenceTaskIds` are no ids', {
+      expected: `at most ${MOST_REFERENCES} ids of tasks`,
+    });
+  }
+  return ids.length === 0 ? {} : { referenceTaskIds: ids.filter((id) => typeof id === 'string') };
 }
 
 /** Policy sees text alone, so nothing else may pass beside it. */

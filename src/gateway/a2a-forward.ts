@@ -1,9 +1,11 @@
 // A2A towards the callee: the message or question that was decided on, in a request of our own, and its answer, whole or streamed.
-import { isJsonArray, isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { signCard, verifyCard } from '../identity/agent-card.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
-import { TASK_METHODS } from './a2a-task-methods.ts';
+import type { A2aIds } from './a2a-ids.ts';
+import { responseShown, tasksShown, taskShown } from './a2a-outward.ts';
+import { TASK_METHODS, type TaskMethodName } from './a2a-task-methods.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
@@ -23,51 +25,36 @@ function upstreamOf(pep: Pep, agent: string): A2aUpstream {
 
 const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
 
-/** Sends the message and hands its answer on. @throws Refusal CORDON-3003 a task or context of somebody else, CORDON-9010 */
-export function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
-  const { message } = plan.params;
-  if (!pep.a2aTasks.isOf(call.request, isJsonObject(message) ? message : {})) throw new Refusal('CORDON-3003', 'no such task');
-  return ask(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: (result) => result });
-}
+/** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
+export const sendMessage = (pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> =>
+  ask(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
 
-/** Asks about a task of the caller's own, or for those that it has. @throws Refusal as `sendMessage` */
+/** Asks about a task of the caller's own, or for those that it has. @throws Refusal CORDON-9010 */
 export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/task'>, call: Call): Promise<Forwarded> {
-  const { id: taskId, contextId } = plan.params;
-  const named = { ...(taskId === undefined ? {} : { taskId }), ...(contextId === undefined ? {} : { contextId }) };
-  if (!pep.a2aTasks.isOf(call.request, named)) throw new Refusal('CORDON-3003', 'no such task');
-  const shown = plan.method === 'ListTasks' ? (result: JsonObject) => ownOf(pep, call, result) : (result: JsonObject) => result;
-  return ask(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown });
-}
-
-/** Of a list the tasks of the caller, and no word of others: the token of a next page names the last task of this one, whosever that is. */
-function ownOf(pep: Pep, call: Call, { tasks, pageSize }: JsonObject): JsonObject {
-  const listed = isJsonArray(tasks) ? tasks.filter((task) => isJsonObject(task)) : [];
-  const own = listed.filter(({ id }) => typeof id === 'string' && id !== '' && pep.a2aTasks.isOf(call.request, { taskId: id }));
-  return {
-    tasks: own,
-    nextPageToken: '',
-    pageSize: typeof pageSize === 'number' ? pageSize : own.length,
-    totalSize: own.length,
+  const shown: Record<TaskMethodName, Asking['shown']> = {
+    GetTask: taskShown,
+    CancelTask: taskShown,
+    SubscribeToTask: responseShown,
+    ListTasks: (ids, result) => tasksShown(ids, result, plan.onward?.['contextId']),
   };
+  return ask(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown: shown[plan.method] });
 }
 
 interface Asking {
   readonly plan: PlanOf<'a2a/send'> | PlanOf<'a2a/task'>;
   readonly streams: boolean;
-  /** What the caller gets of a result. */
-  readonly shown: (result: JsonObject) => JsonObject;
+  /** What the caller gets of a result, in its own ids. */
+  readonly shown: (ids: A2aIds, result: JsonObject) => JsonObject;
 }
 
 async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown }: Asking): Promise<Forwarded> {
   const { channel, path } = upstreamOf(pep, plan.agent);
-  const { id, method, params } = plan;
+  const { id, method, onward } = plan;
+  if (onward === undefined) throw new Refusal('CORDON-9001', 'what goes on is not in the ids of the agent');
+  const ids = pep.a2aIds(call.request);
   const handOn = (message: JsonObject): JsonObject => {
     const answer = answerTo(id, message);
-    const { result } = answer;
-    if (!isJsonObject(result)) return answer;
-    // a list is made of what is known already: what somebody else has begun is not taken by asking for it
-    if (method !== 'ListTasks') pep.a2aTasks.learn(call.request, result);
-    return { ...answer, result: shown(result) };
+    return isJsonObject(answer['result']) ? { ...answer, result: shown(ids, answer['result']) } : answer;
   };
   const response = await channel.request({
     method: 'POST',
@@ -79,7 +66,7 @@ async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, sh
       'cordon-caller': call.request.subject.spiffeId,
       'txn-token': txnTokenFor(pep, call),
     },
-    body: writeJson({ jsonrpc: '2.0', id, method, params }),
+    body: writeJson({ jsonrpc: '2.0', id, method, params: onward }),
     signal: exchange.abort.signal,
   });
   if (mediaTypeOf(response) === 'text/event-stream' && streams) {

@@ -17,7 +17,6 @@ const LISTED = {
   contextId: 'text',
   status: 'text',
   pageSize: 'count',
-  pageToken: 'text',
   historyLength: 'count',
   statusTimestampAfter: 'text',
   includeArtifacts: 'flag',

@@ -94,21 +94,22 @@ interface McpCall extends McpRequest {
   readonly answers?: Answers;
 }
 
-interface A2aSend {
+interface A2aRequest {
   readonly agent: string;
   readonly id: RpcId;
-  readonly method: 'SendMessage' | 'SendStreamingMessage';
-  /** Made of the members that were read, and of no others. INVARIANT I2 */
+  /** Made of the members that were read, and of no others; in the ids of the caller. INVARIANT I2 */
   readonly params: JsonObject;
+  /** The same in the ids of the callee: what goes on. Without it nothing does. */
+  readonly onward?: JsonObject;
+}
+
+interface A2aSend extends A2aRequest {
+  readonly method: 'SendMessage' | 'SendStreamingMessage';
 }
 
 /** About tasks that an agent works on. */
-interface A2aTask {
-  readonly agent: string;
-  readonly id: RpcId;
+interface A2aTask extends A2aRequest {
   readonly method: TaskMethodName;
-  /** Made of the members that were read, and of no others. INVARIANT I2 */
-  readonly params: JsonObject;
 }
 
 /** A request to a route of an HTTP API, made of what was read and of nothing else. INVARIANT I2 */

@@ -20,8 +20,9 @@ const client: Method = { on: 'mcp_server', groups: ['mcp/client'] };
 const session: Method = { on: 'mcp_server', groups: ['mcp/session', 'read'] };
 const record = (fields: Readonly<Record<string, Field>>): RecordShape => ({ kind: 'record', fields: new Map(Object.entries(fields)) });
 const string: Field = { shape: { kind: 'string' }, required: true, nullIsAbsent: false };
-/** What a message says; the task that it, or a question, is about. */
-const talk = record({ text: { ...string, required: false }, task: { ...string, required: false } });
+const texts: Field = { shape: { kind: 'set', element: { kind: 'string' } }, required: false, nullIsAbsent: false };
+/** What a message says; the task that it, or a question, is about; other tasks that it speaks of. */
+const talk = record({ text: { ...string, required: false }, task: { ...string, required: false }, references: texts });
 /** The arguments of a prompt are what its server says, and no schema says what that is. */
 const prompt = record({ name: string, arguments: { shape: { kind: 'opaque' }, required: false, nullIsAbsent: false } });
 /** `of`: `prompt` or `resource`; `name`: which, the URI of a resource; `argument` and `value`: what is being typed. */

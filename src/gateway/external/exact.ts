@@ -2,6 +2,7 @@
 // decided on; here a message that holds more than that is refused.
 import { isJsonObject, parseJson, type Json, type JsonObject, writeJson } from '../../domain/json.ts';
 import { Refusal } from '../../domain/refusal.ts';
+import { namesIds } from '../a2a-inward.ts';
 import type { Call, Plan, PlanKind } from '../call.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Pep } from '../pep.ts';
@@ -32,6 +33,12 @@ const PARAMS: Readonly<Partial<Record<PlanKind, ReadonlySet<string> | 'same'>>> 
   'a2a/send': 'same',
 };
 
+/** It sends on what it showed, and whose an id is stands in the id as callers see it (a2a-ids.ts). */
+const IDS = {
+  expected: 'a message without `taskId`, `contextId` and `referenceTaskIds`',
+  fix: 'go on with a task through the gateway of Cordon',
+};
+
 /** @throws Refusal CORDON-9011 when the body says anything that was not decided on; CORDON-3008 for what only our gateway carries out */
 export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call, body: Asked['body']): void {
   if (plan.kind === 'http/call' && req.url !== `/api/${plan.server}${plan.target}`) {
@@ -44,6 +51,8 @@ export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call,
   }
   const allowed = PARAMS[plan.kind];
   if (allowed === undefined) throw new Refusal('CORDON-3008', 'another data plane cannot carry this out');
+  if (plan.kind === 'a2a/send' && namesIds(plan.params))
+    throw new Refusal('CORDON-3008', 'another data plane cannot open ids of tasks', IDS);
   const message = parseJson(body, { maxBytes: settings.maxBodyBytes, maxDepth: settings.maxDepth });
   if (!isJsonObject(message)) throw more('another message');
   only(message, RPC, '');

@@ -88,12 +88,18 @@ describe('[I2] [I4] [A2A-1.0] what goes on, and what comes back', () => {
   const caller = forUser(ask('clerk'), { user: 'alice' });
   const ids = pep.a2aIds(caller);
   const onward = (message: JsonObject): JsonObject => {
-    const call: Call = { request: caller, plan: { kind: 'a2a/send', agent: 'reader', id: 1, method: 'SendMessage', params: { message } } };
+    const call: Call = {
+      request: caller,
+      plan: { kind: 'a2a/send', agent: 'reader', binding: 'JSONRPC', id: 1, method: 'SendMessage', params: { message } },
+    };
     const { plan } = withOwnIds(pep, call);
     return plan.kind === 'a2a/send' ? (plan.onward?.['message'] as JsonObject) : {};
   };
   const about = (params: JsonObject): JsonObject | undefined => {
-    const call: Call = { request: caller, plan: { kind: 'a2a/task', agent: 'reader', id: 1, method: 'ListTasks', params } };
+    const call: Call = {
+      request: caller,
+      plan: { kind: 'a2a/task', agent: 'reader', binding: 'JSONRPC', id: 1, method: 'ListTasks', params },
+    };
     const { plan } = withOwnIds(pep, call);
     return plan.kind === 'a2a/task' ? plan.onward : undefined;
   };

@@ -1,13 +1,16 @@
-// Step 3 for A2A 1.0: the JSON-RPC binding (messages and tasks) and the agent card. Standard: A2A 1.0 §5, §9. attacker-controlled
+// Step 3 for A2A 1.0: messages, tasks and the agent card, over JSON-RPC or HTTP+JSON. Standard: A2A 1.0 §5, §9, §11. attacker-controlled
 // INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (files, data, metadata, webhooks)
 // is refused or left out, never handed on.
 import type { IncomingMessage } from 'node:http';
 import { isJsonArray, isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { readRest } from './a2a-rest.ts';
 import { isTaskMethod, readTaskParams } from './a2a-task-methods.ts';
-import type { Call, PlanOf } from './call.ts';
+import { a2aRpcWire } from './a2a-wire.ts';
+import type { A2aBinding, Call, PlanOf, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
 import { readRpc } from './json-rpc.ts';
+import type { RpcId } from './mcp-words.ts';
 
 export const A2A_VERSION = '1.0';
 
@@ -30,16 +33,39 @@ export interface A2aMessage {
   readonly agent: string;
   readonly bytes: Uint8Array;
   readonly bounds: JsonBounds;
+  /** How the caller is told no, once it is known what it asks. */
+  readonly setWire?: (wire: Wire) => void;
 }
 
 /** @throws Refusal CORDON-9011 malformed, CORDON-3008 a method or a push notification, CORDON-3006 a part that is no text */
-export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: A2aMessage): Call {
-  if (req.headers['a2a-version'] !== A2A_VERSION) {
-    throw new Refusal('CORDON-3008', 'A2A version not supported', { expected: `A2A-Version: ${A2A_VERSION}` });
-  }
+export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds, setWire }: A2aMessage): Call {
+  checkVersion(req);
   const { id, method, params } = readRpc(parseJson(bytes, bounds));
   if (id === undefined) throw new Refusal('CORDON-9011', 'A2A requests carry an `id`');
-  if (isTaskMethod(method)) return decodeTask(peer, agent, { id, method, params: readTaskParams(method, params) });
+  setWire?.(a2aRpcWire(id));
+  return decodeOperation(peer, agent, { binding: 'JSONRPC', id, method, params });
+}
+
+/** The same over HTTP+JSON, at `target` below the agent. @throws Refusal as `decodeA2a`; CORDON-3003 for another path */
+export function decodeA2aRest(req: IncomingMessage, target: string, { peer, agent, bytes, bounds }: A2aMessage): Call {
+  checkVersion(req);
+  return decodeOperation(peer, agent, { binding: 'HTTP+JSON', id: 1, ...readRest(req, target, bytes, bounds) });
+}
+
+function checkVersion({ headers }: IncomingMessage): void {
+  if (headers['a2a-version'] === A2A_VERSION) return;
+  throw new Refusal('CORDON-3008', 'A2A version not supported', { expected: `A2A-Version: ${A2A_VERSION}` });
+}
+
+interface Operation {
+  readonly binding: A2aBinding;
+  readonly id: RpcId;
+  readonly method: string;
+  readonly params: JsonObject;
+}
+
+function decodeOperation(peer: Peer, agent: string, { binding, id, method, params }: Operation): Call {
+  if (isTaskMethod(method)) return decodeTask(peer, agent, { binding, id, method, params: readTaskParams(method, params) });
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
@@ -52,11 +78,11 @@ export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds }: 
   };
   return {
     request: requestTo(peer, agent, method, input),
-    plan: { kind: 'a2a/send', agent, id, method, params: { message, ...readConfiguration(params['configuration']) } },
+    plan: { kind: 'a2a/send', agent, binding, id, method, params: { message, ...readConfiguration(params['configuration']) } },
   };
 }
 
-type TaskCall = Pick<PlanOf<'a2a/task'>, 'id' | 'method' | 'params'>;
+type TaskCall = Pick<PlanOf<'a2a/task'>, 'binding' | 'id' | 'method' | 'params'>;
 
 function decodeTask(peer: Peer, agent: string, asked: TaskCall): Call {
   const { id: task } = asked.params;

@@ -6,7 +6,8 @@ import { A2A_VERSION } from './a2a-decode.ts';
 import type { A2aIds } from './a2a-ids.ts';
 import { responseShown, tasksShown, taskShown } from './a2a-outward.ts';
 import { TASK_METHODS, type TaskMethodName } from './a2a-task-methods.ts';
-import type { Call, Forwarded, PlanOf } from './call.ts';
+import { restAnswer, restErrorText } from './a2a-wire.ts';
+import type { A2aBinding, Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
@@ -16,6 +17,7 @@ import type { A2aUpstream } from './upstreams.ts';
 import type { RpcId } from './mcp-words.ts';
 
 const CARD_MAX_BYTES = 262_144;
+const BINDINGS: readonly A2aBinding[] = ['JSONRPC', 'HTTP+JSON'];
 
 function upstreamOf(pep: Pep, agent: string): A2aUpstream {
   const upstream = pep.upstreams.a2a(agent);
@@ -70,12 +72,21 @@ async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, sh
     signal: exchange.abort.signal,
   });
   if (mediaTypeOf(response) === 'text/event-stream' && streams) {
-    for await (const message of readSse(response.body, boundsOf(pep))) await sendEvent(exchange, writeJson(handOn(message)));
+    for await (const message of readSse(response.body, boundsOf(pep))) await sendTo(exchange, plan.binding, handOn(message));
     exchange.res.end();
   } else {
-    sendReply(exchange, jsonReply(200, handOn(await readJsonReply(response.body, boundsOf(pep)))));
+    const answer = handOn(await readJsonReply(response.body, boundsOf(pep)));
+    sendReply(exchange, plan.binding === 'JSONRPC' ? jsonReply(200, answer) : restAnswer(answer));
   }
   return { upstreamStatus: response.statusCode };
+}
+
+/** One message of a stream. Over HTTP+JSON an event is what JSON-RPC calls a result (§11.7). */
+async function sendTo(exchange: Exchange, binding: A2aBinding, answer: JsonObject): Promise<void> {
+  const { result, error } = answer;
+  if (binding === 'JSONRPC') return sendEvent(exchange, writeJson(answer));
+  if (isJsonObject(error)) return sendEvent(exchange, restErrorText(error), undefined, 'error');
+  return sendEvent(exchange, writeJson(result ?? {}));
 }
 
 /** Only a JSON-RPC answer to this request is handed on. */
@@ -113,7 +124,7 @@ export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/c
   if (cardKeys !== undefined) verifyCard(card, cardKeys);
   const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
   const url = `${pep.publicUrl}/a2a/${plan.agent}`;
-  const supportedInterfaces = [{ url, protocolBinding: 'JSONRPC', protocolVersion: A2A_VERSION }];
+  const supportedInterfaces = BINDINGS.map((protocolBinding) => ({ url, protocolBinding, protocolVersion: A2A_VERSION }));
   const { streaming } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
   const capabilities = { streaming: streaming === true, pushNotifications: false, extendedAgentCard: false };
   sendReply(exchange, jsonReply(200, signCard(pep.signer(), { ...rest, ...MTLS, capabilities, supportedInterfaces })));

@@ -94,8 +94,12 @@ interface McpCall extends McpRequest {
   readonly answers?: Answers;
 }
 
+/** How a caller speaks A2A (§5). */
+export type A2aBinding = 'JSONRPC' | 'HTTP+JSON';
+
 interface A2aRequest {
   readonly agent: string;
+  readonly binding: A2aBinding;
   readonly id: RpcId;
   /** Made of the members that were read, and of no others; in the ids of the caller. INVARIANT I2 */
   readonly params: JsonObject;

@@ -212,6 +212,28 @@ void describe('ext_authz', () => {
       const [named = ''] = Object.keys(message);
       return [`[I4] [A2A-1.0] a message with a \`${named}\``, () => talk(message), 403, status.PERMISSION_DENIED, 'CORDON-3008'] as const;
     }),
+    [
+      '[A2A-1.0] a message over HTTP+JSON',
+      () =>
+        requestOf({
+          path: '/a2a/callee/message:send',
+          headers: { 'a2a-version': '1.0' },
+          body: '{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}]}}',
+        }),
+      403,
+      status.PERMISSION_DENIED,
+      'CORDON-3008',
+    ],
+    ...['/tasks', '/tasks/t', '/tasks/t:subscribe'].map(
+      (below) =>
+        [
+          `[A2A-1.0] \`GET ${below}\``,
+          () => requestOf({ method: 'GET', path: `/a2a/callee${below}`, headers: { 'a2a-version': '1.0' } }),
+          403,
+          status.PERMISSION_DENIED,
+          'CORDON-3008',
+        ] as const,
+    ),
     ['a header twice', () => requestOf({ ...echo, more: [['mcp-name', 'write']] }), 403, status.PERMISSION_DENIED, 'CORDON-3011'],
     ['a look-alike', () => requestOf({ ...echo, more: [['mcp_name', 'write']] }), 403, status.PERMISSION_DENIED, 'CORDON-3011'],
     [

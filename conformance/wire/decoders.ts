@@ -8,7 +8,7 @@ import { readJws } from '../../src/crypto/jws.ts';
 import { isJsonObject, parseJson, writeJson, type Json } from '../../src/domain/json.ts';
 import { Refusal } from '../../src/domain/refusal.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/domain/spiffe-id.ts';
-import { decodeA2a } from '../../src/gateway/a2a-decode.ts';
+import { decodeA2a, decodeA2aRest } from '../../src/gateway/a2a-decode.ts';
 import type { Call } from '../../src/gateway/call.ts';
 import { FRAME, FrameSplitter, readFrame, readList, readMessage } from '../../src/gateway/external/spop/frame.ts';
 import { readLines } from '../../src/gateway/lines.ts';
@@ -84,6 +84,12 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
   a2a(bytes) {
     const [req, body] = requestIn(bytes);
     return forwardedDiffers(decodeA2a(req, { peer: PEER, agent: 'callee', bytes: body, bounds: BOUNDS }));
+  },
+  'a2a-rest'(bytes) {
+    const [req, body] = requestIn(bytes);
+    const [, method = '', target = ''] = /^([A-Z]+) (.*)$/.exec(String(req.headers['request-line'])) ?? [];
+    Object.assign(req, { method });
+    return forwardedDiffers(decodeA2aRest(req, target, { peer: PEER, agent: 'callee', bytes: body, bounds: BOUNDS }));
   },
   'mcp-header'(bytes) {
     const value = decodeHeader(bytes.toString('latin1'));

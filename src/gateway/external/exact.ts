@@ -49,7 +49,7 @@ export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call,
     if (body.length > 0) throw more('a body');
     return;
   }
-  const allowed = PARAMS[plan.kind];
+  const allowed = 'binding' in plan && plan.binding !== 'JSONRPC' ? undefined : PARAMS[plan.kind];
   if (allowed === undefined) throw new Refusal('CORDON-3008', 'another data plane cannot carry this out');
   if (plan.kind === 'a2a/send' && namesIds(plan.params))
     throw new Refusal('CORDON-3008', 'another data plane cannot open ids of tasks', IDS);

@@ -4,6 +4,9 @@ import { after, before, describe, test } from 'node:test';
 import { Role, TaskState, type Message, type SendMessageRequest, type StreamResponse, type Task } from '@a2a-js/sdk';
 import { ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory, RestTransportFactory, type Client } from '@a2a-js/sdk/client';
 import { Agent, fetch, type RequestInit } from 'undici';
+import { readJwk } from '../src/crypto/jwk.ts';
+import type { JsonObject } from '../src/domain/json.ts';
+import { verifyCard } from '../src/identity/agent-card.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 
 const BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
@@ -20,6 +23,7 @@ before(async () => {
     policies: `@id("talks") permit (principal, action in [Action::"a2a/message", Action::"a2a/task"], resource == Agent::"callee")
 unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };
 @id("cards") permit (principal, action == Action::"a2a/GetAgentCard", resource);
+@id("more") permit (principal == Agent::"caller", action == Action::"a2a/GetExtendedAgentCard", resource);
 @id("secrets") @reason("no secrets") forbid (principal, action in Action::"a2a/message", resource)
 when { context.input has text && context.input.text like "*secret*" };`,
     configure: (yaml) =>
@@ -66,6 +70,15 @@ const said = (text: string, more: Partial<Message> = {}): SendMessageRequest => 
   },
   metadata: undefined,
 });
+
+/** As it was received: the SDK drops members of a card that it decodes. */
+async function extendedCard(svid: Svid, binding: Binding): Promise<JsonObject> {
+  const { json } =
+    binding === 'HTTP+JSON'
+      ? await rest(svid, '/extendedAgentCard')
+      : await rest(svid, '', { method: 'POST', body: '{"jsonrpc":"2.0","id":1,"method":"GetExtendedAgentCard","params":{}}' });
+  return (json['result'] ?? json) as JsonObject;
+}
 
 const isTask = (answer: Message | Task): answer is Task => 'status' in answer;
 const begin = async (client: Client, more: Partial<Message> = {}): Promise<Task> => {
@@ -130,6 +143,15 @@ for (const binding of BINDINGS) {
       const stranger = await clientOf(other, binding);
       const task = await begin(stranger);
       await assert.rejects(stranger.cancelTask({ tenant: '', id: task.id, metadata: undefined }), /403|CORDON-3001|permit/);
+    });
+
+    void test('[A2A-1.0 §8.4] the extended card is for those whom policy lets have it, names the gateway and is signed by it', async () => {
+      const more = await extendedCard(caller, binding);
+      assert.equal(more['description'], 'has more to say to those it knows');
+      assert.doesNotMatch(JSON.stringify(more), new RegExp(`:${bed.ports.callee}`));
+      const published = (await send({ port: bed.ports.identity, path: '/oauth2/jwks', method: 'GET', svid: { ca: caller.ca } })).json;
+      verifyCard(more, new Map((published['keys'] as (JsonObject & { kid: string })[]).map((jwk) => [jwk.kid, readJwk(jwk)])));
+      assert.match(JSON.stringify(await extendedCard(other, binding)), /CORDON-3001/);
     });
 
     void test('what the agent refuses is the error that it says', async () => {

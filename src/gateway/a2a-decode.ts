@@ -66,6 +66,10 @@ interface Operation {
 
 function decodeOperation(peer: Peer, agent: string, { binding, id, method, params }: Operation): Call {
   if (isTaskMethod(method)) return decodeTask(peer, agent, { binding, id, method, params: readTaskParams(method, params) });
+  if (method === 'GetExtendedAgentCard') {
+    const plan = { kind: 'a2a/extended-card', agent, binding, id, method, params: {}, onward: {} } as const;
+    return { request: requestTo(peer, agent, method, {}), plan };
+  }
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }

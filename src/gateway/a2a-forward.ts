@@ -1,7 +1,6 @@
 // A2A towards the callee: the message or question that was decided on, in a request of our own, and its answer, whole or streamed.
 import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { signCard, verifyCard } from '../identity/agent-card.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
 import type { A2aIds } from './a2a-ids.ts';
 import { responseShown, tasksShown, taskShown } from './a2a-outward.ts';
@@ -16,10 +15,8 @@ import { txnTokenFor } from './txn-token.ts';
 import type { A2aUpstream } from './upstreams.ts';
 import type { RpcId } from './mcp-words.ts';
 
-const CARD_MAX_BYTES = 262_144;
-const BINDINGS: readonly A2aBinding[] = ['JSONRPC', 'HTTP+JSON'];
-
-function upstreamOf(pep: Pep, agent: string): A2aUpstream {
+/** @throws Refusal CORDON-9010 */
+export function upstreamOf(pep: Pep, agent: string): A2aUpstream {
   const upstream = pep.upstreams.a2a(agent);
   if (upstream === undefined) throw new Refusal('CORDON-9010', 'the agent has no A2A address');
   return upstream;
@@ -29,7 +26,7 @@ const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxRep
 
 /** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
 export const sendMessage = (pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> =>
-  ask(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
+  askAgent(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
 
 /** Asks about a task of the caller's own, or for those that it has. @throws Refusal CORDON-9010 */
 export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/task'>, call: Call): Promise<Forwarded> {
@@ -39,17 +36,20 @@ export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/tas
     SubscribeToTask: responseShown,
     ListTasks: (ids, result) => tasksShown(ids, result, plan.onward?.['contextId']),
   };
-  return ask(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown: shown[plan.method] });
+  return askAgent(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown: shown[plan.method] });
 }
 
 interface Asking {
-  readonly plan: PlanOf<'a2a/send'> | PlanOf<'a2a/task'>;
+  readonly plan: PlanOf<'a2a/send'> | PlanOf<'a2a/task'> | PlanOf<'a2a/extended-card'>;
   readonly streams: boolean;
   /** What the caller gets of a result, in its own ids. */
   readonly shown: (ids: A2aIds, result: JsonObject) => JsonObject;
+  /** Of an answer. */
+  readonly maxBytes?: number;
 }
 
-async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown }: Asking): Promise<Forwarded> {
+/** One operation of an agent, and its answer in the ids and the binding of the caller. @throws Refusal CORDON-9010 */
+export async function askAgent(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown, maxBytes }: Asking): Promise<Forwarded> {
   const { channel, path } = upstreamOf(pep, plan.agent);
   const { id, method, onward } = plan;
   if (onward === undefined) throw new Refusal('CORDON-9001', 'what goes on is not in the ids of the agent');
@@ -75,7 +75,8 @@ async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, sh
     for await (const message of readSse(response.body, boundsOf(pep))) await sendTo(exchange, plan.binding, handOn(message));
     exchange.res.end();
   } else {
-    const answer = handOn(await readJsonReply(response.body, boundsOf(pep)));
+    const bounds = boundsOf(pep);
+    const answer = handOn(await readJsonReply(response.body, { ...bounds, maxBytes: maxBytes ?? bounds.maxBytes }));
     sendReply(exchange, plan.binding === 'JSONRPC' ? jsonReply(200, answer) : restAnswer(answer));
   }
   return { upstreamStatus: response.statusCode };
@@ -96,37 +97,4 @@ function answerTo(id: RpcId, message: JsonObject): JsonObject {
     throw new Refusal('CORDON-9010', 'the agent does not answer this request');
   }
   return isJsonObject(error) ? { jsonrpc: '2.0', id, error } : { jsonrpc: '2.0', id, result: result ?? null };
-}
-
-/** What a caller shows the gateway, whatever the callee asks of the gateway. */
-const MTLS: JsonObject = {
-  securitySchemes: { mtls: { mtlsSecurityScheme: { description: 'an X509-SVID of a run of a registered agent' } } },
-  securityRequirements: [{ schemes: { mtls: { list: [] } } }],
-};
-
-/**
- * Hands on the callee's card, naming the gateway as the only way in, under the gateway's own signature. Where keys are pinned for the agent,
- * its card must be signed by one of them. The addresses that older revisions have elsewhere are left out. @throws Refusal CORDON-9010, -3016
- */
-export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/card'>): Promise<Forwarded> {
-  const { channel, cardKeys } = upstreamOf(pep, plan.agent);
-  const response = await channel.request({
-    method: 'GET',
-    path: '/.well-known/agent-card.json',
-    headers: { accept: 'application/json', 'a2a-version': A2A_VERSION },
-    signal: exchange.abort.signal,
-    retry: exchange.mayRepeat,
-  });
-  const card = await readJsonReply(response.body, { ...boundsOf(pep), maxBytes: CARD_MAX_BYTES });
-  if (response.statusCode !== 200 || typeof card['name'] !== 'string') {
-    throw new Refusal('CORDON-9010', 'the agent has no card');
-  }
-  if (cardKeys !== undefined) verifyCard(card, cardKeys);
-  const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
-  const url = `${pep.publicUrl}/a2a/${plan.agent}`;
-  const supportedInterfaces = BINDINGS.map((protocolBinding) => ({ url, protocolBinding, protocolVersion: A2A_VERSION }));
-  const { streaming } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
-  const capabilities = { streaming: streaming === true, pushNotifications: false, extendedAgentCard: false };
-  sendReply(exchange, jsonReply(200, signCard(pep.signer(), { ...rest, ...MTLS, capabilities, supportedInterfaces })));
-  return { upstreamStatus: 200 };
 }

@@ -25,6 +25,7 @@ interface Operation {
 const OPERATIONS: readonly Operation[] = [
   { http: ['POST'], path: /^\/message:send$/, method: 'SendMessage', inBody: true },
   { http: ['POST'], path: /^\/message:stream$/, method: 'SendStreamingMessage', inBody: true },
+  { http: ['GET'], path: /^\/extendedAgentCard$/, method: 'GetExtendedAgentCard' },
   { http: ['GET'], path: /^\/tasks$/, method: 'ListTasks' },
   { http: ['POST'], path: /^\/tasks\/([^/]+):cancel$/, method: 'CancelTask' },
   { http: ['GET', 'POST'], path: /^\/tasks\/([^/]+):subscribe$/, method: 'SubscribeToTask' },

@@ -169,6 +169,7 @@ interface Plans {
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/task': A2aTask;
   readonly 'a2a/card': { readonly agent: string };
+  readonly 'a2a/extended-card': A2aRequest & { readonly method: 'GetExtendedAgentCard' };
   readonly 'http/call': HttpCall;
   readonly 'http/upgrade': HttpUpgrade;
   readonly 'egress/connect': EgressConnect;

@@ -73,6 +73,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['egress/connect', { on: 'egress', groups: ['egress'], input: tunnel }],
   ['egress/request', { on: 'egress', groups: ['egress'], input: outside }],
   ['a2a/GetAgentCard', { on: 'agent', groups: ['read'], input: talk }],
+  ['a2a/GetExtendedAgentCard', { on: 'agent', groups: ['read'], input: talk }],
 ]);
 
 /** `AccessRequest.action.name` of a tool call; which action it is in Cedar follows from the resource. */

@@ -11,6 +11,10 @@ export interface Segment {
 /** Is a task token needed to call it? Absent: optional. */
 export type TokenRule = 'required' | 'optional';
 
+/** What a message of A2A is made of. */
+export const PART_KINDS = ['text', 'data', 'file'] as const;
+export type PartKind = (typeof PART_KINDS)[number];
+
 export interface Agent {
   readonly name: string;
   readonly segment: string;
@@ -20,6 +24,8 @@ export interface Agent {
   readonly a2a?: string;
   /** A JWK Set in a file: keys of which one must have signed its card. */
   readonly cardKeys?: string;
+  /** Parts of messages that it takes; absent: text alone. */
+  readonly parts?: readonly PartKind[];
   readonly token?: TokenRule;
 }
 

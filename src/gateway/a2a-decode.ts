@@ -1,9 +1,11 @@
 // Step 3 for A2A 1.0: messages, tasks and the agent card, over JSON-RPC or HTTP+JSON. Standard: A2A 1.0 §5, §9, §11. attacker-controlled
-// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (files, data, metadata, webhooks)
+// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (metadata, webhooks)
 // is refused or left out, never handed on.
 import type { IncomingMessage } from 'node:http';
 import { isJsonArray, isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import type { PartKind } from '../domain/registry.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { readParts } from './a2a-parts.ts';
 import { readRest } from './a2a-rest.ts';
 import { isTaskMethod, readTaskParams } from './a2a-task-methods.ts';
 import { a2aRpcWire } from './a2a-wire.ts';
@@ -33,23 +35,25 @@ export interface A2aMessage {
   readonly agent: string;
   readonly bytes: Uint8Array;
   readonly bounds: JsonBounds;
+  /** Parts that the agent takes; absent: text. */
+  readonly accepts?: ReadonlySet<PartKind> | undefined;
   /** How the caller is told no, once it is known what it asks. */
   readonly setWire?: (wire: Wire) => void;
 }
 
-/** @throws Refusal CORDON-9011 malformed, CORDON-3008 a method or a push notification, CORDON-3006 a part that is no text */
-export function decodeA2a(req: IncomingMessage, { peer, agent, bytes, bounds, setWire }: A2aMessage): Call {
+/** @throws Refusal CORDON-9011 malformed, CORDON-3008 a method or a push notification, CORDON-3006 a part that the agent does not take */
+export function decodeA2a(req: IncomingMessage, asked: A2aMessage): Call {
   checkVersion(req);
-  const { id, method, params } = readRpc(parseJson(bytes, bounds));
+  const { id, method, params } = readRpc(parseJson(asked.bytes, asked.bounds));
   if (id === undefined) throw new Refusal('CORDON-9011', 'A2A requests carry an `id`');
-  setWire?.(a2aRpcWire(id));
-  return decodeOperation(peer, agent, { binding: 'JSONRPC', id, method, params });
+  asked.setWire?.(a2aRpcWire(id));
+  return decodeOperation(asked, { binding: 'JSONRPC', id, method, params });
 }
 
 /** The same over HTTP+JSON, at `target` below the agent. @throws Refusal as `decodeA2a`; CORDON-3003 for another path */
-export function decodeA2aRest(req: IncomingMessage, target: string, { peer, agent, bytes, bounds }: A2aMessage): Call {
+export function decodeA2aRest(req: IncomingMessage, target: string, asked: A2aMessage): Call {
   checkVersion(req);
-  return decodeOperation(peer, agent, { binding: 'HTTP+JSON', id: 1, ...readRest(req, target, bytes, bounds) });
+  return decodeOperation(asked, { binding: 'HTTP+JSON', id: 1, ...readRest(req, target, asked.bytes, asked.bounds) });
 }
 
 function checkVersion({ headers }: IncomingMessage): void {
@@ -64,7 +68,9 @@ interface Operation {
   readonly params: JsonObject;
 }
 
-function decodeOperation(peer: Peer, agent: string, { binding, id, method, params }: Operation): Call {
+const TEXT: ReadonlySet<PartKind> = new Set(['text']);
+
+function decodeOperation({ peer, agent, accepts = TEXT }: A2aMessage, { binding, id, method, params }: Operation): Call {
   if (isTaskMethod(method)) return decodeTask(peer, agent, { binding, id, method, params: readTaskParams(method, params) });
   if (method === 'GetExtendedAgentCard') {
     const plan = { kind: 'a2a/extended-card', agent, binding, id, method, params: {}, onward: {} } as const;
@@ -73,10 +79,10 @@ function decodeOperation(peer: Peer, agent: string, { binding, id, method, param
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
-  const { message, texts } = readMessage(params['message']);
+  const { message, facts } = readMessage(params['message'], accepts);
   const { taskId: task, referenceTaskIds: references } = message;
   const input = {
-    ...(texts.length === 0 ? {} : { text: texts.join('\n') }),
+    ...facts,
     ...(typeof task === 'string' && task !== '' ? { task } : {}),
     ...(references === undefined ? {} : { references }),
   };
@@ -103,17 +109,16 @@ const LONGEST = { messageId: 256, contextId: 1_024, taskId: 1_024, role: 64 };
 const MOST_REFERENCES = 32;
 
 /** The message as the callee gets it, and what it says. */
-function readMessage(json: Json | undefined): { readonly message: JsonObject; readonly texts: readonly string[] } {
-  if (!isJsonObject(json) || !isJsonArray(json['parts'])) throw new Refusal('CORDON-9011', '`params.message.parts` is missing');
-  const texts = json['parts'].map((part) => textOf(part));
+function readMessage(json: Json | undefined, accepts: ReadonlySet<PartKind>): { readonly message: JsonObject; readonly facts: JsonObject } {
+  if (!isJsonObject(json)) throw new Refusal('CORDON-9011', '`params.message` is missing');
+  const { parts, facts } = readParts(json['parts'], accepts);
   const named = MESSAGE_TEXTS.flatMap((member) => {
     const value = json[member];
     if (value !== undefined && typeof value !== 'string') throw new Refusal('CORDON-9011', `\`params.message.${member}\` is no text`);
     if ((value?.length ?? 0) > LONGEST[member]) throw new Refusal('CORDON-9011', `\`params.message.${member}\` is too long`);
     return value === undefined ? [] : [[member, value] as const];
   });
-  const message = { ...Object.fromEntries(named), ...readReferences(json['referenceTaskIds']), parts: texts.map((text) => ({ text })) };
-  return { message, texts };
+  return { message: { ...Object.fromEntries(named), ...readReferences(json['referenceTaskIds']), parts }, facts };
 }
 
 /** Tasks that the message speaks of (§4.1.4). */
@@ -127,16 +132,6 @@ function readReferences(json: Json | undefined): { readonly referenceTaskIds?: r
   }
   return ids.length === 0 ? {} : { referenceTaskIds: ids.filter((id) => typeof id === 'string') };
 }
-
-/** Policy sees text alone, so nothing else may pass beside it. */
-function textOf(part: Json): string {
-  if (isJsonObject(part) && typeof part['text'] === 'string' && !CONTENTS.some((content) => Object.hasOwn(part, content))) {
-    return part['text'];
-  }
-  throw new Refusal('CORDON-3006', 'only text parts are accepted', { expected: '`parts: [{"text": …}]`' });
-}
-
-const CONTENTS = ['raw', 'url', 'data', 'file'];
 
 /** How the caller wants to be answered. A webhook would carry answers around the gateway. */
 function readConfiguration(json: Json | undefined): { readonly configuration?: JsonObject } {

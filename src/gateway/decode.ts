@@ -44,7 +44,8 @@ async function decodeRest(pep: Pep, exchange: Exchange, peer: Peer, { name, rest
   exchange.wire = a2aRestWire;
   const { maxBodyBytes: maxBytes, maxDepth } = pep.settings;
   const bytes = await readBody(exchange.req, maxBytes);
-  return decodeA2aRest(exchange.req, rest, { peer, agent: name, bytes, bounds: { maxBytes, maxDepth } });
+  const accepts = pep.upstreams.a2a(name)?.accepts;
+  return decodeA2aRest(exchange.req, rest, { peer, agent: name, bytes, bounds: { maxBytes, maxDepth }, accepts });
 }
 
 type RestRoute = Extract<Route, { readonly rest: string }>;
@@ -60,7 +61,10 @@ interface Body {
 
 function decodeBody(pep: Pep, exchange: Exchange, { peer, route, bytes, bounds }: Body): Call {
   const { name, protocol } = route;
-  if (protocol === 'a2a') return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds, setWire: (wire) => (exchange.wire = wire) });
+  if (protocol === 'a2a') {
+    const accepts = pep.upstreams.a2a(name)?.accepts;
+    return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds, accepts, setWire: (wire) => (exchange.wire = wire) });
+  }
   const definition = (tool: string): JsonObject | undefined =>
     pep
       .snapshot()

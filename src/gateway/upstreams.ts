@@ -1,6 +1,7 @@
 // The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
 import type { VerificationKey } from '../crypto/jwk.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { PartKind } from '../domain/registry.ts';
 import type { Channel } from './channel.ts';
 import type { HostPort } from './egress-host.ts';
 import type { EgressTable, Outside } from './egress-table.ts';
@@ -108,6 +109,8 @@ export interface A2aUpstream {
   readonly channel: Channel;
   /** Keys of which one must have signed the agent's card, by `kid`; absent: it need not be signed. */
   readonly cardKeys?: ReadonlyMap<string, VerificationKey>;
+  /** Parts of messages that it takes. */
+  readonly accepts: ReadonlySet<PartKind>;
   /** Path of the JSON-RPC endpoint. */
   readonly path: string;
 }

@@ -1,6 +1,6 @@
 // INVARIANT I2, where another data plane forwards: it sends the very bytes on that it showed. Our own gateway leaves out what was not
 // decided on; here a message that holds more than that is refused.
-import { isJsonObject, parseJson, type Json, type JsonObject, writeJson } from '../../domain/json.ts';
+import { isJsonObject, parseJson, type JsonObject, writeSorted } from '../../domain/json.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { namesIds } from '../a2a-inward.ts';
 import type { Call, Plan, PlanKind } from '../call.ts';
@@ -71,20 +71,7 @@ function only(json: JsonObject, names: ReadonlySet<string>, path: string): void 
 
 function same(plan: Plan, params: JsonObject): void {
   const decided = 'params' in plan ? plan.params : {};
-  if (canonical(params) !== canonical(decided)) throw more('members of `params`');
-}
-
-/** Equal texts are equal values, in whatever order the members stand. */
-const canonical = (json: Json): string => writeJson(sorted(json));
-
-function sorted(json: Json): Json {
-  if (Array.isArray(json)) return json.map((each: Json) => sorted(each));
-  if (!isJsonObject(json)) return json;
-  return Object.fromEntries(
-    Object.entries(json)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => [name, sorted(value)]),
-  );
+  if (writeSorted(params) !== writeSorted(decided)) throw more('members of `params`');
 }
 
 const more = (observed: string): Refusal =>

@@ -154,6 +154,20 @@ for (const binding of BINDINGS) {
       assert.match(JSON.stringify(await extendedCard(other, binding)), /CORDON-3001/);
     });
 
+    void test('[I2] a webhook is refused with the error that A2A has for it', async () => {
+      const { id: taskId } = await begin(client);
+      const config = { taskId, url: 'https://evil.example/hook' };
+      const { status, text } =
+        binding === 'HTTP+JSON'
+          ? await rest(caller, `/tasks/${taskId}/pushNotificationConfigs`, { method: 'POST', body: JSON.stringify(config) })
+          : await rest(caller, '', {
+              method: 'POST',
+              body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'CreateTaskPushNotificationConfig', params: config }),
+            });
+      assert.equal(status, 400);
+      assert.match(text, /"reason":"PUSH_NOTIFICATION_NOT_SUPPORTED".*CORDON-3023/);
+    });
+
     void test('what the agent refuses is the error that it says', async () => {
       const task = await begin(client);
       await client.cancelTask({ tenant: '', id: task.id, metadata: undefined });
@@ -215,7 +229,15 @@ void describe('[A2A-1.0] HTTP+JSON, byte by byte', () => {
       ['an encoded verb', `/tasks/${id}%3Acancel`, { method: 'POST' }, 403],
       ['another verb', `/tasks/${id}:purge`, {}, 404],
       ['another HTTP method', `/tasks/${id}`, { method: 'DELETE' }, 403],
-      ['no version', `/tasks/${id}`, { headers: {} }, 403],
+      ['no version', `/tasks/${id}`, { headers: {} }, 400],
+      [
+        'a webhook in a message',
+        '/message:send',
+        { method: 'POST', body: body.replace('}}', '},"configuration":{"taskPushNotificationConfig":{"url":"https://evil.example"}}}') },
+        400,
+      ],
+      ['a webhook of a task', `/tasks/${id}/pushNotificationConfigs`, { method: 'POST', body: '{"url":"https://evil.example"}' }, 400],
+      ['the list of webhooks', `/tasks/${id}/pushNotificationConfigs`, {}, 400],
       ['the paths of 0.3', `/v1/tasks/${id}`, {}, 404],
       ['a tenant', `/acme/tasks/${id}`, {}, 404],
       ['a segment too many', `/tasks/${id}/x`, {}, 404],

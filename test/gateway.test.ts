@@ -293,8 +293,8 @@ const BESIDE: readonly (readonly [why: string, params: object, status: number, c
   [
     'a webhook',
     { message: said({ text: 'x' }), configuration: { taskPushNotificationConfig: { url: 'https://evil.example' } } },
-    403,
-    'CORDON-3008',
+    400,
+    'CORDON-3023',
   ],
 ];
 

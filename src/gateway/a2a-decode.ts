@@ -41,12 +41,12 @@ export interface A2aMessage {
   readonly setWire?: (wire: Wire) => void;
 }
 
-/** @throws Refusal CORDON-9011 malformed, CORDON-3008 a method or a push notification, CORDON-3006 a part that the agent does not take */
+/** @throws Refusal CORDON-9011 malformed, CORDON-3008 a method, CORDON-3021 a version, CORDON-3023 a push notification, CORDON-3006 a part that the agent does not take */
 export function decodeA2a(req: IncomingMessage, asked: A2aMessage): Call {
-  checkVersion(req);
   const { id, method, params } = readRpc(parseJson(asked.bytes, asked.bounds));
   if (id === undefined) throw new Refusal('CORDON-9011', 'A2A requests carry an `id`');
   asked.setWire?.(a2aRpcWire(id));
+  checkVersion(req);
   return decodeOperation(asked, { binding: 'JSONRPC', id, method, params });
 }
 
@@ -58,7 +58,7 @@ export function decodeA2aRest(req: IncomingMessage, target: string, asked: A2aMe
 
 function checkVersion({ headers }: IncomingMessage): void {
   if (headers['a2a-version'] === A2A_VERSION) return;
-  throw new Refusal('CORDON-3008', 'A2A version not supported', { expected: `A2A-Version: ${A2A_VERSION}` });
+  throw new Refusal('CORDON-3021', 'A2A version not supported', { expected: `A2A-Version: ${A2A_VERSION}` });
 }
 
 interface Operation {
@@ -68,6 +68,10 @@ interface Operation {
   readonly params: JsonObject;
 }
 
+/** A webhook would carry answers around the gateway (§3.1.7 to §3.1.10). */
+const PUSH = /^(?:Create|Get|List|Delete)TaskPushNotificationConfigs?$/;
+const pushRefused = (): Refusal => new Refusal('CORDON-3023', 'push notifications are not accepted');
+
 const TEXT: ReadonlySet<PartKind> = new Set(['text']);
 
 function decodeOperation({ peer, agent, accepts = TEXT }: A2aMessage, { binding, id, method, params }: Operation): Call {
@@ -76,6 +80,7 @@ function decodeOperation({ peer, agent, accepts = TEXT }: A2aMessage, { binding,
     const plan = { kind: 'a2a/extended-card', agent, binding, id, method, params: {}, onward: {} } as const;
     return { request: requestTo(peer, agent, method, {}), plan };
   }
+  if (PUSH.test(method)) throw pushRefused();
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
@@ -133,12 +138,12 @@ function readReferences(json: Json | undefined): { readonly referenceTaskIds?: r
   return ids.length === 0 ? {} : { referenceTaskIds: ids.filter((id) => typeof id === 'string') };
 }
 
-/** How the caller wants to be answered. A webhook would carry answers around the gateway. */
+/** How the caller wants to be answered. */
 function readConfiguration(json: Json | undefined): { readonly configuration?: JsonObject } {
   if (json === undefined || json === null) return {};
   if (!isJsonObject(json)) throw new Refusal('CORDON-9011', '`params.configuration` is no object');
   const push = json['taskPushNotificationConfig'] ?? json['pushNotificationConfig'] ?? null;
-  if (push !== null) throw new Refusal('CORDON-3008', 'push notifications are not accepted');
+  if (push !== null) throw pushRefused();
   const { acceptedOutputModes: modes, historyLength: length, returnImmediately: early } = json;
   return {
     configuration: {

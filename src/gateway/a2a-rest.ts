@@ -25,6 +25,12 @@ interface Operation {
 const OPERATIONS: readonly Operation[] = [
   { http: ['POST'], path: /^\/message:send$/, method: 'SendMessage', inBody: true },
   { http: ['POST'], path: /^\/message:stream$/, method: 'SendStreamingMessage', inBody: true },
+  {
+    http: ['GET', 'POST', 'DELETE'],
+    path: /^\/tasks\/[^/]+\/pushNotificationConfigs(?:\/[^/]+)?$/,
+    method: 'GetTaskPushNotificationConfig',
+    inBody: true,
+  },
   { http: ['GET'], path: /^\/extendedAgentCard$/, method: 'GetExtendedAgentCard' },
   { http: ['GET'], path: /^\/tasks$/, method: 'ListTasks' },
   { http: ['POST'], path: /^\/tasks\/([^/]+):cancel$/, method: 'CancelTask' },

@@ -19,7 +19,8 @@ const ROUTES: readonly { readonly pattern: RegExp; readonly route: (name: string
     route: (name) => ({ protocol: 'a2a', name, card: true }),
   },
   {
-    pattern: /^\/a2a\/([a-z0-9][a-z0-9-]{0,62})(\/(?:message:(?:send|stream)|extendedAgentCard|tasks(?:\/[^/?]+)?)(?:\?.*)?)$/s,
+    pattern:
+      /^\/a2a\/([a-z0-9][a-z0-9-]{0,62})(\/(?:message:(?:send|stream)|extendedAgentCard|tasks(?:\/[^/?]+(?:\/pushNotificationConfigs(?:\/[^/?]+)?)?)?)(?:\?.*)?)$/s,
     route: (name, rest) => ({ protocol: 'a2a', name, card: false, rest }),
   },
   {

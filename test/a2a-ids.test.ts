@@ -84,15 +84,17 @@ describe('[I4] [I5] [A2A-1.0] ids of tasks and contexts', () => {
 });
 
 describe('[I2] [I4] [A2A-1.0] what goes on, and what comes back', () => {
-  const pep = { a2aIds: createA2aIds(KEY) } as Pep;
+  const pepOf = (makesContexts: boolean): Pep =>
+    ({ a2aIds: createA2aIds(KEY), upstreams: { a2a: () => ({ makesContexts }) } }) as unknown as Pep;
+  const pep = pepOf(false);
   const caller = forUser(ask('clerk'), { user: 'alice' });
   const ids = pep.a2aIds(caller);
-  const onward = (message: JsonObject): JsonObject => {
+  const onward = (message: JsonObject, by = pep): JsonObject => {
     const call: Call = {
       request: caller,
       plan: { kind: 'a2a/send', agent: 'reader', binding: 'JSONRPC', id: 1, method: 'SendMessage', params: { message } },
     };
-    const { plan } = withOwnIds(pep, call);
+    const { plan } = withOwnIds(by, call);
     return plan.kind === 'a2a/send' ? (plan.onward?.['message'] as JsonObject) : {};
   };
   const about = (params: JsonObject): JsonObject | undefined => {
@@ -119,6 +121,8 @@ describe('[I2] [I4] [A2A-1.0] what goes on, and what comes back', () => {
     assert.notEqual(one, two);
     assert.ok(typeof one === 'string' && ids.nameIn('context', one) !== undefined);
     assert.equal(onward({ taskId: task })['contextId'], undefined, 'a task has its context');
+    assert.equal(onward({}, pepOf(true))['contextId'], undefined, 'an agent that makes its contexts itself is asked for one');
+    assert.equal(onward({ contextId: 'trip' }, pepOf(true))['contextId'], ids.named('context', 'trip'));
     assert.deepEqual(about({ contextId: 'trip', pageSize: 5 }), { contextId: ids.named('context', 'trip'), pageSize: 5 });
   });
 

@@ -24,6 +24,8 @@ export interface Agent {
   readonly a2a?: string;
   /** A JWK Set in a file: keys of which one must have signed its card. */
   readonly cardKeys?: string;
+  /** Who makes the context of a message that names none; absent: the gateway. */
+  readonly contexts?: 'gateway' | 'agent';
   /** Parts of messages that it takes; absent: text alone. */
   readonly parts?: readonly PartKind[];
   readonly token?: TokenRule;

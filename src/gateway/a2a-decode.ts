@@ -58,7 +58,7 @@ export function decodeA2aRest(req: IncomingMessage, target: string, asked: A2aMe
 
 function checkVersion({ headers }: IncomingMessage): void {
   if (headers['a2a-version'] === A2A_VERSION) return;
-  throw new Refusal('CORDON-3021', 'A2A version not supported', { expected: `A2A-Version: ${A2A_VERSION}` });
+  throw new Refusal('CORDON-3021', `A2A version not supported: only ${A2A_VERSION} is spoken`, { expected: `A2A-Version: ${A2A_VERSION}` });
 }
 
 interface Operation {

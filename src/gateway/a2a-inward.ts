@@ -17,7 +17,8 @@ export function withOwnIds(pep: Pep, call: Call): Call {
   }
   if (plan.kind === 'a2a/send') {
     const { message } = plan.params;
-    const onward = { ...plan.params, message: messageFor(pep.a2aIds(request), isJsonObject(message) ? message : {}) };
+    const names = pep.upstreams.a2a(plan.agent)?.makesContexts !== true;
+    const onward = { ...plan.params, message: messageFor(pep.a2aIds(request), isJsonObject(message) ? message : {}, names) };
     return { ...call, plan: { ...plan, onward } };
   }
   return call;
@@ -44,11 +45,11 @@ const NAME_LENGTH = 26;
 
 /**
  * A message that goes on with nothing begins a context, which is named here as if the caller had named it: what comes of it can then be told
- * from what is of others, in a list of everybody's tasks (§3.4.1).
+ * from what is of others, in a list of everybody's tasks (§3.4.1). `names`: the agent takes contexts that it did not make.
  */
-function messageFor(ids: A2aIds, message: JsonObject): JsonObject {
+function messageFor(ids: A2aIds, message: JsonObject, names: boolean): JsonObject {
   const { messageId, taskId, contextId, referenceTaskIds: references } = message;
-  const begins = !isNamed(taskId) && !isNamed(contextId);
+  const begins = names && !isNamed(taskId) && !isNamed(contextId);
   return {
     ...message,
     ...task(ids, message, 'taskId'),

@@ -109,6 +109,8 @@ export interface A2aUpstream {
   readonly channel: Channel;
   /** Keys of which one must have signed the agent's card, by `kid`; absent: it need not be signed. */
   readonly cardKeys?: ReadonlyMap<string, VerificationKey>;
+  /** Does it make the contexts of messages that name none, and refuse others' (A2A 1.0 §3.4.1)? */
+  readonly makesContexts: boolean;
   /** Parts of messages that it takes. */
   readonly accepts: ReadonlySet<PartKind>;
   /** Path of the JSON-RPC endpoint. */

@@ -49,6 +49,8 @@ const agent = z.strictObject({
   a2a: z.url({ protocol: /^https$/ }).optional(),
   /** A JWK Set in a file: of its keys one must have signed the agent's card. */
   cardKeys: z.string().min(1).exactOptional(),
+  /** `agent`: it refuses contexts that it did not make. */
+  contexts: z.enum(['gateway', 'agent']).exactOptional(),
   /** Parts of messages that pass to the decision; what policies say of text says nothing of the others. */
   parts: z.array(z.enum(PART_KINDS)).min(1).exactOptional(),
   /** It has its SVID from a federated domain, under this name. */

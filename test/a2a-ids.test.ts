@@ -6,7 +6,7 @@ import type { JsonObject } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import { createA2aIds, type A2aIds } from '../src/gateway/a2a-ids.ts';
 import { withOwnIds } from '../src/gateway/a2a-inward.ts';
-import { responseShown, tasksShown, taskShown } from '../src/gateway/a2a-outward.ts';
+import { ownTasks, responseShown, taskShown } from '../src/gateway/a2a-outward.ts';
 import type { Call } from '../src/gateway/call.ts';
 import type { Pep } from '../src/gateway/pep.ts';
 import { forItself, forUser, toolsOnly } from './support/on-behalf.ts';
@@ -169,7 +169,6 @@ describe('[I2] [I4] [A2A-1.0] what goes on, and what comes back', () => {
       responseShown(ids, {
         artifactUpdate: { taskId: 'RAW', contextId: 'RAW', artifact: { artifactId: 'a', parts: [{ text: 'in a part' }] } },
       }),
-      tasksShown(ids, { tasks: [task], pageSize: 9 }, 'RAW'),
     ]) {
       assert.doesNotMatch(JSON.stringify(shown), /"RAW"/);
       assert.match(JSON.stringify(shown), /"in a part"/);
@@ -202,18 +201,10 @@ describe('[I2] [I4] [A2A-1.0] what goes on, and what comes back', () => {
       { id: 'no context' },
       'no task',
     ];
-    const listed = (asked?: string): unknown =>
-      (tasksShown(ids, { tasks, nextPageToken: 'his', totalSize: 5 }, asked)['tasks'] as { id: string }[]).map(({ id }) =>
-        ids.given('task', id),
-      );
+    const listed = (asked?: string): unknown => ownTasks(ids, { tasks }, asked).map(({ id }) => id);
     assert.deepEqual(listed(), ['mine']);
     assert.deepEqual(listed(ids.named('context', 'trip')), ['mine']);
     assert.deepEqual(listed('c1'), ['whose'], 'asked for by a context that it was given');
-    assert.deepEqual(tasksShown(ids, { tasks, nextPageToken: 'his', totalSize: 5 }, 'none'), {
-      tasks: [],
-      nextPageToken: '',
-      pageSize: 0,
-      totalSize: 0,
-    });
+    assert.deepEqual([ownTasks(ids, { tasks }, 'none'), ownTasks(ids, { tasks: 'no list' }, undefined)], [[], []]);
   });
 });

@@ -74,6 +74,34 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
     assert.equal((await about(caller, 'CancelTask', { id })).status, 200);
   });
 
+  void test('[I9] pages are made of the caller’s own tasks: those of others neither hide them nor are counted', async () => {
+    const mine = await bed.svid('caller');
+    const first = await begin(mine);
+    for (let n = 0; n < 120; n++) await begin(other);
+    const page = async (params: object): Promise<{ ids: string[]; nextPageToken: string; totalSize: number }> => {
+      const { tasks, ...rest } = (await about(mine, 'ListTasks', params)).json['result'] as { tasks: { id: string }[] } & {
+        nextPageToken: string;
+        totalSize: number;
+      };
+      return { ids: tasks.map(({ id }) => id), nextPageToken: rest.nextPageToken, totalSize: rest.totalSize };
+    };
+    const all = await page({ pageSize: 100, contextId: '' });
+    assert.ok(all.ids.includes(first), 'behind a page of others');
+    assert.equal(all.totalSize, all.ids.length);
+    const walked: string[] = [];
+    let token = '';
+    do {
+      const { ids, nextPageToken, totalSize } = await page({ pageSize: 1, pageToken: token });
+      assert.deepEqual([ids.length, totalSize], [1, all.totalSize]);
+      walked.push(...ids);
+      token = nextPageToken;
+    } while (token !== '');
+    assert.deepEqual(walked, all.ids);
+    assert.deepEqual(await page({ pageToken: '9999' }), { ids: [], nextPageToken: '', totalSize: all.totalSize });
+    for (const pageToken of [first, '01', '-1', '1e3', 'x'.repeat(100)])
+      assert.equal((await about(mine, 'ListTasks', { pageToken })).status, 400, pageToken);
+  });
+
   void test('what is no question about a task is refused before it goes anywhere', async () => {
     for (const [method, params] of [
       ['GetTask', {}],

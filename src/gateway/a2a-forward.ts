@@ -1,10 +1,11 @@
 // A2A towards the callee: the message or question that was decided on, in a request of our own, and its answer, whole or streamed.
+import type { Dispatcher } from 'undici';
 import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
 import type { A2aIds } from './a2a-ids.ts';
-import { responseShown, tasksShown, taskShown } from './a2a-outward.ts';
-import { TASK_METHODS, type TaskMethodName } from './a2a-task-methods.ts';
+import { responseShown, taskShown } from './a2a-outward.ts';
+import { TASK_METHODS } from './a2a-task-methods.ts';
 import { restAnswer, restErrorText } from './a2a-wire.ts';
 import type { A2aBinding, Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
@@ -22,25 +23,22 @@ export function upstreamOf(pep: Pep, agent: string): A2aUpstream {
   return upstream;
 }
 
-const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
+export const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
 
 /** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
 export const sendMessage = (pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> =>
   askAgent(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
 
-/** Asks about a task of the caller's own, or for those that it has. @throws Refusal CORDON-9010 */
+/** Asks about a task of the caller's own. @throws Refusal CORDON-9010 */
 export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/task'>, call: Call): Promise<Forwarded> {
-  const shown: Record<TaskMethodName, Asking['shown']> = {
-    GetTask: taskShown,
-    CancelTask: taskShown,
-    SubscribeToTask: responseShown,
-    ListTasks: (ids, result) => tasksShown(ids, result, plan.onward?.['contextId']),
-  };
-  return askAgent(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown: shown[plan.method] });
+  const { streams } = TASK_METHODS[plan.method];
+  return askAgent(pep, exchange, call, { plan, streams, shown: streams ? responseShown : taskShown });
 }
 
+type AgentPlan = PlanOf<'a2a/send'> | PlanOf<'a2a/task'> | PlanOf<'a2a/extended-card'>;
+
 interface Asking {
-  readonly plan: PlanOf<'a2a/send'> | PlanOf<'a2a/task'> | PlanOf<'a2a/extended-card'>;
+  readonly plan: AgentPlan;
   readonly streams: boolean;
   /** What the caller gets of a result, in its own ids. */
   readonly shown: (ids: A2aIds, result: JsonObject) => JsonObject;
@@ -50,15 +48,42 @@ interface Asking {
 
 /** One operation of an agent, and its answer in the ids and the binding of the caller. @throws Refusal CORDON-9010 */
 export async function askAgent(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown, maxBytes }: Asking): Promise<Forwarded> {
-  const { channel, path } = upstreamOf(pep, plan.agent);
-  const { id, method, onward } = plan;
-  if (onward === undefined) throw new Refusal('CORDON-9001', 'what goes on is not in the ids of the agent');
+  const { id } = plan;
+  const onward = onwardOf(plan);
   const ids = pep.a2aIds(call.request);
   const handOn = (message: JsonObject): JsonObject => {
     const answer = answerTo(id, message);
     return isJsonObject(answer['result']) ? { ...answer, result: shown(ids, answer['result']) } : answer;
   };
-  const response = await channel.request({
+  const response = await postToAgent(pep, exchange, call, plan, onward, streams);
+  if (mediaTypeOf(response) === 'text/event-stream' && streams) {
+    for await (const message of readSse(response.body, boundsOf(pep))) await sendTo(exchange, plan.binding, handOn(message));
+    exchange.res.end();
+  } else {
+    const bounds = boundsOf(pep);
+    const answer = handOn(await readJsonReply(response.body, { ...bounds, maxBytes: maxBytes ?? bounds.maxBytes }));
+    sendAnswer(exchange, plan.binding, answer);
+  }
+  return { upstreamStatus: response.statusCode };
+}
+
+/** @throws Refusal CORDON-9001 when the ids of the caller were not opened */
+export function onwardOf({ onward }: AgentPlan): JsonObject {
+  if (onward === undefined) throw new Refusal('CORDON-9001', 'what goes on is not in the ids of the agent');
+  return onward;
+}
+
+/** The request to the agent, made of what was decided on: `params` in its own ids. @throws Refusal CORDON-9010 */
+export function postToAgent(
+  pep: Pep,
+  exchange: Exchange,
+  call: Call,
+  { agent, id, method }: AgentPlan,
+  params: JsonObject,
+  streams = false,
+): Promise<Dispatcher.ResponseData> {
+  const { channel, path } = upstreamOf(pep, agent);
+  return channel.request({
     method: 'POST',
     path,
     headers: {
@@ -68,19 +93,14 @@ export async function askAgent(pep: Pep, exchange: Exchange, call: Call, { plan,
       'cordon-caller': call.request.subject.spiffeId,
       'txn-token': txnTokenFor(pep, call),
     },
-    body: writeJson({ jsonrpc: '2.0', id, method, params: onward }),
+    body: writeJson({ jsonrpc: '2.0', id, method, params }),
     signal: exchange.abort.signal,
   });
-  if (mediaTypeOf(response) === 'text/event-stream' && streams) {
-    for await (const message of readSse(response.body, boundsOf(pep))) await sendTo(exchange, plan.binding, handOn(message));
-    exchange.res.end();
-  } else {
-    const bounds = boundsOf(pep);
-    const answer = handOn(await readJsonReply(response.body, { ...bounds, maxBytes: maxBytes ?? bounds.maxBytes }));
-    sendReply(exchange, plan.binding === 'JSONRPC' ? jsonReply(200, answer) : restAnswer(answer));
-  }
-  return { upstreamStatus: response.statusCode };
 }
+
+/** An answer that is sent whole. */
+export const sendAnswer = (exchange: Exchange, binding: A2aBinding, answer: JsonObject): void =>
+  sendReply(exchange, binding === 'JSONRPC' ? jsonReply(200, answer) : restAnswer(answer));
 
 /** One message of a stream. Over HTTP+JSON an event is what JSON-RPC calls a result (§11.7). */
 async function sendTo(exchange: Exchange, binding: A2aBinding, answer: JsonObject): Promise<void> {
@@ -90,8 +110,8 @@ async function sendTo(exchange: Exchange, binding: A2aBinding, answer: JsonObjec
   return sendEvent(exchange, writeJson(result ?? {}));
 }
 
-/** Only a JSON-RPC answer to this request is handed on. */
-function answerTo(id: RpcId, message: JsonObject): JsonObject {
+/** Only a JSON-RPC answer to this request is handed on. @throws Refusal CORDON-9010 */
+export function answerTo(id: RpcId, message: JsonObject): JsonObject {
   const { result, error } = message;
   if (message['id'] !== id || (!isJsonObject(result) && !isJsonObject(error))) {
     throw new Refusal('CORDON-9010', 'the agent does not answer this request');

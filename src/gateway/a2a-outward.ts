@@ -24,15 +24,13 @@ export const responseShown: Rewrite = (ids, response) => ({
 });
 
 /**
- * Of a list the tasks that are provably the caller's, and no word of others: those in a context that the caller named, or in the one that
- * is asked for. The token of a next page names the last task of this one, whosever that is. @throws Refusal CORDON-9010
+ * Of a list of an agent the tasks that are provably the caller's, in the agent's ids: those in a context that the caller named, or in the one
+ * that is asked for.
  */
-export function tasksShown(ids: A2aIds, { tasks, pageSize }: JsonObject, asked: Json | undefined): JsonObject {
-  const listed = isJsonArray(tasks) ? tasks.filter(isJsonObject) : [];
+export function ownTasks(ids: A2aIds, { tasks }: JsonObject, asked: string | undefined): readonly JsonObject[] {
   const isOwn = ({ contextId: id }: JsonObject): boolean =>
     typeof id === 'string' && id !== '' && (asked === undefined ? ids.nameIn('context', id) !== undefined : id === asked);
-  const own = listed.filter(isOwn).map((one) => taskShown(ids, one));
-  return { tasks: own, nextPageToken: '', pageSize: typeof pageSize === 'number' ? pageSize : own.length, totalSize: own.length };
+  return isJsonArray(tasks) ? tasks.filter(isJsonObject).filter(isOwn) : [];
 }
 
 type Member = (ids: A2aIds, json: Json) => Json;

@@ -5,14 +5,14 @@ import { Refusal } from '../domain/refusal.ts';
 import { signCard, verifyCard } from '../identity/agent-card.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
 import { askAgent, upstreamOf } from './a2a-forward.ts';
-import type { A2aBinding, Call, Forwarded, PlanOf } from './call.ts';
+import { A2A_BINDINGS } from '../domain/registry.ts';
+import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { readJsonReply } from './reply-body.ts';
 
 const MAX_BYTES = 262_144;
-const BINDINGS: readonly A2aBinding[] = ['JSONRPC', 'HTTP+JSON'];
 
 /** What a caller shows the gateway, whatever the callee asks of the gateway. */
 const MTLS: JsonObject = {
@@ -55,7 +55,7 @@ function shownCard(pep: Pep, agent: string, card: JsonObject): JsonObject {
   if (cardKeys !== undefined) verifyCard(card, cardKeys);
   const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
   const url = `${pep.publicUrl}/a2a/${agent}`;
-  const supportedInterfaces = BINDINGS.map((protocolBinding) => ({ url, protocolBinding, protocolVersion: A2A_VERSION }));
+  const supportedInterfaces = A2A_BINDINGS.map((protocolBinding) => ({ url, protocolBinding, protocolVersion: A2A_VERSION }));
   const { streaming, extendedAgentCard } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
   const capabilities = { streaming: streaming === true, pushNotifications: false, extendedAgentCard: extendedAgentCard === true };
   return signCard(pep.signer(), { ...rest, ...MTLS, capabilities, supportedInterfaces });

@@ -5,16 +5,17 @@ import { Refusal } from '../domain/refusal.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
 import type { A2aIds } from './a2a-ids.ts';
 import { responseShown, taskShown } from './a2a-outward.ts';
+import { answerTo, sendOperation } from './a2a-upstream.ts';
 import { TASK_METHODS } from './a2a-task-methods.ts';
 import { restAnswer, restErrorText } from './a2a-wire.ts';
-import type { A2aBinding, Call, Forwarded, PlanOf } from './call.ts';
+import type { A2aBinding } from '../domain/registry.ts';
+import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
 import type { Pep } from './pep.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
 import { txnTokenFor } from './txn-token.ts';
 import type { A2aUpstream } from './upstreams.ts';
-import type { RpcId } from './mcp-words.ts';
 
 /** @throws Refusal CORDON-9010 */
 export function upstreamOf(pep: Pep, agent: string): A2aUpstream {
@@ -51,11 +52,12 @@ export async function askAgent(pep: Pep, exchange: Exchange, call: Call, { plan,
   const { id } = plan;
   const onward = onwardOf(plan);
   const ids = pep.a2aIds(call.request);
+  const response = await postToAgent(pep, exchange, call, plan, onward, streams);
+  const upstream = upstreamOf(pep, plan.agent);
   const handOn = (message: JsonObject): JsonObject => {
-    const answer = answerTo(id, message);
+    const answer = answerTo(upstream, id, message, response.statusCode);
     return isJsonObject(answer['result']) ? { ...answer, result: shown(ids, answer['result']) } : answer;
   };
-  const response = await postToAgent(pep, exchange, call, plan, onward, streams);
   if (mediaTypeOf(response) === 'text/event-stream' && streams) {
     for await (const message of readSse(response.body, boundsOf(pep))) await sendTo(exchange, plan.binding, handOn(message));
     exchange.res.end();
@@ -82,18 +84,16 @@ export function postToAgent(
   params: JsonObject,
   streams = false,
 ): Promise<Dispatcher.ResponseData> {
-  const { channel, path } = upstreamOf(pep, agent);
-  return channel.request({
-    method: 'POST',
-    path,
+  return sendOperation(upstreamOf(pep, agent), {
+    id,
+    method,
+    params,
+    streams,
     headers: {
-      'content-type': 'application/json',
-      accept: streams ? 'text/event-stream' : 'application/json',
       'a2a-version': A2A_VERSION,
       'cordon-caller': call.request.subject.spiffeId,
       'txn-token': txnTokenFor(pep, call),
     },
-    body: writeJson({ jsonrpc: '2.0', id, method, params }),
     signal: exchange.abort.signal,
   });
 }
@@ -108,13 +108,4 @@ async function sendTo(exchange: Exchange, binding: A2aBinding, answer: JsonObjec
   if (binding === 'JSONRPC') return sendEvent(exchange, writeJson(answer));
   if (isJsonObject(error)) return sendEvent(exchange, restErrorText(error), undefined, 'error');
   return sendEvent(exchange, writeJson(result ?? {}));
-}
-
-/** Only a JSON-RPC answer to this request is handed on. @throws Refusal CORDON-9010 */
-export function answerTo(id: RpcId, message: JsonObject): JsonObject {
-  const { result, error } = message;
-  if (message['id'] !== id || (!isJsonObject(result) && !isJsonObject(error))) {
-    throw new Refusal('CORDON-9010', 'the agent does not answer this request');
-  }
-  return isJsonObject(error) ? { jsonrpc: '2.0', id, error } : { jsonrpc: '2.0', id, result: result ?? null };
 }

@@ -1,7 +1,8 @@
 // `ListTasks` (A2A 1.0 §3.1.4). To the agent all tasks are the gateway's, so its pages are read one after the other, what is the caller's is
 // taken from them, and pages are made of that: no count, no token and no empty page tells of others. INVARIANTS I4, I9, I10
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
-import { answerTo, boundsOf, onwardOf, postToAgent, sendAnswer } from './a2a-forward.ts';
+import { boundsOf, onwardOf, postToAgent, sendAnswer, upstreamOf } from './a2a-forward.ts';
+import { answerTo } from './a2a-upstream.ts';
 import { ownTasks, taskShown } from './a2a-outward.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
@@ -29,7 +30,7 @@ export async function listTasks(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/
     const params = { ...filters, pageSize: AGENT_PAGE, ...(token === '' ? {} : { pageToken: token }) };
     const response = await postToAgent(pep, exchange, call, plan, params);
     status = response.statusCode;
-    const answer = answerTo(plan.id, await readJsonReply(response.body, boundsOf(pep)));
+    const answer = answerTo(upstreamOf(pep, plan.agent), plan.id, await readJsonReply(response.body, boundsOf(pep)), status);
     const { result } = answer;
     if (!isJsonObject(result)) {
       sendAnswer(exchange, plan.binding, answer);

@@ -100,6 +100,17 @@ const restReply = (status: number, body: Json, headers: Readonly<Record<string, 
   body: writeJson(body),
 });
 
+/** The error of JSON-RPC that an agent says over HTTP+JSON. Whether it is one of A2A stands in its details. */
+export function rpcErrorOf({ message, details }: JsonObject): JsonObject {
+  const infos = isJsonArray(details) ? details.filter(isJsonObject) : [];
+  const known = ERRORS.find(({ reason }) => infos.some((info) => info['reason'] === reason));
+  return {
+    code: known?.rpc ?? -32_603,
+    message: typeof message === 'string' ? message : 'the agent answers with an error',
+    ...(infos.length === 0 ? {} : { data: infos }),
+  };
+}
+
 const statusBody = (code: number, status: string, message: string, details: readonly Json[]): JsonObject => ({
   error: { code, status, message, details },
 });

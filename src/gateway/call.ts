@@ -3,6 +3,7 @@ import type { AccessRequest } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { HttpMethod, HttpRoute } from '../domain/http-route.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { A2aBinding } from '../domain/registry.ts';
 import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
 import type { TaskMethodName } from './a2a-task-methods.ts';
@@ -93,9 +94,6 @@ interface McpCall extends McpRequest {
   readonly progressToken?: RpcId;
   readonly answers?: Answers;
 }
-
-/** How a caller speaks A2A (§5). */
-export type A2aBinding = 'JSONRPC' | 'HTTP+JSON';
 
 interface A2aRequest {
   readonly agent: string;

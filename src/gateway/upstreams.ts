@@ -1,7 +1,7 @@
 // The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
 import type { VerificationKey } from '../crypto/jwk.ts';
 import type { JsonObject } from '../domain/json.ts';
-import type { PartKind } from '../domain/registry.ts';
+import type { A2aBinding, PartKind } from '../domain/registry.ts';
 import type { Channel } from './channel.ts';
 import type { HostPort } from './egress-host.ts';
 import type { EgressTable, Outside } from './egress-table.ts';
@@ -113,7 +113,9 @@ export interface A2aUpstream {
   readonly makesContexts: boolean;
   /** Parts of messages that it takes. */
   readonly accepts: ReadonlySet<PartKind>;
-  /** Path of the JSON-RPC endpoint. */
+  /** What it speaks. */
+  readonly binding: A2aBinding;
+  /** Of its endpoint, or what its paths begin with. */
   readonly path: string;
 }
 

@@ -72,13 +72,13 @@ export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
     else mcp.set(name, upstream.kind === 'stdio' ? spawned(parts, callee, upstream) : await reached(parts, callee, upstream));
   }
   const a2a = new Map<string, A2aUpstream>();
-  for (const { name, a2a: url, segment, cardKeys, contexts, parts: accepts = TEXT } of parts.config.agents) {
+  for (const { name, a2a: url, segment, cardKeys, contexts, binding = 'JSONRPC', parts: accepts = TEXT } of parts.config.agents) {
     if (url === undefined) continue;
     const { origin, pathname } = new URL(url);
     const { timing } = guarded('agent', name, segment);
     const channel = createChannel({ ...parts.channel, ...timing, origin: new URL(origin), expect: { kind: 'agent', name } });
     const keys = cardKeys === undefined ? {} : { cardKeys: await readKeySet(resolve(parts.config.base, cardKeys)) };
-    a2a.set(name, { channel, path: pathname, accepts: new Set(accepts), makesContexts: contexts === 'agent', ...keys });
+    a2a.set(name, { channel, path: pathname, binding, accepts: new Set(accepts), makesContexts: contexts === 'agent', ...keys });
   }
   return createUpstreams({ mcp, a2a, http, egress: createEgressTable(rows), guards: createGuards(guarded.all) });
 }

@@ -2,16 +2,17 @@
 import express from 'express';
 import { Role, TaskState, type AgentCard, type Message, type Task } from '@a2a-js/sdk';
 import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore, type AgentExecutor } from '@a2a-js/sdk/server';
-import { agentCardHandler, jsonRpcHandler, type UserBuilder } from '@a2a-js/sdk/server/express';
+import { agentCardHandler, jsonRpcHandler, restHandler, type UserBuilder } from '@a2a-js/sdk/server/express';
 import { connect } from '../../src/sdk/index.ts';
 
-const [port = '0'] = process.argv.slice(2);
+/** `binding`: the one that it speaks. */
+const [port = '0', binding = 'JSONRPC'] = process.argv.slice(2);
 
 const card = {
   name: 'callee',
   description: 'answers',
   version: '1',
-  supportedInterfaces: [{ url: `https://127.0.0.1:${port}/a2a`, protocolBinding: 'JSONRPC', protocolVersion: '1.0', tenant: '' }],
+  supportedInterfaces: [{ url: `https://127.0.0.1:${port}/a2a`, protocolBinding: binding, protocolVersion: '1.0', tenant: '' }],
   capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: true },
   securitySchemes: {},
   securityRequirements: [],
@@ -66,7 +67,7 @@ const whoIsTold: UserBuilder = (req) =>
 
 const app = express();
 app.use('/.well-known/agent-card.json', agentCardHandler({ agentCardProvider: handler }));
-app.use('/a2a', jsonRpcHandler({ requestHandler: handler, userBuilder: whoIsTold }));
+app.use('/a2a', (binding === 'JSONRPC' ? jsonRpcHandler : restHandler)({ requestHandler: handler, userBuilder: whoIsTold }));
 
 const cordon = await connect();
 await cordon.serve(app, { host: '127.0.0.1', port: Number(port) });

@@ -79,6 +79,9 @@ describe('[I4] [I5] [A2A-1.0] ids of tasks and contexts', () => {
     );
     assert.throws(() => bob.shown('context', hers), no('CORDON-9010'), 'an agent that mixes two callers up gives nothing away');
     assert.throws(() => bob.shown('task', hers), no('CORDON-9010'));
+    assert.throws(() => bob.shown('task', alice.named('message', 'm')), no('CORDON-9010'));
+    const task = alice.shown('task', alice.named('message', 'm'));
+    assert.equal(alice.given('task', task), alice.named('message', 'm'), 'an agent that calls tasks as messages are called');
     assert.throws(() => alice.shown('task', 'x'.repeat(600)), no('CORDON-9010'));
   });
 });

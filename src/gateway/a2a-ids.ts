@@ -13,6 +13,7 @@ import { Refusal } from '../domain/refusal.ts';
 export type Given = 'task' | 'context';
 /** What callers make ids of. */
 export type Named = 'context' | 'message';
+const NAMED: readonly Named[] = ['context', 'message'];
 
 /** Ids between one caller, for one user, and one agent. */
 export interface A2aIds {
@@ -65,9 +66,10 @@ function idsOf(tags: Tagger, owner: readonly string[]): A2aIds {
     shown(kind, id): string {
       if (id.length > LONGEST)
         throw new Refusal('CORDON-9010', `the agent has a longer ${kind} id than any`, { expected: `${LONGEST} characters` });
-      // an agent that answers one caller with what another named gives nothing away
-      if (isTagged(id) && nameIn('context', id) === undefined)
+      // an agent that answers one caller with what another named gives nothing away; one that calls a task as its caller called a message may
+      if (isTagged(id) && NAMED.every((named) => nameIn(named, id) === undefined)) {
         throw new Refusal('CORDON-9010', 'the agent answers with what is of another caller');
+      }
       return id + tagOf(kind, id);
     },
     given(kind, shown): string {

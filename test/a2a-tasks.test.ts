@@ -1,40 +1,7 @@
-// Whose a task of another agent is (A2A 1.0 §3): its id is no credential.
+// Tasks of another agent over the wire (A2A 1.0 §3): of use to the caller who began them, and to nobody else.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createA2aTasks } from '../src/gateway/a2a-tasks.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
-import { forUser } from './support/on-behalf.ts';
-import { request } from './support/policy-desk.ts';
-
-describe('[I4] [A2A-1.0] tasks and contexts', () => {
-  const ask = (agent: string, callee = 'reader'): ReturnType<typeof request> => request(agent, 'a2a/SendMessage', callee, { text: 'hi' });
-
-  void test('are of the caller and the user in whose calls they came to be, with that agent', () => {
-    const tasks = createA2aTasks();
-    const alice = forUser(ask('clerk'), { user: 'alice' });
-    tasks.learn(alice, { task: { id: 't1', contextId: 'c1', status: { state: 'TASK_STATE_WORKING' } } });
-    tasks.learn(alice, { statusUpdate: { taskId: 't2', contextId: 'c1' } });
-    for (const message of [{ taskId: 't1' }, { taskId: 't2', contextId: 'c1' }, { contextId: 'c1' }]) {
-      assert.ok(tasks.isOf(alice, message));
-      for (const other of [ask('clerk'), forUser(ask('clerk'), { user: 'bob' }), forUser(ask('auditor'), { user: 'alice' })])
-        assert.ok(!tasks.isOf(other, message), JSON.stringify(message));
-    }
-    assert.ok(!tasks.isOf(forUser(ask('clerk', 'ledger'), { user: 'alice' }), { taskId: 't1' }), 'with another agent');
-  });
-
-  void test('that nobody was given are nobody’s, and an answer takes none away', () => {
-    const tasks = createA2aTasks();
-    assert.ok(!tasks.isOf(ask('clerk'), { taskId: 'guessed' }));
-    assert.ok(tasks.isOf(ask('clerk'), { contextId: 'new' }), 'a caller may name a context');
-    assert.ok(tasks.isOf(ask('clerk'), {}));
-    assert.ok(tasks.isOf(ask('clerk'), { taskId: '', contextId: '' }));
-    tasks.learn(ask('clerk'), { task: { id: 't1', status: {} } });
-    tasks.learn(ask('auditor'), { task: { id: 't1', status: {} } });
-    assert.deepEqual([tasks.isOf(ask('clerk'), { taskId: 't1' }), tasks.isOf(ask('auditor'), { taskId: 't1' })], [true, false]);
-    tasks.learn(ask('auditor'), { message: { messageId: 'm', parts: [] }, id: 't9' });
-    assert.ok(!tasks.isOf(ask('auditor'), { taskId: 't9' }), 'an id of something else');
-  });
-});
 
 describe('[I4] [A2A-1.0] over the wire', () => {
   let bed: Bed;
@@ -102,8 +69,37 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
       assert.equal(foreign.status, 404, method);
       assert.equal(foreign.text, guessed.text, method);
     }
-    assert.match((await about(other, 'CancelTask', { id })).text, /CORDON-3001/, 'policy speaks of each method');
+    assert.equal((await about(other, 'CancelTask', { id })).status, 404);
+    assert.match((await about(other, 'CancelTask', { id: await begin(other) })).text, /CORDON-3001/, 'policy speaks of each method');
     assert.equal((await about(caller, 'CancelTask', { id })).status, 200);
+  });
+
+  void test('[I9] pages are made of the caller’s own tasks: those of others neither hide them nor are counted', async () => {
+    const mine = await bed.svid('caller');
+    const first = await begin(mine);
+    for (let n = 0; n < 120; n++) await begin(other);
+    const page = async (params: object): Promise<{ ids: string[]; nextPageToken: string; totalSize: number }> => {
+      const { tasks, ...rest } = (await about(mine, 'ListTasks', params)).json['result'] as { tasks: { id: string }[] } & {
+        nextPageToken: string;
+        totalSize: number;
+      };
+      return { ids: tasks.map(({ id }) => id), nextPageToken: rest.nextPageToken, totalSize: rest.totalSize };
+    };
+    const all = await page({ pageSize: 100, contextId: '' });
+    assert.ok(all.ids.includes(first), 'behind a page of others');
+    assert.equal(all.totalSize, all.ids.length);
+    const walked: string[] = [];
+    let token = '';
+    do {
+      const { ids, nextPageToken, totalSize } = await page({ pageSize: 1, pageToken: token });
+      assert.deepEqual([ids.length, totalSize], [1, all.totalSize]);
+      walked.push(...ids);
+      token = nextPageToken;
+    } while (token !== '');
+    assert.deepEqual(walked, all.ids);
+    assert.deepEqual(await page({ pageToken: '9999' }), { ids: [], nextPageToken: '', totalSize: all.totalSize });
+    for (const pageToken of [first, '01', '-1', '1e3', 'x'.repeat(100)])
+      assert.equal((await about(mine, 'ListTasks', { pageToken })).status, 400, pageToken);
   });
 
   void test('what is no question about a task is refused before it goes anywhere', async () => {
@@ -117,15 +113,77 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
       ['CreateTaskPushNotificationConfig', { taskId: 'a' }],
       ['__proto__', { id: 'a' }],
     ] as const)
-      assert.match((await about(caller, method, params)).text, /CORDON-(9011|3008)/, `${method} ${JSON.stringify(params)}`);
+      assert.match((await about(caller, method, params)).text, /CORDON-(9011|3008|3023)/, `${method} ${JSON.stringify(params)}`);
   });
 
-  void test('a context that one caller has does not exist for another; a task that was guessed does not exist', async () => {
-    const first = await say(caller, {});
-    const contextId = /"contextId":"([^"]+)"/.exec(first.text)?.[1] ?? '';
-    assert.notEqual(contextId, '', first.text);
-    assert.equal((await say(caller, { contextId })).status, 200);
-    assert.equal((await say(other, {})).status, 200);
-    assert.deepEqual([(await say(other, { contextId })).status, (await say(other, { taskId: 'guessed' })).status], [404, 404]);
+  void test('a context is its caller’s: the same name is another context for another', async () => {
+    const contextOf = ({ text }: Answer): string => /"contextId":"([^"]+)"/.exec(text)?.[1] ?? '';
+    const [first, named] = [await say(caller, {}), await say(caller, { contextId: 'trip' })];
+    assert.equal(contextOf(named), 'trip');
+    assert.match(contextOf(first), /^[0-9A-Z]{26}$/);
+    assert.equal(contextOf(await say(caller, { contextId: contextOf(first) })), contextOf(first));
+    const work = { role: 'ROLE_USER', messageId: 'm', contextId: 'trip', parts: [{ text: 'work' }] };
+    const begun = await about(caller, 'SendMessage', { message: work, configuration: { returnImmediately: true } });
+    const inTrip = async (svid: Svid): Promise<unknown> =>
+      ((await about(svid, 'ListTasks', { contextId: 'trip' })).json['result'] as { tasks: { id: string }[] }).tasks.map(({ id }) => id);
+    assert.deepEqual([((await inTrip(caller)) as string[]).length, await inTrip(other)], [1, []]);
+    assert.equal((await say(other, { contextId: 'trip' })).status, 200);
+    const { task } = begun.json['result'] as { task: { id: string; contextId: string } };
+    assert.equal(task.contextId, 'trip');
+    assert.equal((await say(other, { contextId: 'trip', taskId: task.id })).status, 404);
+    assert.equal((await say(other, { taskId: 'guessed' })).status, 404);
+    assert.equal((await say(caller, { referenceTaskIds: [task.id] })).status, 200);
+    assert.equal((await say(other, { referenceTaskIds: [task.id] })).status, 404);
+    assert.equal((await say(caller, { referenceTaskIds: 'x' })).status, 400);
+  });
+
+  void test('[I3] what does not exist for the caller is refused before it is decided, and on record', async () => {
+    await about(other, 'GetTask', { id: 'guessed-once' });
+    const { json } = await bed.control('GET', '/v1/decisions?limit=1');
+    const [last] = (json as { items: { code: string }[] }).items;
+    assert.equal(last?.code, 'CORDON-3003');
+  });
+
+  void test('a task outlives a restart of Cordon, for its caller alone', async () => {
+    const id = await begin(caller);
+    await bed.stop();
+    await bed.start();
+    assert.equal(((await about(caller, 'GetTask', { id })).json['result'] as { id: string }).id, id);
+    assert.equal((await about(other, 'GetTask', { id })).status, 404);
   });
 });
+
+describe(
+  '[I4] [A2A-1.0] two workers',
+  { skip: process.platform === 'linux' ? false : 'one port for several processes needs SO_REUSEPORT' },
+  () => {
+    void test('know the ids of each other, and what is of another in neither', async () => {
+      await using bed = Object.assign(
+        await openBed({
+          workers: 2,
+          tools: false,
+          policies: '@id("talks") permit (principal, action in [Action::"a2a/message", Action::"a2a/task"], resource == Agent::"callee");',
+          configure: (yaml) => yaml.replace('other: { segment: vault,', 'other: { segment: desk,'),
+        }),
+        { [Symbol.asyncDispose]: () => bed.close() },
+      );
+      await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee)]);
+      const [caller, other] = [await bed.svid('caller'), await bed.svid('other')];
+      const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
+        send({
+          port: bed.ports.gateway,
+          path: '/a2a/callee',
+          headers: { 'a2a-version': '1.0' },
+          body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+          svid,
+        });
+      const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
+      const begun = await about(caller, 'SendMessage', { message, configuration: { returnImmediately: true } });
+      const { id } = (begun.json['result'] as { task: { id: string } }).task;
+      // each a connection of its own: all twelve in one worker is one chance in two thousand
+      const statuses = async (svid: Svid): Promise<ReadonlySet<number>> =>
+        new Set((await Promise.all(Array.from({ length: 12 }, () => about(svid, 'GetTask', { id })))).map(({ status }) => status));
+      assert.deepEqual([await statuses(caller), await statuses(other)], [new Set([200]), new Set([404])]);
+    });
+  },
+);

@@ -41,6 +41,9 @@ permit (principal == Agent::"caller", action in [Action::"bench/echo", Action::"
 @id("caller-writes-small")
 permit (principal == Agent::"caller", action == Action::"bench/write", resource)
 when { context.input.amount <= 100 };
+
+@id("talks")
+permit (principal == Agent::"caller", action in Action::"a2a/message", resource == Agent::"callee");
 `;
 
 let bed: Bed;
@@ -141,6 +144,19 @@ const asked = (tool: string, args: object, more: Partial<Sent> = {}): object => 
   return requestOf({ path, headers: headers as Record<string, string>, body: String(body), ...more });
 };
 
+/** A message to an agent. */
+const talk = (message: object): object =>
+  requestOf({
+    path: '/a2a/callee',
+    headers: { 'a2a-version': '1.0' },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'SendMessage',
+      params: { message: { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hi' }], ...message } },
+    }),
+  });
+
 const last = async (): Promise<Record<string, unknown>> => {
   const { items } = (await bed.control('GET', '/v1/decisions?limit=1')).json as { items: Record<string, unknown>[] };
   return items[0] ?? {};
@@ -160,6 +176,10 @@ void describe('ext_authz', () => {
       assert.deepEqual([record['enforced_by'], record['body'], record['run']], ['envoy', 'seen', caller.run]);
     });
   }
+
+  void test('[A2A-1.0] a message that names no task and no context goes on', async () => {
+    assert.equal((await check(talk({}))).status?.code, status.OK);
+  });
 
   const { path, headers, body } = toolCall('echo', { text: 'x' });
   const echo: Sent = { path, headers: headers as Record<string, string>, body: String(body) };
@@ -188,6 +208,32 @@ void describe('ext_authz', () => {
         'CORDON-9011',
       ] as const;
     }),
+    ...[{ taskId: 't' }, { contextId: 'c' }, { referenceTaskIds: ['t'] }].map((message) => {
+      const [named = ''] = Object.keys(message);
+      return [`[I4] [A2A-1.0] a message with a \`${named}\``, () => talk(message), 403, status.PERMISSION_DENIED, 'CORDON-3008'] as const;
+    }),
+    [
+      '[A2A-1.0] a message over HTTP+JSON',
+      () =>
+        requestOf({
+          path: '/a2a/callee/message:send',
+          headers: { 'a2a-version': '1.0' },
+          body: '{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}]}}',
+        }),
+      403,
+      status.PERMISSION_DENIED,
+      'CORDON-3008',
+    ],
+    ...['/tasks', '/tasks/t', '/tasks/t:subscribe'].map(
+      (below) =>
+        [
+          `[A2A-1.0] \`GET ${below}\``,
+          () => requestOf({ method: 'GET', path: `/a2a/callee${below}`, headers: { 'a2a-version': '1.0' } }),
+          403,
+          status.PERMISSION_DENIED,
+          'CORDON-3008',
+        ] as const,
+    ),
     ['a header twice', () => requestOf({ ...echo, more: [['mcp-name', 'write']] }), 403, status.PERMISSION_DENIED, 'CORDON-3011'],
     ['a look-alike', () => requestOf({ ...echo, more: [['mcp_name', 'write']] }), 403, status.PERMISSION_DENIED, 'CORDON-3011'],
     [

@@ -42,6 +42,10 @@ const errorOf = (answer: Answer): { code: number; message: string; data?: { code
 const codeOf = (answer: Answer): unknown =>
   (answer.json['error'] as { data?: { code: string } } | undefined)?.data?.code ?? answer.json['code'];
 
+/** Of an error that A2A has, in JSON-RPC. */
+const a2aCodeOf = ({ json }: Answer): unknown =>
+  (json['error'] as { data?: { metadata?: { code: string } }[] } | undefined)?.data?.[0]?.metadata?.code;
+
 async function workload(agent: string): Promise<Cordon> {
   const { json } = await bed.control('POST', '/v1/runs', { kind: 'agent', name: agent });
   const started = json as { token: string; identity_url: string; bundle: string };
@@ -145,7 +149,7 @@ describe('what is not allowed is denied, and says why', () => {
   });
 
   void test('[RFC9457] over plain HTTP a refusal is a problem document, of the gateway and of the control plane', async () => {
-    const hidden = await call(caller, a2a({ message: { parts: [] } }, 'other'));
+    const hidden = await call(caller, { path: '/mcp/nothere', method: 'PUT' });
     const unknown = await bed.control('POST', '/v1/runs', { kind: 'agent', name: 'nobody' });
     for (const { status, headers, json } of [hidden, unknown]) {
       assert.match(String(headers['content-type']), /^application\/problem\+json/);
@@ -289,8 +293,8 @@ const BESIDE: readonly (readonly [why: string, params: object, status: number, c
   [
     'a webhook',
     { message: said({ text: 'x' }), configuration: { taskPushNotificationConfig: { url: 'https://evil.example' } } },
-    403,
-    'CORDON-3008',
+    400,
+    'CORDON-3023',
   ],
 ];
 
@@ -308,7 +312,7 @@ describe('[MCP-2026-07-28] form', () => {
   for (const [what, params, status, code] of BESIDE) {
     void test(`[I2] ${what} beside the text that policy sees is refused`, async () => {
       const answer = await call(caller, a2a(params));
-      assert.deepEqual([answer.status, codeOf(answer), (await last())['code']], [status, code, code]);
+      assert.deepEqual([answer.status, a2aCodeOf(answer), (await last())['code']], [status, code, code]);
     });
   }
 

@@ -312,8 +312,10 @@ describe('blast', () => {
         ['tools/call', 'ledger/list_invoices', 'always', true],
         ['a2a/task', 'clerk', 'always', true],
         ['a2a/GetAgentCard', 'clerk', 'always', true],
+        ['a2a/GetExtendedAgentCard', 'clerk', 'always', true],
         ['a2a/task', 'auditor', 'always', true],
         ['a2a/GetAgentCard', 'auditor', 'always', true],
+        ['a2a/GetExtendedAgentCard', 'auditor', 'always', true],
         ['a2a/message', 'reader', 'always', false],
       ],
     );

@@ -30,9 +30,9 @@ const card = (id: string, target: string, hears: Hears = 404, code: Code = 'CORD
   say(`card-${id}`, 'RFC 8615; path confusion', '', hears, code, 'A2A-Version: 1.0', `GET ${target} HTTP/1.1`);
 
 export const A2A_ATTACKS: readonly Attack[] = [
-  say('version-missing', `${A2A}: an empty version is 0.3`, SEND, 403, 'CORDON-3008', ''),
-  say('version-0.3', A2A, method('message/send'), 403, 'CORDON-3008', 'A2A-Version: 0.3'),
-  say('version-list', A2A, SEND, 403, 'CORDON-3008', 'A2A-Version: 1.0, 0.3'),
+  say('version-missing', `${A2A}: an empty version is 0.3`, SEND, 400, 'CORDON-3021', ''),
+  say('version-0.3', A2A, method('message/send'), 400, 'CORDON-3021', 'A2A-Version: 0.3'),
+  say('version-list', A2A, SEND, 400, 'CORDON-3021', 'A2A-Version: 1.0, 0.3'),
   say('alias-0.3-send', `${A2A}: names of 0.3`, method('message/send'), 403, 'CORDON-3008'),
   say('alias-0.3-stream', `${A2A}: names of 0.3`, method('message/stream'), 403, 'CORDON-3008'),
   say('alias-case', A2A, method('sendMessage'), 403, 'CORDON-3008'),

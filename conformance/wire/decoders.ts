@@ -6,9 +6,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { serversIn } from '../../src/cli/client-files.ts';
 import { readJws } from '../../src/crypto/jws.ts';
 import { isJsonObject, parseJson, writeJson, type Json } from '../../src/domain/json.ts';
+import { PART_KINDS } from '../../src/domain/registry.ts';
 import { Refusal } from '../../src/domain/refusal.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/domain/spiffe-id.ts';
-import { decodeA2a } from '../../src/gateway/a2a-decode.ts';
+import { decodeA2a, decodeA2aRest } from '../../src/gateway/a2a-decode.ts';
 import type { Call } from '../../src/gateway/call.ts';
 import { FRAME, FrameSplitter, readFrame, readList, readMessage } from '../../src/gateway/external/spop/frame.ts';
 import { readLines } from '../../src/gateway/lines.ts';
@@ -64,6 +65,8 @@ function forwardedDiffers({ request, plan }: Call): string | undefined {
   return writeJson(again) === writeJson(goesOn) ? undefined : 'what goes on is read otherwise';
 }
 
+const PARTS = new Set(PART_KINDS);
+
 const proofOf = (bytes: Buffer): string => bytes.toString('latin1');
 
 export const DECODERS: Readonly<Record<string, Decoder>> = {
@@ -83,7 +86,13 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
   },
   a2a(bytes) {
     const [req, body] = requestIn(bytes);
-    return forwardedDiffers(decodeA2a(req, { peer: PEER, agent: 'callee', bytes: body, bounds: BOUNDS }));
+    return forwardedDiffers(decodeA2a(req, { peer: PEER, agent: 'callee', bytes: body, bounds: BOUNDS, accepts: PARTS }));
+  },
+  'a2a-rest'(bytes) {
+    const [req, body] = requestIn(bytes);
+    const [, method = '', target = ''] = /^([A-Z]+) (.*)$/.exec(String(req.headers['request-line'])) ?? [];
+    Object.assign(req, { method });
+    return forwardedDiffers(decodeA2aRest(req, target, { peer: PEER, agent: 'callee', bytes: body, bounds: BOUNDS, accepts: PARTS }));
   },
   'mcp-header'(bytes) {
     const value = decodeHeader(bytes.toString('latin1'));

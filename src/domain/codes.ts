@@ -109,6 +109,12 @@ export const CODES = {
   'CORDON-3016': row('policy', 502, 'card signature', 'have the agent sign its card with a key of `cardKeys` in `cordon.yaml`'),
   'CORDON-3019': row('policy', 403, 'outside the mandate', 'the task was not given this tool or these arguments: ask for a wider mandate'),
   'CORDON-3020': row('policy', 404, 'no such session', 'begin a new one: `initialize`', true),
+  'CORDON-3023': row(
+    'policy',
+    400,
+    'push notifications are not accepted',
+    'follow the task with `SubscribeToTask`, or ask for it with `GetTask`',
+  ),
   'CORDON-3022': row('policy', 405, 'HTTP method not accepted', 'use a method that the route has'),
   'CORDON-3021': row('policy', 400, 'protocol version not supported', 'speak a version that the answer lists'),
   'CORDON-4002': row('containment', 403, 'level `off`', 'an operator may lift it: `cordon release AGENT --reason TEXT`'),

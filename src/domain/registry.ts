@@ -12,15 +12,29 @@ export interface Segment {
 /** Is a task token needed to call it? Absent: optional. */
 export type TokenRule = 'required' | 'optional';
 
+/** How A2A is spoken (A2A 1.0 §5). */
+export const A2A_BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
+export type A2aBinding = (typeof A2A_BINDINGS)[number];
+
+/** What a message of A2A is made of. */
+export const PART_KINDS = ['text', 'data', 'file'] as const;
+export type PartKind = (typeof PART_KINDS)[number];
+
 export interface Agent {
   readonly name: string;
   readonly segment: string;
   readonly owner: string;
   readonly purpose: string;
-  /** Where the gateway reaches its A2A endpoint (JSON-RPC base URL); absent for an agent that is never called. */
+  /** Where the gateway reaches its A2A endpoint (of JSON-RPC, or the base of HTTP+JSON); absent for an agent that is never called. */
   readonly a2a?: string;
   /** A JWK Set in a file: keys of which one must have signed its card. */
   readonly cardKeys?: string;
+  /** What it speaks; absent: JSON-RPC. */
+  readonly binding?: A2aBinding;
+  /** Who makes the context of a message that names none; absent: the gateway. */
+  readonly contexts?: 'gateway' | 'agent';
+  /** Parts of messages that it takes; absent: text alone. */
+  readonly parts?: readonly PartKind[];
   readonly token?: TokenRule;
 }
 

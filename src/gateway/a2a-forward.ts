@@ -1,9 +1,14 @@
 // A2A towards the callee: the message or question that was decided on, in a request of our own, and its answer, whole or streamed.
-import { isJsonArray, isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
+import type { Dispatcher } from 'undici';
+import { isJsonObject, writeJson, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { signCard, verifyCard } from '../identity/agent-card.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
+import type { A2aIds } from './a2a-ids.ts';
+import { responseShown, taskShown } from './a2a-outward.ts';
+import { answerTo, sendOperation } from './a2a-upstream.ts';
 import { TASK_METHODS } from './a2a-task-methods.ts';
+import { restAnswer, restErrorText } from './a2a-wire.ts';
+import type { A2aBinding } from '../domain/registry.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import { sendEvent, sendReply, type Exchange } from './exchange.ts';
 import { jsonReply } from './mcp-wire.ts';
@@ -11,124 +16,96 @@ import type { Pep } from './pep.ts';
 import { mediaTypeOf, readJsonReply, readSse } from './reply-body.ts';
 import { txnTokenFor } from './txn-token.ts';
 import type { A2aUpstream } from './upstreams.ts';
-import type { RpcId } from './mcp-words.ts';
 
-const CARD_MAX_BYTES = 262_144;
-
-function upstreamOf(pep: Pep, agent: string): A2aUpstream {
+/** @throws Refusal CORDON-9010 */
+export function upstreamOf(pep: Pep, agent: string): A2aUpstream {
   const upstream = pep.upstreams.a2a(agent);
   if (upstream === undefined) throw new Refusal('CORDON-9010', 'the agent has no A2A address');
   return upstream;
 }
 
-const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
+export const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
 
-/** Sends the message and hands its answer on. @throws Refusal CORDON-3003 a task or context of somebody else, CORDON-9010 */
-export function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
-  const { message } = plan.params;
-  if (!pep.a2aTasks.isOf(call.request, isJsonObject(message) ? message : {})) throw new Refusal('CORDON-3003', 'no such task');
-  return ask(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: (result) => result });
-}
+/** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
+export const sendMessage = (pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> =>
+  askAgent(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
 
-/** Asks about a task of the caller's own, or for those that it has. @throws Refusal as `sendMessage` */
+/** Asks about a task of the caller's own. @throws Refusal CORDON-9010 */
 export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/task'>, call: Call): Promise<Forwarded> {
-  const { id: taskId, contextId } = plan.params;
-  const named = { ...(taskId === undefined ? {} : { taskId }), ...(contextId === undefined ? {} : { contextId }) };
-  if (!pep.a2aTasks.isOf(call.request, named)) throw new Refusal('CORDON-3003', 'no such task');
-  const shown = plan.method === 'ListTasks' ? (result: JsonObject) => ownOf(pep, call, result) : (result: JsonObject) => result;
-  return ask(pep, exchange, call, { plan, streams: TASK_METHODS[plan.method].streams, shown });
+  const { streams } = TASK_METHODS[plan.method];
+  return askAgent(pep, exchange, call, { plan, streams, shown: streams ? responseShown : taskShown });
 }
 
-/** Of a list the tasks of the caller, and no word of others: the token of a next page names the last task of this one, whosever that is. */
-function ownOf(pep: Pep, call: Call, { tasks, pageSize }: JsonObject): JsonObject {
-  const listed = isJsonArray(tasks) ? tasks.filter((task) => isJsonObject(task)) : [];
-  const own = listed.filter(({ id }) => typeof id === 'string' && id !== '' && pep.a2aTasks.isOf(call.request, { taskId: id }));
-  return {
-    tasks: own,
-    nextPageToken: '',
-    pageSize: typeof pageSize === 'number' ? pageSize : own.length,
-    totalSize: own.length,
-  };
-}
+type AgentPlan = PlanOf<'a2a/send'> | PlanOf<'a2a/task'> | PlanOf<'a2a/extended-card'>;
 
 interface Asking {
-  readonly plan: PlanOf<'a2a/send'> | PlanOf<'a2a/task'>;
+  readonly plan: AgentPlan;
   readonly streams: boolean;
-  /** What the caller gets of a result. */
-  readonly shown: (result: JsonObject) => JsonObject;
+  /** What the caller gets of a result, in its own ids. */
+  readonly shown: (ids: A2aIds, result: JsonObject) => JsonObject;
+  /** Of an answer. */
+  readonly maxBytes?: number;
 }
 
-async function ask(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown }: Asking): Promise<Forwarded> {
-  const { channel, path } = upstreamOf(pep, plan.agent);
-  const { id, method, params } = plan;
+/** One operation of an agent, and its answer in the ids and the binding of the caller. @throws Refusal CORDON-9010 */
+export async function askAgent(pep: Pep, exchange: Exchange, call: Call, { plan, streams, shown, maxBytes }: Asking): Promise<Forwarded> {
+  const { id } = plan;
+  const onward = onwardOf(plan);
+  const ids = pep.a2aIds(call.request);
+  const response = await postToAgent(pep, exchange, call, plan, onward, streams);
+  const upstream = upstreamOf(pep, plan.agent);
   const handOn = (message: JsonObject): JsonObject => {
-    const answer = answerTo(id, message);
-    const { result } = answer;
-    if (!isJsonObject(result)) return answer;
-    // a list is made of what is known already: what somebody else has begun is not taken by asking for it
-    if (method !== 'ListTasks') pep.a2aTasks.learn(call.request, result);
-    return { ...answer, result: shown(result) };
+    const answer = answerTo(upstream, id, message, response.statusCode);
+    return isJsonObject(answer['result']) ? { ...answer, result: shown(ids, answer['result']) } : answer;
   };
-  const response = await channel.request({
-    method: 'POST',
-    path,
-    headers: {
-      'content-type': 'application/json',
-      accept: streams ? 'text/event-stream' : 'application/json',
-      'a2a-version': A2A_VERSION,
-      'cordon-caller': call.request.subject.spiffeId,
-      'txn-token': txnTokenFor(pep, call),
-    },
-    body: writeJson({ jsonrpc: '2.0', id, method, params }),
-    signal: exchange.abort.signal,
-  });
   if (mediaTypeOf(response) === 'text/event-stream' && streams) {
-    for await (const message of readSse(response.body, boundsOf(pep))) await sendEvent(exchange, writeJson(handOn(message)));
+    for await (const message of readSse(response.body, boundsOf(pep))) await sendTo(exchange, plan.binding, handOn(message));
     exchange.res.end();
   } else {
-    sendReply(exchange, jsonReply(200, handOn(await readJsonReply(response.body, boundsOf(pep)))));
+    const bounds = boundsOf(pep);
+    const answer = handOn(await readJsonReply(response.body, { ...bounds, maxBytes: maxBytes ?? bounds.maxBytes }));
+    sendAnswer(exchange, plan.binding, answer);
   }
   return { upstreamStatus: response.statusCode };
 }
 
-/** Only a JSON-RPC answer to this request is handed on. */
-function answerTo(id: RpcId, message: JsonObject): JsonObject {
-  const { result, error } = message;
-  if (message['id'] !== id || (!isJsonObject(result) && !isJsonObject(error))) {
-    throw new Refusal('CORDON-9010', 'the agent does not answer this request');
-  }
-  return isJsonObject(error) ? { jsonrpc: '2.0', id, error } : { jsonrpc: '2.0', id, result: result ?? null };
+/** @throws Refusal CORDON-9001 when the ids of the caller were not opened */
+export function onwardOf({ onward }: AgentPlan): JsonObject {
+  if (onward === undefined) throw new Refusal('CORDON-9001', 'what goes on is not in the ids of the agent');
+  return onward;
 }
 
-/** What a caller shows the gateway, whatever the callee asks of the gateway. */
-const MTLS: JsonObject = {
-  securitySchemes: { mtls: { mtlsSecurityScheme: { description: 'an X509-SVID of a run of a registered agent' } } },
-  securityRequirements: [{ schemes: { mtls: { list: [] } } }],
-};
-
-/**
- * Hands on the callee's card, naming the gateway as the only way in, under the gateway's own signature. Where keys are pinned for the agent,
- * its card must be signed by one of them. The addresses that older revisions have elsewhere are left out. @throws Refusal CORDON-9010, -3016
- */
-export async function sendCard(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/card'>): Promise<Forwarded> {
-  const { channel, cardKeys } = upstreamOf(pep, plan.agent);
-  const response = await channel.request({
-    method: 'GET',
-    path: '/.well-known/agent-card.json',
-    headers: { accept: 'application/json', 'a2a-version': A2A_VERSION },
+/** The request to the agent, made of what was decided on: `params` in its own ids. @throws Refusal CORDON-9010 */
+export function postToAgent(
+  pep: Pep,
+  exchange: Exchange,
+  call: Call,
+  { agent, id, method }: AgentPlan,
+  params: JsonObject,
+  streams = false,
+): Promise<Dispatcher.ResponseData> {
+  return sendOperation(upstreamOf(pep, agent), {
+    id,
+    method,
+    params,
+    streams,
+    headers: {
+      'a2a-version': A2A_VERSION,
+      'cordon-caller': call.request.subject.spiffeId,
+      'txn-token': txnTokenFor(pep, call),
+    },
     signal: exchange.abort.signal,
-    retry: exchange.mayRepeat,
   });
-  const card = await readJsonReply(response.body, { ...boundsOf(pep), maxBytes: CARD_MAX_BYTES });
-  if (response.statusCode !== 200 || typeof card['name'] !== 'string') {
-    throw new Refusal('CORDON-9010', 'the agent has no card');
-  }
-  if (cardKeys !== undefined) verifyCard(card, cardKeys);
-  const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
-  const url = `${pep.publicUrl}/a2a/${plan.agent}`;
-  const supportedInterfaces = [{ url, protocolBinding: 'JSONRPC', protocolVersion: A2A_VERSION }];
-  const { streaming } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
-  const capabilities = { streaming: streaming === true, pushNotifications: false, extendedAgentCard: false };
-  sendReply(exchange, jsonReply(200, signCard(pep.signer(), { ...rest, ...MTLS, capabilities, supportedInterfaces })));
-  return { upstreamStatus: 200 };
+}
+
+/** An answer that is sent whole. */
+export const sendAnswer = (exchange: Exchange, binding: A2aBinding, answer: JsonObject): void =>
+  sendReply(exchange, binding === 'JSONRPC' ? jsonReply(200, answer) : restAnswer(answer));
+
+/** One message of a stream. Over HTTP+JSON an event is what JSON-RPC calls a result (§11.7). */
+async function sendTo(exchange: Exchange, binding: A2aBinding, answer: JsonObject): Promise<void> {
+  const { result, error } = answer;
+  if (binding === 'JSONRPC') return sendEvent(exchange, writeJson(answer));
+  if (isJsonObject(error)) return sendEvent(exchange, restErrorText(error), undefined, 'error');
+  return sendEvent(exchange, writeJson(result ?? {}));
 }

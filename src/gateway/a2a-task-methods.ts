@@ -3,7 +3,7 @@
 import type { Json, JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 
-type Kind = 'text' | 'count' | 'flag';
+type Kind = 'text' | 'count' | 'flag' | 'token';
 
 interface TaskMethod {
   /** What must be there. */
@@ -17,7 +17,7 @@ const LISTED = {
   contextId: 'text',
   status: 'text',
   pageSize: 'count',
-  pageToken: 'text',
+  pageToken: 'token',
   historyLength: 'count',
   statusTimestampAfter: 'text',
   includeArtifacts: 'flag',
@@ -39,6 +39,8 @@ const LONGEST = 1_024;
 const IS: Readonly<Record<Kind, (value: Json) => boolean>> = {
   text: (value) => typeof value === 'string' && value.length <= LONGEST,
   count: (value) => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0,
+  // ours: how many tasks of the caller came before (a2a-list.ts)
+  token: (value) => typeof value === 'string' && /^(?:0|[1-9]\d{0,3})?$/.test(value),
   flag: (value) => typeof value === 'boolean',
 };
 

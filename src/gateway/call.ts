@@ -3,6 +3,7 @@ import type { AccessRequest } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import type { HttpMethod, HttpRoute } from '../domain/http-route.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { A2aBinding } from '../domain/registry.ts';
 import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
 import type { TaskMethodName } from './a2a-task-methods.ts';
@@ -94,21 +95,23 @@ interface McpCall extends McpRequest {
   readonly answers?: Answers;
 }
 
-interface A2aSend {
+interface A2aRequest {
   readonly agent: string;
+  readonly binding: A2aBinding;
   readonly id: RpcId;
-  readonly method: 'SendMessage' | 'SendStreamingMessage';
-  /** Made of the members that were read, and of no others. INVARIANT I2 */
+  /** Made of the members that were read, and of no others; in the ids of the caller. INVARIANT I2 */
   readonly params: JsonObject;
+  /** The same in the ids of the callee: what goes on. Without it nothing does. */
+  readonly onward?: JsonObject;
+}
+
+interface A2aSend extends A2aRequest {
+  readonly method: 'SendMessage' | 'SendStreamingMessage';
 }
 
 /** About tasks that an agent works on. */
-interface A2aTask {
-  readonly agent: string;
-  readonly id: RpcId;
+interface A2aTask extends A2aRequest {
   readonly method: TaskMethodName;
-  /** Made of the members that were read, and of no others. INVARIANT I2 */
-  readonly params: JsonObject;
 }
 
 /** A request to a route of an HTTP API, made of what was read and of nothing else. INVARIANT I2 */
@@ -164,6 +167,7 @@ interface Plans {
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/task': A2aTask;
   readonly 'a2a/card': { readonly agent: string };
+  readonly 'a2a/extended-card': A2aRequest & { readonly method: 'GetExtendedAgentCard' };
   readonly 'http/call': HttpCall;
   readonly 'http/upgrade': HttpUpgrade;
   readonly 'egress/connect': EgressConnect;

@@ -1,7 +1,8 @@
 // Step 3: from bytes to a call, by the protocol of the path. INVARIANTS I2, I10
 import type { JsonBounds, JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { decodeA2a, decodeCard } from './a2a-decode.ts';
+import { decodeA2a, decodeA2aRest, decodeCard } from './a2a-decode.ts';
+import { a2aRestWire } from './a2a-wire.ts';
 import { readBody } from './body.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
@@ -26,6 +27,7 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
   }
   if (route.protocol === 'api') return decodeHttp(pep, exchange, peer, route);
   if (exchange.door.kind !== 'request') throw new Refusal('CORDON-9011', 'header not accepted', { observed: 'upgrade' });
+  if (route.protocol === 'a2a' && 'rest' in route) return decodeRest(pep, exchange, peer, route);
   if (route.protocol === 'mcp' && (req.method === 'GET' || req.method === 'DELETE')) {
     return decodeMcpStream(req, aboutMcp(pep, exchange, peer, route));
   }
@@ -38,6 +40,16 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
   return decodeBody(pep, exchange, { peer, route, bytes, bounds: { maxBytes, maxDepth } });
 }
 
+async function decodeRest(pep: Pep, exchange: Exchange, peer: Peer, { name, rest }: RestRoute): Promise<Call> {
+  exchange.wire = a2aRestWire;
+  const { maxBodyBytes: maxBytes, maxDepth } = pep.settings;
+  const bytes = await readBody(exchange.req, maxBytes);
+  const accepts = pep.upstreams.a2a(name)?.accepts;
+  return decodeA2aRest(exchange.req, rest, { peer, agent: name, bytes, bounds: { maxBytes, maxDepth }, accepts });
+}
+
+type RestRoute = Extract<Route, { readonly rest: string }>;
+
 const notAllowed = (expected: string): Refusal => new Refusal('CORDON-3008', 'HTTP method not accepted here', { expected });
 
 interface Body {
@@ -49,7 +61,10 @@ interface Body {
 
 function decodeBody(pep: Pep, exchange: Exchange, { peer, route, bytes, bounds }: Body): Call {
   const { name, protocol } = route;
-  if (protocol === 'a2a') return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds });
+  if (protocol === 'a2a') {
+    const accepts = pep.upstreams.a2a(name)?.accepts;
+    return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds, accepts, setWire: (wire) => (exchange.wire = wire) });
+  }
   const definition = (tool: string): JsonObject | undefined =>
     pep
       .snapshot()

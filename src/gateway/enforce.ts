@@ -4,6 +4,7 @@ import type { Decision } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { unexplained } from '../domain/provenance.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
+import { withOwnIds } from './a2a-inward.ts';
 import { authenticate } from './authenticate.ts';
 import { checkHeaders } from './body.ts';
 import type { Call, No } from './call.ts';
@@ -30,7 +31,8 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
     checkHeaders(exchange);
     if (exchange.via === undefined && isMetadata(exchange.req)) return sendMetadata(pep, exchange, peer);
     const call = await decode(pep, exchange, peer); // 3 what
-    await enforceCall(pep, exchange, peer, withTask(pep, exchange, peer, call)); // 4 for whom
+    const asked = withTask(pep, exchange, peer, call); // 4 for whom
+    await enforceCall(pep, exchange, peer, withOwnIds(pep, asked));
   } catch (error) {
     refuse(pep, exchange, asRefusal(error, 'CORDON-9001', 'the gateway failed'));
   }

@@ -114,12 +114,12 @@ export function sendReply(exchange: Exchange, reply: Reply): void {
  * Sends one message of an event stream and waits while the caller is slower than the upstream.
  * @throws Refusal why the call was ended, when it is ended meanwhile
  */
-export async function sendEvent(exchange: Exchange, data: string, id?: string): Promise<void> {
+export async function sendEvent(exchange: Exchange, data: string, id?: string, name = 'message'): Promise<void> {
   const { res } = exchange;
   if (!res.headersSent) {
     res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
   }
-  const event = `event: message\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`;
+  const event = `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`;
   exchange.bytesOut += Buffer.byteLength(event);
   if (!res.write(event)) await drained(exchange);
 }

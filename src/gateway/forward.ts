@@ -2,7 +2,9 @@
 // `Authorized` call made by the PDP and a `Receipt` made by the log.
 import type { Receipt } from '../domain/access.ts';
 import type { Authorized } from '../pdp/decide.ts';
-import { askAboutTask, sendCard, sendMessage } from './a2a-forward.ts';
+import { sendCard, sendExtendedCard } from './a2a-cards.ts';
+import { askAboutTask, sendMessage } from './a2a-forward.ts';
+import { listTasks } from './a2a-list.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { openTunnel, requestOutside } from './egress-forward.ts';
@@ -28,8 +30,9 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'mcp/end': endSession,
   'mcp/listen': listen,
   'a2a/send': sendMessage,
-  'a2a/task': askAboutTask,
+  'a2a/task': (pep, exchange, plan, call) => (plan.method === 'ListTasks' ? listTasks : askAboutTask)(pep, exchange, plan, call),
   'a2a/card': sendCard,
+  'a2a/extended-card': sendExtendedCard,
   'http/call': callRoute,
   'http/upgrade': openWebSocket,
   'egress/connect': openTunnel,

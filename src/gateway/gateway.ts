@@ -6,7 +6,7 @@ import type { Delegation } from '../domain/access.ts';
 import type { Target } from '../domain/revocation.ts';
 import { parseWorkload, trustDomainOf, type TrustDomain, type Workload } from '../domain/spiffe-id.ts';
 import { NOT_FEDERATED, type Federated, type Snapshot } from '../pdp/snapshot.ts';
-import { createA2aTasks } from './a2a-tasks.ts';
+import { createA2aIds } from './a2a-ids.ts';
 import { createBudgets } from './budgets.ts';
 import { createConnections, type Peer } from './connections.ts';
 import { drain } from './drain.ts';
@@ -69,12 +69,12 @@ export type PepParts = Omit<
   | 'taskLabels'
   | 'settings'
   | 'mcpSessions'
-  | 'a2aTasks'
+  | 'a2aIds'
   | 'stateSealer'
 > & {
   readonly settings: Omit<PepSettings, 'spent'>;
   readonly limits: LimitSettings & DoorLimits;
-  /** Seals what callers keep between two calls; gateways of one port share it. Absent: a key of its own. */
+  /** Seals what callers keep between two calls, ids of tasks too; gateways of one port share it. Absent: a key of its own. */
   readonly stateKey?: Uint8Array;
 };
 
@@ -98,7 +98,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     taskSessions: createTaskSessions(),
     taskLabels: createTaskLabels({ now: parts.now, alone: parts.shared === undefined }),
     mcpSessions: createMcpSessions(),
-    a2aTasks: createA2aTasks(),
+    a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },
   };

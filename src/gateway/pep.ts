@@ -7,7 +7,7 @@ import type { Spent } from '../pdp/approval.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { Replays } from '../sts/dpop.ts';
 import type { TaskToken } from '../sts/task-token.ts';
-import type { A2aTasks } from './a2a-tasks.ts';
+import type { A2aIdsOf } from './a2a-ids.ts';
 import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -88,8 +88,9 @@ export interface Pep {
   readonly taskSessions: TaskSessions;
   readonly taskLabels: TaskLabels;
   readonly mcpSessions: McpSessions;
-  readonly a2aTasks: A2aTasks;
-  /** Seals what callers keep for a server between two calls, under a key of this process. */
+  /** Ids of tasks and contexts of other agents, by whom they are for. */
+  readonly a2aIds: A2aIdsOf;
+  /** Seals what callers keep for a server between two calls. */
   readonly stateSealer: Sealer;
   /** DPoP proofs that were used. */
   readonly replays: Replays;

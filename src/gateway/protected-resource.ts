@@ -5,6 +5,7 @@ import type { Code } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { MANDATE_TYPE } from '../domain/mandate.ts';
 import { Refusal } from '../domain/refusal.ts';
+import type { World } from '../domain/registry.ts';
 import { isLive } from '../pdp/liveness.ts';
 import { shownBy } from './authenticate.ts';
 import type { Peer } from './connections.ts';
@@ -30,9 +31,15 @@ export function sendMetadata(pep: Pep, exchange: Exchange, peer: Peer): void {
   if (snapshot?.tokens === undefined) throw new Refusal('CORDON-9012', 'the gateway has no keys of the token service');
   if (!isLive(snapshot, shownBy(peer), pep.now())) throw new Refusal('CORDON-4005', 'the run has ended or was never started');
   if (snapshot.world.levels.get(peer.agent) === 'off') throw new Refusal('CORDON-4002', 'the level of the agent is off');
-  if (path !== '' && !knows(snapshot.world, peer, routeOf(path))) throw new Refusal('CORDON-3003', 'no such path');
+  if (path !== '' && !isResource(snapshot.world, peer, path)) throw new Refusal('CORDON-3003', 'no such path');
   if (req.method !== 'GET') throw new Refusal('CORDON-3008', 'HTTP method not accepted here', { expected: 'GET' });
   sendReply(exchange, jsonReply(200, metadataOf(`${pep.publicUrl}${path}`, snapshot.tokens.issuer)));
+}
+
+/** A route as tokens name it, and not a path below one. */
+function isResource(world: World, peer: Peer, path: string): boolean {
+  const route = routeOf(path);
+  return !('rest' in route) && knows(world, peer, route);
 }
 
 const metadataOf = (resource: string, issuer: string): JsonObject => ({

@@ -6,6 +6,8 @@ import { linked } from '../pdp/segments.ts';
 export type Route =
   | { readonly protocol: 'mcp'; readonly name: string }
   | { readonly protocol: 'a2a'; readonly name: string; readonly card: boolean }
+  /** HTTP+JSON: `rest` is path and query below the agent. */
+  | { readonly protocol: 'a2a'; readonly name: string; readonly card: false; readonly rest: string }
   /** `target`: path and query below the API. */
   | { readonly protocol: 'api'; readonly name: string; readonly target: string };
 
@@ -15,6 +17,11 @@ const ROUTES: readonly { readonly pattern: RegExp; readonly route: (name: string
   {
     pattern: /^\/a2a\/([a-z0-9][a-z0-9-]{0,62})\/\.well-known\/agent-card\.json$/,
     route: (name) => ({ protocol: 'a2a', name, card: true }),
+  },
+  {
+    pattern:
+      /^\/a2a\/([a-z0-9][a-z0-9-]{0,62})(\/(?:message:(?:send|stream)|extendedAgentCard|tasks(?:\/[^/?]+(?:\/pushNotificationConfigs(?:\/[^/?]+)?)?)?)(?:\?.*)?)$/s,
+    route: (name, rest) => ({ protocol: 'a2a', name, card: false, rest }),
   },
   {
     pattern: /^\/api\/([a-z0-9][a-z0-9-]{0,62})((?:[/?].*)?)$/s,

@@ -1,6 +1,7 @@
 // The callees behind the gateway: one MCP upstream per resource, one A2A upstream per agent. INVARIANT: nothing else opens a connection.
 import type { VerificationKey } from '../crypto/jwk.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { A2aBinding, PartKind } from '../domain/registry.ts';
 import type { Channel } from './channel.ts';
 import type { HostPort } from './egress-host.ts';
 import type { EgressTable, Outside } from './egress-table.ts';
@@ -108,7 +109,13 @@ export interface A2aUpstream {
   readonly channel: Channel;
   /** Keys of which one must have signed the agent's card, by `kid`; absent: it need not be signed. */
   readonly cardKeys?: ReadonlyMap<string, VerificationKey>;
-  /** Path of the JSON-RPC endpoint. */
+  /** Does it make the contexts of messages that name none, and refuse others' (A2A 1.0 §3.4.1)? */
+  readonly makesContexts: boolean;
+  /** Parts of messages that it takes. */
+  readonly accepts: ReadonlySet<PartKind>;
+  /** What it speaks. */
+  readonly binding: A2aBinding;
+  /** Of its endpoint, or what its paths begin with. */
   readonly path: string;
 }
 

@@ -20,8 +20,25 @@ const client: Method = { on: 'mcp_server', groups: ['mcp/client'] };
 const session: Method = { on: 'mcp_server', groups: ['mcp/session', 'read'] };
 const record = (fields: Readonly<Record<string, Field>>): RecordShape => ({ kind: 'record', fields: new Map(Object.entries(fields)) });
 const string: Field = { shape: { kind: 'string' }, required: true, nullIsAbsent: false };
-/** What a message says; the task that it, or a question, is about. */
-const talk = record({ text: { ...string, required: false }, task: { ...string, required: false } });
+const texts: Field = { shape: { kind: 'set', element: { kind: 'string' } }, required: false, nullIsAbsent: false };
+const word: Field = { ...string, required: false };
+const count: Field = { shape: { kind: 'long' }, required: false, nullIsAbsent: false };
+/**
+ * What a message says: its texts, its data as JSON, and of files how many, what they are and where from; the task that it, or a question, is
+ * about; other tasks that it speaks of.
+ */
+const talk = record({
+  text: word,
+  data: word,
+  files: count,
+  file_bytes: count,
+  file_sha256: texts,
+  file_hosts: texts,
+  file_names: texts,
+  media_types: texts,
+  task: word,
+  references: texts,
+});
 /** The arguments of a prompt are what its server says, and no schema says what that is. */
 const prompt = record({ name: string, arguments: { shape: { kind: 'opaque' }, required: false, nullIsAbsent: false } });
 /** `of`: `prompt` or `resource`; `name`: which, the URI of a resource; `argument` and `value`: what is being typed. */
@@ -72,6 +89,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['egress/connect', { on: 'egress', groups: ['egress'], input: tunnel }],
   ['egress/request', { on: 'egress', groups: ['egress'], input: outside }],
   ['a2a/GetAgentCard', { on: 'agent', groups: ['read'], input: talk }],
+  ['a2a/GetExtendedAgentCard', { on: 'agent', groups: ['read'], input: talk }],
 ]);
 
 /** `AccessRequest.action.name` of a tool call; which action it is in Cedar follows from the resource. */

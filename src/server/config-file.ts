@@ -1,6 +1,7 @@
 // What may stand in `cordon.yaml`, member by member. An unknown member is an error, because a misspelt guard is no guard; a security
 // setting that is left out has the default that is written here, never none.
 import * as z from 'zod';
+import { A2A_BINDINGS, PART_KINDS } from '../domain/registry.ts';
 import { ATTEST_LIST, ATTESTATION_SECTION } from './config-attestation.ts';
 import { AUTHZEN_SECTION } from './config-authzen.ts';
 import { DATA_PLANES_SECTION } from './config-data-planes.ts';
@@ -48,6 +49,12 @@ const agent = z.strictObject({
   a2a: z.url({ protocol: /^https$/ }).optional(),
   /** A JWK Set in a file: of its keys one must have signed the agent's card. */
   cardKeys: z.string().min(1).exactOptional(),
+  /** What it speaks at `a2a`. */
+  binding: z.enum(A2A_BINDINGS).exactOptional(),
+  /** `agent`: it refuses contexts that it did not make. */
+  contexts: z.enum(['gateway', 'agent']).exactOptional(),
+  /** Parts of messages that pass to the decision; what policies say of text says nothing of the others. */
+  parts: z.array(z.enum(PART_KINDS)).min(1).exactOptional(),
   /** It has its SVID from a federated domain, under this name. */
   spiffeId: z.string().exactOptional(),
   token,

@@ -38,6 +38,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
       credentials: identities.gateway,
       isRevoked: (run) => publisher.current().revoked.runs.has(run),
       signer: state.authority.sts.current,
+      stateKey: state.stateKey,
       onRecorded: (recorded) => {
         decisions.add(recorded);
         grants.note(recorded);

@@ -1,7 +1,7 @@
 // What outlives a process: the data directory, what is sealed in it, the store, the audit log, and the keys of the trust domain.
 import { ed25519FromPem, generateEd25519, type Ed25519Signer } from '../crypto/ed25519.ts';
 import { sealer as sealerOf, type Sealer } from '../crypto/seal.ts';
-import { randomSerial } from '../crypto/random.ts';
+import { randomKey, randomSerial } from '../crypto/random.ts';
 import { openAuthority, type AuthorityKeeper } from '../control/keys.ts';
 import { openDecisionLog, type DecisionLog } from '../store/log-files.ts';
 import type { Sealed, Store } from '../store/ports.ts';
@@ -19,6 +19,8 @@ export interface State {
   readonly authority: AuthorityKeeper;
   /** Signs policy versions and their history. */
   readonly policySigner: Ed25519Signer;
+  /** Of what callers keep between two calls, ids of tasks of agents too: they outlive a restart. */
+  readonly stateKey: Uint8Array;
 }
 
 /** How often the keys are looked after. Milliseconds. */
@@ -46,7 +48,8 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const { trustDomain, svidTtl } = config;
   const authority = await openAuthority(store, sealer, { trustDomain, svidTtl, now, serial: randomSerial, log });
   stack.defer(keepTended(authority, setting));
-  return { data, sealer, store, log, authority, policySigner: await openSigner(store, sealer, 'policy/signer') };
+  const policySigner = await openSigner(store, sealer, 'policy/signer');
+  return { data, sealer, store, log, authority, policySigner, stateKey: await openStateKey({ store, sealer }) };
 }
 
 /** Lets time do its work on the keys; a failure is told once. @returns stops it */
@@ -91,4 +94,15 @@ async function openKey(store: Sealed, sealer: Sealer, name: string): Promise<str
   const { pem } = generateEd25519();
   await store.putSealed(name, sealer.seal(name, Buffer.from(pem)));
   return pem;
+}
+
+const STATE_KEY = 'gateway/state';
+
+/** Made when there is none. @throws Refusal CORDON-9006 when it does not open */
+async function openStateKey({ store, sealer }: Vault): Promise<Uint8Array> {
+  const sealed = await store.getSealed(STATE_KEY);
+  if (sealed !== undefined) return sealer.open(STATE_KEY, sealed);
+  const key = randomKey();
+  await store.putSealed(STATE_KEY, sealer.seal(STATE_KEY, key));
+  return key;
 }

@@ -2,17 +2,18 @@
 import express from 'express';
 import { Role, TaskState, type AgentCard, type Message, type Task } from '@a2a-js/sdk';
 import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore, type AgentExecutor } from '@a2a-js/sdk/server';
-import { UserBuilder, agentCardHandler, jsonRpcHandler } from '@a2a-js/sdk/server/express';
+import { agentCardHandler, jsonRpcHandler, restHandler, type UserBuilder } from '@a2a-js/sdk/server/express';
 import { connect } from '../../src/sdk/index.ts';
 
-const [port = '0'] = process.argv.slice(2);
+/** `binding`: the one that it speaks. */
+const [port = '0', binding = 'JSONRPC'] = process.argv.slice(2);
 
 const card = {
   name: 'callee',
   description: 'answers',
   version: '1',
-  supportedInterfaces: [{ url: `https://127.0.0.1:${port}/a2a`, protocolBinding: 'JSONRPC', protocolVersion: '1.0', tenant: '' }],
-  capabilities: { streaming: true, pushNotifications: false, extensions: [] },
+  supportedInterfaces: [{ url: `https://127.0.0.1:${port}/a2a`, protocolBinding: binding, protocolVersion: '1.0', tenant: '' }],
+  capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: true },
   securitySchemes: {},
   securityRequirements: [],
   defaultInputModes: ['text'],
@@ -58,10 +59,15 @@ const executor: AgentExecutor = {
   cancelTask: async (id) => working.get(id)?.(),
 };
 
-const handler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executor);
+const extended = { ...card, description: 'has more to say to those it knows' };
+const handler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executor, undefined, undefined, undefined, extended);
+/** Whom the gateway speaks of; to the SDK all are one. */
+const whoIsTold: UserBuilder = (req) =>
+  Promise.resolve({ isAuthenticated: req.headers['txn-token'] !== undefined, userName: 'a caller of the gateway' });
+
 const app = express();
 app.use('/.well-known/agent-card.json', agentCardHandler({ agentCardProvider: handler }));
-app.use('/a2a', jsonRpcHandler({ requestHandler: handler, userBuilder: UserBuilder.noAuthentication }));
+app.use('/a2a', (binding === 'JSONRPC' ? jsonRpcHandler : restHandler)({ requestHandler: handler, userBuilder: whoIsTold }));
 
 const cordon = await connect();
 await cordon.serve(app, { host: '127.0.0.1', port: Number(port) });

@@ -1,7 +1,8 @@
 // INVARIANT I2, where another data plane forwards: it sends the very bytes on that it showed. Our own gateway leaves out what was not
 // decided on; here a message that holds more than that is refused.
-import { isJsonObject, parseJson, type Json, type JsonObject, writeJson } from '../../domain/json.ts';
+import { isJsonObject, parseJson, type JsonObject, writeSorted } from '../../domain/json.ts';
 import { Refusal } from '../../domain/refusal.ts';
+import { namesIds } from '../a2a-inward.ts';
 import type { Call, Plan, PlanKind } from '../call.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Pep } from '../pep.ts';
@@ -32,6 +33,12 @@ const PARAMS: Readonly<Partial<Record<PlanKind, ReadonlySet<string> | 'same'>>> 
   'a2a/send': 'same',
 };
 
+/** It sends on what it showed, and whose an id is stands in the id as callers see it (a2a-ids.ts). */
+const IDS = {
+  expected: 'a message without `taskId`, `contextId` and `referenceTaskIds`',
+  fix: 'go on with a task through the gateway of Cordon',
+};
+
 /** @throws Refusal CORDON-9011 when the body says anything that was not decided on; CORDON-3008 for what only our gateway carries out */
 export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call, body: Asked['body']): void {
   if (plan.kind === 'http/call' && req.url !== `/api/${plan.server}${plan.target}`) {
@@ -42,8 +49,10 @@ export function checkExact({ settings }: Pep, { req }: Exchange, { plan }: Call,
     if (body.length > 0) throw more('a body');
     return;
   }
-  const allowed = PARAMS[plan.kind];
+  const allowed = 'binding' in plan && plan.binding !== 'JSONRPC' ? undefined : PARAMS[plan.kind];
   if (allowed === undefined) throw new Refusal('CORDON-3008', 'another data plane cannot carry this out');
+  if (plan.kind === 'a2a/send' && namesIds(plan.params))
+    throw new Refusal('CORDON-3008', 'another data plane cannot open ids of tasks', IDS);
   const message = parseJson(body, { maxBytes: settings.maxBodyBytes, maxDepth: settings.maxDepth });
   if (!isJsonObject(message)) throw more('another message');
   only(message, RPC, '');
@@ -62,20 +71,7 @@ function only(json: JsonObject, names: ReadonlySet<string>, path: string): void 
 
 function same(plan: Plan, params: JsonObject): void {
   const decided = 'params' in plan ? plan.params : {};
-  if (canonical(params) !== canonical(decided)) throw more('members of `params`');
-}
-
-/** Equal texts are equal values, in whatever order the members stand. */
-const canonical = (json: Json): string => writeJson(sorted(json));
-
-function sorted(json: Json): Json {
-  if (Array.isArray(json)) return json.map((each: Json) => sorted(each));
-  if (!isJsonObject(json)) return json;
-  return Object.fromEntries(
-    Object.entries(json)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => [name, sorted(value)]),
-  );
+  if (writeSorted(params) !== writeSorted(decided)) throw more('members of `params`');
 }
 
 const more = (observed: string): Refusal =>

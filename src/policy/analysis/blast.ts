@@ -18,7 +18,7 @@ export type Subject = { readonly kind: 'agent' | 'resource' | 'segment'; readonl
 
 /** What of one thing an agent reaches in its own name. */
 export type Reached = {
-  /** `tools/call`; methods by their group: `mcp/session`, `a2a/message`, `a2a/task`; `a2a/GetAgentCard`. */
+  /** `tools/call`; methods by their group: `mcp/session`, `a2a/message`, `a2a/task`; `a2a/GetAgentCard`, `a2a/GetExtendedAgentCard`. */
   readonly action: string;
   readonly resource: string;
   /** Of the resource. */

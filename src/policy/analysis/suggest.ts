@@ -133,7 +133,13 @@ export class Suggester {
 }
 
 /** Whose use is in that of others: of a card, of the tasks that messages began. */
-const NO_USE: ReadonlySet<string> = new Set(['a2a/GetAgentCard', 'a2a/GetTask', 'a2a/ListTasks', 'a2a/SubscribeToTask']);
+const NO_USE: ReadonlySet<string> = new Set([
+  'a2a/GetAgentCard',
+  'a2a/GetExtendedAgentCard',
+  'a2a/GetTask',
+  'a2a/ListTasks',
+  'a2a/SubscribeToTask',
+]);
 
 const LONGEST_ID = 90;
 

@@ -6,7 +6,6 @@ import type { DecisionIndex } from '../../control/decisions.ts';
 import type { ContainmentRules } from '../../control/containment-rules.ts';
 import type { GrantDesk } from '../../control/grants.ts';
 import type { Observed, Publisher } from '../../control/publisher.ts';
-import { randomKey } from '../../crypto/random.ts';
 import { Refusal, errorTextOf } from '../../domain/refusal.ts';
 import type { Target } from '../../domain/revocation.ts';
 import { createSharedCounts } from '../../gateway/shared-counts.ts';
@@ -55,7 +54,7 @@ const LAST_MS = 5_000;
 
 export function createWorkerPool(parts: PoolParts): WorkerPool {
   assertCountable(parts.setting);
-  const shared: Shared = { counts: createSharedCounts(parts.setting.now), stateKey: randomKey(), heard: 0 };
+  const shared: Shared = { counts: createSharedCounts(parts.setting.now), heard: 0 };
   const pool = Array.from({ length: parts.setting.workers.count }, (_, n) => new Supervised(`gateway-${n + 2}`, parts, shared));
   for (const one of pool) parts.publisher.attach(one);
   return {
@@ -100,7 +99,6 @@ async function assertFree({ config }: Setting): Promise<void> {
 /** What the workers have in common. */
 interface Shared {
   readonly counts: ReturnType<typeof createSharedCounts>;
-  readonly stateKey: Uint8Array;
   heard: number;
 }
 
@@ -254,7 +252,7 @@ class Supervised {
       pinned,
       credentials: credentials.current(),
       signer: state.authority.sts.handOut(),
-      stateKey: this.#shared.stateKey,
+      stateKey: this.#parts.state.stateKey,
       snapshot: this.#sendable(publisher.current()),
     };
   }

@@ -33,6 +33,12 @@ export interface Output {
   readonly trust?: 'trusted' | 'mixed' | 'untrusted';
 }
 
+/** What was admitted so far. */
+export interface Counts {
+  readonly calls: number;
+  readonly writes: number;
+}
+
 export interface Opening {
   readonly manifests: ReadonlyMap<string, Manifest>;
   /** Texts that people wrote for this task before anything was read: the prompt, the words of the mandate. */
@@ -40,6 +46,8 @@ export interface Opening {
   readonly plans?: readonly Plan[];
   /** Random and kept from agents, at least 8 bytes: what an attacker cannot predict, it cannot make collide. */
   readonly salt: Uint8Array;
+  /** Of a session of the same task that is no more. */
+  readonly counts?: Counts;
 }
 
 interface Judged {
@@ -82,10 +90,12 @@ export class Session {
   readonly #supplied: ReadonlySet<string>;
   readonly #fixed: ReadonlySet<string>;
   readonly #unread: (readonly [Call, Output])[] = [];
-  #calls = 0;
-  #writes = 0;
+  #calls: number;
+  #writes: number;
 
-  constructor({ manifests, trusted, plans = [], salt }: Opening) {
+  constructor({ manifests, trusted, plans = [], salt, counts: { calls, writes } = { calls: 0, writes: 0 } }: Opening) {
+    this.#calls = calls;
+    this.#writes = writes;
     this.#memory = new Memory(salt, {
       order: (text) => this.#ordered.push(new Asked(text)),
       named: (text) => {
@@ -108,6 +118,10 @@ export class Session {
   /** Memory that the session keeps, in bytes. */
   get bytes(): number {
     return this.#memory.bytes;
+  }
+
+  get counts(): Counts {
+    return { calls: this.#calls, writes: this.#writes };
   }
 
   /** Pure over what the session has seen: asking changes nothing. */

@@ -8,6 +8,7 @@ import type { Context } from '../src/cli/context.ts';
 import { asFailure, EXIT, Failure, failureJson, renderFailure } from '../src/cli/errors.ts';
 import { renderWhy } from '../src/cli/explain.ts';
 import { changeLevel } from '../src/cli/levels.ts';
+import { reachAt } from '../src/cli/stakes.ts';
 import { createPaint, wantsColor } from '../src/cli/paint.ts';
 import { distance, similar } from '../src/domain/similar.ts';
 import { table, widthOf } from '../src/cli/table.ts';
@@ -181,20 +182,60 @@ describe('failures', () => {
   });
 });
 
-/** A client that answers what a PEP might have seen. */
-function contextWith(peps: readonly JsonObject[], status: string): { context: Context; printed: string[] } {
+const REACH = {
+  subject: { kind: 'agent', name: 'clerk' },
+  reaches: [
+    {
+      path: ['clerk'],
+      segment: 'desk',
+      access: 'always',
+      reaches: [
+        { action: 'tools/call', resource: 'ledger/pay', segment: 'desk', reads: false, access: 'may', permits: ['pays'], forbids: [] },
+        { action: 'a2a/message', resource: 'researcher', segment: 'desk', reads: false, access: 'always', permits: ['asks'], forbids: [] },
+      ],
+    },
+  ],
+  reachedBy: [],
+  complete: true,
+};
+const DELEGATED = { tokens: 3, tasks: 2, agents: ['researcher', 'bad\u001b[2J'], complete: false };
+
+/** A client that answers what a PEP might have seen. `done`: what it was asked, in order. */
+function contextWith(
+  peps: readonly JsonObject[],
+  status: string,
+  blast: () => Promise<unknown> = () => Promise.resolve({ value: { policies: { hash: 'ab', version: 1 }, before: REACH, after: REACH } }),
+): { context: Context; printed: string[]; done: string[] } {
   const printed: string[] = [];
+  const done: string[] = [];
   const agent = { name: 'clerk', segment: 'desk', owner: 'me', purpose: 'x', level: 'normal', runs: [], connections: 0 };
-  const value = { agent: 'clerk', before: 'normal', level: 'off', status, peps, cutMs: 12, receipt: { log: 'l', seq: 1, leafHash: 'ab' } };
+  const value = {
+    agent: 'clerk',
+    before: 'normal',
+    level: 'off',
+    status,
+    peps,
+    cutMs: 12,
+    receipt: { log: 'l', seq: 1, leafHash: 'ab' },
+    delegated: { before: DELEGATED, dead: 1 },
+  };
   const client = {
     agents: () => Promise.resolve({ json: {}, value: { items: [agent] } }),
-    setLevel: () => Promise.resolve({ json: value, value }),
+    agent: () => Promise.resolve({ value: { ...agent, runs: [{ id: 'r', notAfter: Infinity }], connections: 4, delegated: DELEGATED } }),
+    blast: () => {
+      done.push('blast');
+      return blast();
+    },
+    setLevel: () => {
+      done.push('setLevel');
+      return Promise.resolve({ json: value, value });
+    },
   } as unknown as Client;
   const context = {
     connected: (work: (client: Client) => Promise<unknown>) => work(client),
-    out: { print: (_json: unknown, lines: (p: typeof paint) => readonly string[]) => printed.push(...lines(paint)) },
+    out: { paint, print: (_json: unknown, lines: (p: typeof paint) => readonly string[]) => printed.push(...lines(paint)) },
   } as unknown as Context;
-  return { context, printed };
+  return { context, printed, done };
 }
 
 describe('[U6] containment is told as it was observed', () => {
@@ -210,6 +251,43 @@ describe('[U6] containment is told as it was observed', () => {
       /clerk is at level `off`, was `normal`: contained in 12 ms\n {2}v {2}gateway-1 {2}silent 12 ms {2}2 connections, 1 call cut/,
     );
     assert.equal(process.exitCode ?? 0, 0);
+  });
+
+  test('[U13] a person is shown what it reaches and what hangs on it before the act, and a no changes nothing', async () => {
+    const { context, done } = contextWith([silent], 'contained');
+    const asked: string[] = [];
+    const answering = (yes: boolean) => (lines: readonly string[], question: string) => {
+      assert.deepEqual(done.splice(0), ['blast'], 'nothing was done yet');
+      asked.push([...lines, question].join('\n'));
+      return Promise.resolve(yes);
+    };
+    await assert.rejects(changeLevel(context, { ...order, ask: answering(false) }), /nothing was changed/);
+    assert.deepEqual(done, []);
+    assert.match(asked[0] ?? '', /clerk[^]*writes {2}ledger\/pay[^]*asks {4}researcher/);
+    assert.match(
+      asked[0] ?? '',
+      /live {5}1 run, 4 connections\n {2}tokens {3}3 task tokens of 2 tasks that are known[^]*hands of researcher/,
+    );
+    assert.match(asked[0] ?? '', /set `clerk` to `off`\?$/);
+    assert.doesNotMatch(asked[0] ?? '', /\u001b/);
+    await changeLevel(context, { ...order, ask: answering(true) });
+    assert.deepEqual(done, ['setLevel', 'blast']);
+  });
+
+  test('[U13] without a person it acts first, and an analysis that fails stops nothing', async () => {
+    const well = contextWith([silent], 'contained');
+    await changeLevel(well.context, order);
+    assert.deepEqual(well.done, ['setLevel', 'blast']);
+    assert.match(well.printed.join('\n'), /reach {4}until now it reaches 1 tool directly and 0 more through others, 1 of them to write/);
+    assert.match(well.printed.join('\n'), /tokens {3}3 task tokens of 2 tasks[^]*; 1 of them dead now/);
+    const failing = contextWith([silent], 'contained', () => Promise.reject(new Error('no policies')));
+    await changeLevel(failing.context, order);
+    assert.match(failing.printed.join('\n'), /contained in 12 ms[^]*cannot be said now: cordon blast clerk/);
+  });
+
+  test('[U6] an analysis that does not end keeps nobody waiting', async () => {
+    const client = { blast: () => new Promise(() => undefined) } as unknown as Client;
+    assert.equal(await reachAt(client, 'clerk', 'normal', 1), undefined);
   });
 
   for (const [status, peps, words] of [

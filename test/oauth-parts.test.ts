@@ -6,11 +6,14 @@ import { readJwk } from '../src/crypto/jwk.ts';
 import { parseForm } from '../src/control/oauth/form.ts';
 import { createNonces } from '../src/control/oauth/nonces.ts';
 import { createRates } from '../src/control/oauth/rates.ts';
+import { createIssuedTokens } from '../src/control/oauth/issued.ts';
 import { createReplays } from '../src/control/oauth/replays.ts';
 import { createUsers } from '../src/control/oauth/users.ts';
 import type { UserIssuerConfig } from '../src/control/config.ts';
 import type { JsonObject } from '../src/domain/json.ts';
+import { parseSpiffeId, type SpiffeId } from '../src/domain/spiffe-id.ts';
 import { parseConfig } from '../src/server/config.ts';
+import type { Issued } from '../src/sts/request.ts';
 import { jwt, makeSigner, now } from './support/oauth-bed.ts';
 
 const code = (wanted: string) => (error: unknown) => error instanceof Error && 'code' in error && error.code === wanted;
@@ -86,6 +89,48 @@ describe('what may be used once', () => {
     for (let at = 0; at < 16_383; at++) replays.use(`key ${at}`, 'x', 300, 150);
     throws(() => replays.use('another', 'x', 300, 199), code('CORDON-4003'));
     replays.use('another', 'x', 600, 300);
+  });
+});
+
+describe('[U13] tokens that came through an agent', () => {
+  const HOUR = 3_600_000;
+  const run = (agent: string, id = 'r1'): SpiffeId => parseSpiffeId(`spiffe://desk.example/agent/${agent}/run/${id}`);
+  const CLERK = parseSpiffeId('spiffe://desk.example/agent/clerk');
+  const issued = (jti: string | undefined, txn: string, chain: readonly SpiffeId[], expiresAt: number): Issued =>
+    ({ type: 'task', ...(jti === undefined ? {} : { jti }), txn, chain, parents: [], expiresAt }) as unknown as Issued;
+  const all = (): boolean => true;
+
+  test('are those it holds and those below it, while they live; a name that begins alike is another', () => {
+    const tokens = createIssuedTokens(0);
+    tokens.note(issued('a', 't1', [run('clerk')], 9_000), HOUR);
+    tokens.note(issued('b', 't1', [run('clerk'), run('bank')], 9_000), HOUR);
+    tokens.note(issued('c', 't2', [run('desk'), run('clerk', 'r2'), run('bank', 'r9'), run('post')], 9_000), HOUR);
+    tokens.note(issued('d', 't3', [run('clerk2'), run('desk')], 9_000), HOUR);
+    tokens.note(issued(undefined, 't4', [run('clerk')], 9_000), HOUR);
+    tokens.note(issued('e', 't5', [run('clerk')], 3_601), HOUR);
+    const through = tokens.through(CLERK, all, 2 * HOUR);
+    deepEqual(through, {
+      tokens: 3,
+      tasks: 2,
+      agents: ['spiffe://desk.example/agent/bank', 'spiffe://desk.example/agent/post'],
+      complete: true,
+    });
+    equal(tokens.through(CLERK, ({ token }) => token !== 'a', 2 * HOUR).tokens, 2);
+  });
+
+  test('[I10] are remembered up to a bound, and an agent that pushes others out is not said to be all there is', () => {
+    const tokens = createIssuedTokens(0, 3);
+    tokens.note(issued('victim', 't0', [run('clerk')], 99_000), HOUR);
+    equal(tokens.through(CLERK, all, HOUR).complete, true);
+    for (let at = 0; at < 100; at++) tokens.note(issued(`flood ${at}`, 't1', [run('flooder')], 99_000), HOUR + at);
+    deepEqual(tokens.through(CLERK, all, HOUR + 100), { tokens: 0, tasks: 0, agents: [], complete: false });
+    equal(tokens.through(parseSpiffeId('spiffe://desk.example/agent/flooder'), all, HOUR + 100).tokens, 3);
+    equal(tokens.through(CLERK, all, HOUR + 99 + HOUR).complete, true, 'whatever was pushed out has expired');
+    const expired = createIssuedTokens(0, 2);
+    expired.note(issued('x', 't', [run('clerk')], 1), 0);
+    expired.note(issued('y', 't', [run('clerk')], 1), 0);
+    expired.note(issued('z', 't', [run('clerk')], 99_000), 2 * HOUR);
+    equal(expired.through(CLERK, all, 2 * HOUR).complete, true, 'what has expired makes room first');
   });
 });
 

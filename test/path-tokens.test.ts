@@ -18,6 +18,13 @@ before(async () => {
 });
 after(() => (bed as TokenBed | undefined)?.[Symbol.asyncDispose]());
 
+interface Delegated {
+  readonly tokens: number;
+  readonly tasks: number;
+  readonly agents: readonly string[];
+  readonly complete: boolean;
+}
+
 const ECHO = ['echo', { text: 'x' }] as const;
 const said = (answer: Answer): unknown => [answer.status, codeOf(answer)];
 const idOf = ({ run }: RunSvid, agent = 'caller'): string => `spiffe://test.example/agent/${agent}/run/${run}`;
@@ -90,7 +97,11 @@ describe('[I4] a task that goes from a user through two agents to a tool', () =>
     await bed.message(caller, 'go on', task);
     const hop = await bed.exchange(bed.agent.svid, String(bed.agent.calls.at(-1)?.['txn-token']), TYPE.txn);
     assert.deepEqual(said(await bed.tool(bed.agent.svid, ...ECHO, hop)), [200, undefined]);
-    await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });
+    const { delegated: held } = (await bed.control('GET', '/v1/agents/caller')).json as { delegated: Delegated };
+    assert.ok(held.tokens >= 2 && held.tasks >= 1, JSON.stringify(held));
+    assert.deepEqual([held.agents, held.complete], [['callee'], false], 'younger than the longest life of a token');
+    const { delegated } = (await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' })).json;
+    assert.deepEqual(delegated, { before: held, dead: held.tokens }, 'its own, and those of the agent below it');
     assert.deepEqual(said(await bed.tool(bed.agent.svid, ...ECHO, hop)), [200, 'CORDON-2007']);
     await bed.control('POST', '/v1/agents/caller/level', { level: 'normal', reason: 'test' });
     caller = await renew(bed, caller);

@@ -29,7 +29,7 @@ export function blastLines(paint: Paint, { before, policies, changes }: ReplyOf<
   const { subject, reaches, reachedBy, complete } = before;
   return [
     `${paint('bold', plain(subject.name))}  ${subject.kind}  ${paint('dim', setName(policies))}`,
-    ...(subject.kind === 'resource' ? [] : [`  ${summary(reaches)}`, ...reaches.flatMap((hop) => hopLines(paint, hop))]),
+    ...(subject.kind === 'resource' ? [] : [`  ${reachSummary(reaches)}`, ...reaches.flatMap((hop) => hopLines(paint, hop))]),
     ...reachedByLines(paint, before),
     ...(subject.kind !== 'resource' || reachedBy.length > 0 ? [] : ['  nobody reaches it']),
     ...(complete ? [] : [`${paint.mark('!')} there is more than is listed`]),
@@ -37,7 +37,8 @@ export function blastLines(paint: Paint, { before, policies, changes }: ReplyOf<
   ];
 }
 
-function summary(reaches: readonly Hop[]): string {
+/** In one line how far an agent reaches. */
+export function reachSummary(reaches: readonly Hop[]): string {
   const all = reaches.flatMap(({ path, reaches: things }) =>
     things.filter(isShown).map((thing) => ({ ...thing, direct: path.length === 1 })),
   );

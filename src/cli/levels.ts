@@ -9,6 +9,7 @@ import { labelled } from './explain.ts';
 import { pepLines, receiptLines } from './observed.ts';
 import type { Mark, Paint } from './paint.ts';
 import type { ReplyOf } from './replies.ts';
+import { type Ask, reachAt, type Reach, stakesOf, takenLines } from './stakes.ts';
 import { duration, several } from './units.ts';
 import { plain } from './untrusted.ts';
 
@@ -17,6 +18,8 @@ export interface LevelOrder {
   readonly level: Level;
   readonly reason: string;
   readonly act: 'off' | 'release';
+  /** A person who is shown what is at stake, and asked, before anything is done. */
+  readonly ask?: Ask | undefined;
 }
 
 type Levelled = ReplyOf<'level'>;
@@ -25,15 +28,25 @@ export type AgentRow = ReplyOf<'agents'>['items'][number];
 /** Sets a level and prints what was observed. Sets the exit code to 9 unless every PEP confirmed. @throws Failure */
 export async function changeLevel(context: Context, order: LevelOrder): Promise<void> {
   if (order.reason.trim() === '') throw new Failure('usage', 'the reason is empty', { fix: ['say why: it stands in the log'] });
-  const { reply, agent } = await context.connected(async (client) => {
+  const { reply, agent, reach } = await context.connected(async (client) => {
     const before = await findAgent(client, order.agent);
     assertDirection(order, before.level);
-    return { reply: await client.setLevel(order.agent, order.level, order.reason), agent: before };
+    await assertWanted(context, client, order);
+    const done = await client.setLevel(order.agent, order.level, order.reason);
+    return { reply: done, agent: before, reach: order.act === 'off' ? await reachAt(client, order.agent, before.level) : undefined };
   });
   const { value, json } = reply;
   const undo = undoOf(order, value);
-  context.out.print({ ...json, undo } satisfies JsonObject, (paint) => render(paint, value, undo, agent));
+  const told: JsonObject = reach === undefined ? { ...json, undo } : { ...json, undo, reach };
+  context.out.print(told, (paint) => render(paint, order, value, { undo, agent, reach }));
   if (value.status === 'partial' || value.status === 'not_contained') process.exitCode = EXIT.partial;
+}
+
+/** @throws Failure when the person says no */
+async function assertWanted({ out }: Context, client: Client, { ask, agent, level }: LevelOrder): Promise<void> {
+  if (ask === undefined) return;
+  if (await ask(await stakesOf(client, agent, level, out.paint), `set \`${agent}\` to \`${level}\`?`)) return;
+  throw new Failure('conflict', 'nothing was changed', { fix: ['answer `y`, or say `--yes`'] });
 }
 
 /** @throws Failure CORDON-1014 with the names that were perhaps meant */
@@ -84,7 +97,13 @@ const STATUS: Readonly<Record<Levelled['status'], readonly [mark: Mark, words: s
   not_contained: ['x', 'NOT contained'],
 };
 
-function render(paint: Paint, value: Levelled, undo: string, agent: AgentRow): readonly string[] {
+interface Around {
+  readonly undo: string;
+  readonly agent: AgentRow;
+  readonly reach: Reach | undefined;
+}
+
+function render(paint: Paint, { act }: LevelOrder, value: Levelled, { undo, agent, reach }: Around): readonly string[] {
   const [mark, words] = STATUS[value.status];
   const cut = value.status === 'contained' && value.level === 'off' ? ` in ${duration(value.cutMs)}` : '';
   const head = `${paint.mark(mark)} ${paint('bold', plain(value.agent))} is at level \`${value.level}\`, was \`${value.before}\`: ${words}${cut}`;
@@ -92,6 +111,7 @@ function render(paint: Paint, value: Levelled, undo: string, agent: AgentRow): r
   return [
     head,
     ...pepLines(paint, value.peps, did, value.level === 'off' ? 'no open connection, no open call' : ''),
+    ...(act === 'off' ? takenLines(paint, value.agent, reach, value.delegated) : []),
     ...labelled(paint, 'undo', [undo]),
     ...receiptLines(paint, value.receipt),
     ...(value.status === 'released' ? labelled(paint, 'next', [nextRun(agent)]) : []),

@@ -27,6 +27,9 @@ const posture = z.object({
 
 const run = z.object({ id: z.string(), notAfter: z.number(), posture: posture.optional() });
 
+/** Task tokens that live and came through an agent; `complete`: there are no others. */
+export const delegated = z.object({ tokens: z.number(), tasks: z.number(), agents: names, complete: z.boolean() });
+
 export const AGENT_REPLIES = {
   agent: z.object({
     name: z.string(),
@@ -41,6 +44,7 @@ export const AGENT_REPLIES = {
     entries: z.array(entry),
     runs: z.array(run),
     waiting: z.array(z.object({ id: z.string(), started_at: z.number() })),
+    delegated,
   }),
   registration: z.object({
     kind: z.enum(['agent', 'resource']),

@@ -6,7 +6,7 @@ import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { RESOURCE_KINDS } from '../domain/registry.ts';
-import { AGENT_REPLIES } from './replies-agents.ts';
+import { AGENT_REPLIES, delegated } from './replies-agents.ts';
 import { ANALYSIS_REPLIES } from './replies-analysis.ts';
 import { DELEGATION_REPLIES } from './replies-delegation.ts';
 import { FEDERATION_REPLIES } from './replies-federation.ts';
@@ -253,6 +253,7 @@ export const REPLIES = {
     before: level,
     level,
     status: z.enum([...CONTAINED, 'released']),
+    delegated: z.object({ before: delegated, dead: z.number() }),
     ...OBSERVED,
   }),
   doctor: z.object({

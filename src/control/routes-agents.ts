@@ -13,6 +13,7 @@ import type { AgentView, Control } from './control.ts';
 import { csr, inputOf, name, none, reason, runId } from './input.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 import { setLevel } from './containment.ts';
+import { delegatedThrough } from './delegated.ts';
 
 const kind = z.enum(['agent', 'resource']);
 const entryName = z.string().regex(/^(ent|cfg)_[0-9A-Za-z]{4,32}$/, 'an entry as `cordon agent get` shows it');
@@ -60,10 +61,7 @@ export const AGENT_ROUTES: readonly RouteRow[] = [
   route(['POST', '/v1/agents', 'operator'], registration, register),
   route(['GET', '/v1/agents/:agent', 'viewer'], z.strictObject({ agent: name }), ({ control, input }) => agentDetail(control, input.agent)),
   route(['DELETE', '/v1/agents/:agent', 'operator'], removal, remove),
-  route(['POST', '/v1/agents/:agent/level', 'analyst'], level, async ({ control, caller, input }) => ({
-    schema: 'cordon.level/v1',
-    ...(await setLevel(control, { ...input, actor: caller.workload.id })),
-  })),
+  route(['POST', '/v1/agents/:agent/level', 'analyst'], level, changeLevel),
   route(['POST', '/v1/agents/:agent/tokens', 'operator'], making, makeToken),
   route(['POST', '/v1/agents/:agent/approve', 'operator'], z.strictObject({ agent: name, run: runId, reason }), approve),
   route(['DELETE', '/v1/entries/:entry', 'operator'], leaving, removeEntry),
@@ -81,6 +79,14 @@ export const AGENT_ROUTES: readonly RouteRow[] = [
     return { schema: 'cordon.posture/v1', run: posture.runId, composition: { ...posture.composition }, drift: [...posture.drift] };
   }),
 ];
+
+/** What hung on the agent before and hangs on it no longer is told by the rule that decides whether a token lives. */
+async function changeLevel({ control, caller, input }: Asked<z.infer<typeof level>>): Promise<JsonObject> {
+  const before = delegatedThrough(control, input.agent);
+  const result = await setLevel(control, { ...input, actor: caller.workload.id });
+  const { tokens } = delegatedThrough(control, input.agent);
+  return { schema: 'cordon.level/v1', ...result, delegated: { before, dead: Math.max(0, before.tokens - tokens) } };
+}
 
 async function register({ control, caller, input }: Asked<z.infer<typeof registration>>): Promise<JsonObject> {
   const { selectors, composition: parts, ...order } = input;
@@ -116,6 +122,7 @@ async function agentDetail(control: Control, agent: string): Promise<JsonObject>
       return { id, notAfter, ...(posture === undefined ? {} : { posture: postureView(control, posture) }) };
     }),
     waiting: await waitingRuns(control, agent),
+    delegated: delegatedThrough(control, agent),
   };
 }
 

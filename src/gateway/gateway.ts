@@ -86,6 +86,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
   const spent = createSpentGrants();
   const freshness = createFreshness(settings.maxStaleness, () => void reconsider(pep));
   let draining = false;
+  const counted = { now: parts.now, alone: parts.shared === undefined };
   const pep: Pep = {
     ...parts,
     snapshot: () => (freshness.stale ? undefined : current),
@@ -95,8 +96,8 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     tokens: createVerifiedTokens(),
     budgets: createBudgets(),
     spent,
-    taskSessions: createTaskSessions(),
-    taskLabels: createTaskLabels({ now: parts.now, alone: parts.shared === undefined }),
+    taskSessions: createTaskSessions(counted),
+    taskLabels: createTaskLabels(counted),
     mcpSessions: createMcpSessions(),
     a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),

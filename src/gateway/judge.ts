@@ -4,7 +4,7 @@ import { asRefusal } from '../domain/refusal.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
-import { reconsiderTask } from './reconsider.ts';
+import { reconsiderRelated } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
 
 export interface Judged extends Decided<Call> {
@@ -36,7 +36,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enfor
     if (authorized !== undefined) {
       pep.budgets.spend(call.request, pep.now());
       pep.taskSessions.admit(call.request);
-      if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderTask(pep, call.request);
+      if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderRelated(pep, call.request);
     }
     if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
     return { call, decision, authorized, recorded, leave };

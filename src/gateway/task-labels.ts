@@ -1,20 +1,20 @@
-// What the calls of a task have brought in so far, in the labels that cordon.yaml gives to tools, routes and hosts: `context.labels`. A call
-// counts from the moment it is forwarded, whatever comes back. A task that this gateway may not know from its beginning has every label, so
-// that forgetting only denies more. INVARIANTS I1, I10
+// What the calls of a run, and of a task that goes through several, have brought in so far, in the labels that cordon.yaml gives to tools,
+// routes and hosts: `context.labels`. A call counts from the moment it is forwarded, whatever comes back; what a run has read it can carry into
+// any of its tasks. What this gateway may not know from its beginning has every label, so that forgetting only denies more. INVARIANTS I1, I10
 import type { AccessRequest } from '../domain/access.ts';
 import { allLabels, labelsOf } from '../domain/labels.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { parseWorkload } from '../domain/spiffe-id.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
+import { firstRunOf, runOf } from './runs-of.ts';
 
 export interface TaskLabels {
-  /** The request with the labels that its task has, sorted. */
+  /** The request with the labels that its run or its task has, sorted. */
   labelled(request: AccessRequest, snapshot: Snapshot | undefined): AccessRequest;
-  /** It was allowed, and is forwarded now. @returns whether its task has a label that it did not have @throws Refusal CORDON-4003 */
+  /** It was allowed, and is forwarded now. @returns whether run or task has a label that it did not have @throws Refusal CORDON-4003 */
   admit(request: AccessRequest, snapshot: Snapshot | undefined): boolean;
-  /** Do both belong to one task? */
-  isSameTask(one: AccessRequest, other: AccessRequest): boolean;
+  /** Do both belong to one run, or to one task? */
+  isRelated(one: AccessRequest, other: AccessRequest): boolean;
 }
 
 /** All of them, and those that the calls of one run began: no run can take the room of the others. */
@@ -34,7 +34,7 @@ export function createTaskLabels({ now, alone }: { readonly now: () => number; r
   /** Of a run that began before, something may have been forgotten. */
   const knownSince = alone ? now() : Infinity;
   const isKnown = (request: AccessRequest, { runs }: Snapshot): boolean =>
-    (runs.get(firstRunOf(request) ?? '')?.since ?? -Infinity) >= knownSince;
+    [request.subject.run, firstRunOf(request)].every((run) => (runs.get(run ?? '')?.since ?? -Infinity) >= knownSince);
   /** No token of a task outlives the first by more than a task lives. */
   const isOver = (task: string, { at }: Brought, { runs }: Snapshot): boolean =>
     task.startsWith(OF_RUN) ? !runs.has(task.slice(OF_RUN.length)) : at + MOST_TASK_LIFE * 1000 <= now();
@@ -49,21 +49,27 @@ export function createTaskLabels({ now, alone }: { readonly now: () => number; r
     labelled(request, snapshot): AccessRequest {
       if (snapshot === undefined) return request;
       const every = allLabels(snapshot.world);
-      const has = every.length === 0 || isKnown(request, snapshot) ? [...(tasks.get(taskOf(request))?.labels ?? [])].sort() : every;
-      return { ...request, labels: has };
+      if (every.length > 0 && !isKnown(request, snapshot)) return { ...request, labels: every };
+      const has = new Set(holdersOf(request).flatMap((holder) => [...(tasks.get(holder)?.labels ?? [])]));
+      return { ...request, labels: [...has].sort() };
     },
     admit(request, snapshot): boolean {
       const given = snapshot === undefined ? [] : labelsOf(snapshot.world, request);
       if (snapshot === undefined || given.length === 0) return false;
-      const task = taskOf(request);
-      const brought = tasks.get(task) ?? begin(request, snapshot);
-      const before = brought.labels.size;
-      for (const label of given) brought.labels.add(label);
-      brought.at = now();
-      tasks.set(task, brought);
-      return brought.labels.size > before;
+      const news = holdersOf(request).map((holder) => {
+        const brought = tasks.get(holder) ?? begin(request, snapshot);
+        const before = brought.labels.size;
+        for (const label of given) brought.labels.add(label);
+        brought.at = now();
+        tasks.set(holder, brought);
+        return brought.labels.size > before;
+      });
+      return news.includes(true);
     },
-    isSameTask: (one, other) => taskOf(one) === taskOf(other),
+    isRelated(one, other): boolean {
+      const holders = holdersOf(one);
+      return holdersOf(other).some((holder) => holders.includes(holder));
+    },
   };
 }
 
@@ -71,14 +77,8 @@ const ofRun = (tasks: ReadonlyMap<string, Brought>, run: string): number => [...
 
 const OF_RUN = 'run ';
 
-const runOf = ({ subject }: AccessRequest): string => subject.run ?? subject.spiffeId;
-
-/** One name for all runs that a task token went through; a run that acts for itself is a task of its own. */
-const taskOf = (request: AccessRequest): string =>
-  request.delegation === undefined ? `${OF_RUN}${runOf(request)}` : `txn ${request.delegation.txn}`;
-
-/** With which the task began. */
-function firstRunOf({ subject, delegation }: AccessRequest): string | undefined {
-  const [first] = delegation?.chain ?? [];
-  return first === undefined ? subject.run : parseWorkload(first).run;
-}
+/** Who has what a call brings: the run, and the task that it is made in. */
+const holdersOf = (request: AccessRequest): readonly string[] => [
+  `${OF_RUN}${runOf(request)}`,
+  ...(request.delegation === undefined ? [] : [`txn ${request.delegation.txn}`]),
+];

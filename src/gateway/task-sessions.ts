@@ -4,9 +4,11 @@
 import { randomKey } from '../crypto/random.ts';
 import type { AccessRequest } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
-import { parseWorkload } from '../domain/spiffe-id.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
-import { type Call, Session } from '../trust/session.ts';
+import { MOST_TASK_LIFE } from '../sts/task-token.ts';
+import { type Call, type Counts, Session } from '../trust/session.ts';
+import { createDroppedSessions } from './dropped-sessions.ts';
+import { firstRunOf, runOf } from './runs-of.ts';
 import { createManifests } from './tool-manifests.ts';
 
 export interface TaskSessions {
@@ -20,7 +22,7 @@ export interface TaskSessions {
   size(): { readonly sessions: number; readonly bytes: number };
 }
 
-/** A session that was dropped begins anew, knowing its task alone. A run has few, so that none can push out those of others. */
+/** A session that was dropped begins anew, knowing its task and what it had counted. A run has few, so that none can push out those of others. */
 const MOST = { runs: 1_024, tasksOfRun: 16, bytes: 512 * 1_048_576 };
 /** Memory is added up once in so many answers. */
 const WEIGHED_EVERY = 64;
@@ -28,16 +30,37 @@ const WEIGHED_EVERY = 64;
 /** Of one run, by task. */
 type Tasks = Map<string, Session>;
 
-export function createTaskSessions(): TaskSessions {
+/** What was counted elsewhere, or before a restart, nobody knows: it is taken to be beyond any limit. */
+const UNKNOWN: Counts = { calls: Number.MAX_SAFE_INTEGER, writes: Number.MAX_SAFE_INTEGER };
+
+/** `alone`: no other gateway of this Cordon forwards calls of the same runs. `now`: Unix milliseconds. */
+export function createTaskSessions({ now, alone }: { readonly now: () => number; readonly alone: boolean }): TaskSessions {
+  /** A run, or a task, that began since then has been counted here alone. */
+  const countedSince = alone ? now() : Infinity;
   /** By run. Here and within: least recently used first. */
   const runs = new Map<string, Tasks>();
   const manifests = createManifests();
+  const dropped = createDroppedSessions();
   let seen: Snapshot | undefined;
   let answers = 0;
 
-  const opened = (request: AccessRequest, task: string): Session => {
-    const tasks = used(runs, runOf(request), MOST.runs, (): Tasks => new Map());
-    return used(tasks, taskName(request), MOST.tasksOfRun, () => new Session({ manifests, trusted: [task], salt: randomKey() }));
+  const drop = (run: string, task: string, { counts }: Session): void => {
+    // a run that acts for itself does so until it ends
+    dropped.keep(run, task, counts, task === '' ? Infinity : now() + MOST_TASK_LIFE * 1000, now());
+  };
+  const dropRun = (run: string, tasks: Tasks): void => {
+    for (const [task, session] of tasks) drop(run, task, session);
+  };
+
+  const opened = (request: AccessRequest, task: string, snapshot: Snapshot): Session => {
+    const [run, name] = [runOf(request), taskName(request)];
+    const isCounted = [run, firstRunOf(request)].some((one) => (snapshot.runs.get(one ?? '')?.since ?? -Infinity) >= countedSince);
+    const tasks = used(runs, run, { most: MOST.runs, make: (): Tasks => new Map(), drop: dropRun });
+    return used(tasks, name, {
+      most: MOST.tasksOfRun,
+      make: () => new Session({ manifests, trusted: [task], salt: randomKey(), counts: isCounted ? dropped.take(run, name) : UNKNOWN }),
+      drop: (dropping, session) => drop(run, dropping, session),
+    });
   };
   const found = (request: AccessRequest): Session | undefined =>
     request.session === undefined ? undefined : runs.get(runOf(request))?.get(taskName(request));
@@ -46,6 +69,7 @@ export function createTaskSessions(): TaskSessions {
     seen = snapshot;
     manifests.see(snapshot.world);
     for (const run of runs.keys()) if (!snapshot.runs.has(run)) runs.delete(run);
+    dropped.forgetBut((run) => snapshot.runs.has(run));
   };
   const size = (): ReturnType<TaskSessions['size']> => {
     const sessions = [...runs.values()].flatMap((tasks) => [...tasks.values()]);
@@ -58,7 +82,7 @@ export function createTaskSessions(): TaskSessions {
       const task = call && taskOf(request, snapshot);
       if (call === undefined || task === undefined || snapshot === undefined) return request;
       see(snapshot);
-      return { ...request, session: opened(request, task).facts(call) };
+      return { ...request, session: opened(request, task, snapshot).facts(call) };
     },
     admit(request): void {
       const call = callOf(request);
@@ -71,35 +95,43 @@ export function createTaskSessions(): TaskSessions {
       session.observe(call, outputOf(answer));
       setImmediate(() => {
         session.settle(); // after the answer went out
-        if (++answers % WEIGHED_EVERY === 0) while (size().bytes > MOST.bytes && runs.size > 1) dropOldest(runs);
+        if (++answers % WEIGHED_EVERY === 0) while (size().bytes > MOST.bytes && runs.size > 1) dropOldest(runs, dropRun);
       });
     },
     size,
   };
 }
 
+interface Bounded<V> {
+  readonly most: number;
+  readonly make: () => V;
+  readonly drop: Drop<V>;
+}
+type Drop<V> = (key: string, value: V) => void;
+
 /** The value of `key`, which is now the newest; the oldest makes room. */
-function used<V>(map: Map<string, V>, key: string, most: number, make: () => V): V {
+function used<V>(map: Map<string, V>, key: string, { most, make, drop }: Bounded<V>): V {
   const value = map.get(key) ?? make();
   map.delete(key);
-  if (map.size >= most) dropOldest(map);
+  if (map.size >= most) dropOldest(map, drop);
   map.set(key, value);
   return value;
 }
 
-function dropOldest(map: Map<string, unknown>): void {
-  const [oldest] = map.keys();
-  if (oldest !== undefined) map.delete(oldest);
+function dropOldest<V>(map: Map<string, V>, drop: Drop<V>): void {
+  const [oldest] = map;
+  if (oldest === undefined) return;
+  map.delete(oldest[0]);
+  drop(...oldest);
 }
 
-const runOf = ({ subject }: AccessRequest): string => subject.run ?? subject.spiffeId;
-/** A run that acts for itself has one task. */
-const taskName = ({ delegation }: AccessRequest): string => delegation?.txn ?? '';
+/** A run that acts for itself has one task, however many tokens it asks for: else each would be a budget of its own. */
+const taskName = ({ delegation }: AccessRequest): string =>
+  delegation === undefined || (delegation.user === undefined && delegation.chain.length < 2) ? '' : delegation.txn;
 
 /** Of the run that the task began with: what a token says besides was worded by an agent. */
-function taskOf({ subject, delegation }: AccessRequest, snapshot: Snapshot | undefined): string | undefined {
-  const [first] = delegation?.chain ?? [];
-  const run = first === undefined ? subject.run : parseWorkload(first).run;
+function taskOf(request: AccessRequest, snapshot: Snapshot | undefined): string | undefined {
+  const run = firstRunOf(request);
   return run === undefined ? undefined : snapshot?.runs.get(run)?.task;
 }
 

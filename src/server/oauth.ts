@@ -1,4 +1,5 @@
 // The token service of a running Cordon: its keys, the issuers it knows, and what it remembers.
+import { createIssuedTokens } from '../control/oauth/issued.ts';
 import { createNonces } from '../control/oauth/nonces.ts';
 import { createRates } from '../control/oauth/rates.ts';
 import { createReplays } from '../control/oauth/replays.ts';
@@ -20,6 +21,7 @@ export function openTokens({ config: { tokens, trustDomain }, now }: Setting, { 
     users: createUsers({ ...tokens, keys: issuerKeys, now }),
     nonces: createNonces(now),
     replays: createReplays(),
+    issued: createIssuedTokens(now()),
     addresses: createRates({ rate: 1000, burst: 2000 }),
     clients: createRates({ rate: 100, burst: 500 }),
     svidOf: (token, audience) =>

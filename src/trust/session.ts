@@ -34,6 +34,12 @@ export interface Output {
   readonly trust?: 'trusted' | 'mixed' | 'untrusted';
 }
 
+/** What was admitted so far. */
+export interface Counts {
+  readonly calls: number;
+  readonly writes: number;
+}
+
 export interface Opening {
   readonly manifests: ReadonlyMap<string, Manifest>;
   /** Texts that people wrote for this task before anything was read: the prompt, the words of the mandate. */
@@ -41,6 +47,8 @@ export interface Opening {
   readonly plans?: readonly Plan[];
   /** Random and kept from agents, at least 8 bytes: what an attacker cannot predict, it cannot make collide. */
   readonly salt: Uint8Array;
+  /** Of a session of the same task that is no more. */
+  readonly counts?: Counts;
 }
 
 interface Judged {
@@ -83,10 +91,12 @@ export class Session {
   readonly #supplied: ReadonlySet<string>;
   readonly #fixed: ReadonlySet<string>;
   readonly #unread: (readonly [Call, Output])[] = [];
-  #calls = 0;
-  #writes = 0;
+  #calls: number;
+  #writes: number;
 
-  constructor({ manifests, trusted, plans = [], salt }: Opening) {
+  constructor({ manifests, trusted, plans = [], salt, counts: { calls, writes } = { calls: 0, writes: 0 } }: Opening) {
+    this.#calls = calls;
+    this.#writes = writes;
     this.#memory = new Memory(salt, {
       order: (text) => this.#ordered.push(new Asked(text)),
       named: (text) => {
@@ -109,6 +119,10 @@ export class Session {
   /** Memory that the session keeps, in bytes. */
   get bytes(): number {
     return this.#memory.bytes;
+  }
+
+  get counts(): Counts {
+    return { calls: this.#calls, writes: this.#writes };
   }
 
   /** Pure over what the session has seen: asking changes nothing. */
@@ -148,8 +162,8 @@ export class Session {
 
   /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. */
   admit(call: Call): void {
-    this.#calls += 1;
-    if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes += 1;
+    this.#calls = Math.min(this.#calls + 1, Number.MAX_SAFE_INTEGER);
+    if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes = Math.min(this.#writes + 1, Number.MAX_SAFE_INTEGER);
     const left = this.#left.get(call.tool);
     if (left !== undefined) this.#left.set(call.tool, Math.max(0, left - 1));
   }

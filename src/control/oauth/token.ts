@@ -39,6 +39,7 @@ export async function issue(request: OauthRequest): Promise<FastifyReply> {
   const actor = { id, expiresAt: client.notAfter };
   const { response, issued } = inStage('exchange', () => exchange(engineOf(control), { ...asked, ...said, actor, proven }));
   recordIssue(control, client, issued);
+  control.tokens.issued.note(issued, control.now());
   if (proven.jkt !== undefined) void reply.header('dpop-nonce', control.tokens.nonces.current());
   return sendJson(reply, response);
 }

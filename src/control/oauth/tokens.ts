@@ -1,6 +1,7 @@
 // The token service as its endpoints see it. The composition root builds it.
 import type { SpiffeId } from '../../domain/spiffe-id.ts';
 import type { IssuerKeys } from '../oidc-keys.ts';
+import type { IssuedTokens } from './issued.ts';
 import type { Nonces } from './nonces.ts';
 import type { Rates } from './rates.ts';
 import type { Replays } from './replays.ts';
@@ -21,6 +22,7 @@ export interface Tokens {
   readonly issuerKeys: IssuerKeys;
   readonly nonces: Nonces;
   readonly replays: Replays;
+  readonly issued: IssuedTokens;
   /** What one address may ask, whoever it says it is. */
   readonly addresses: Rates;
   readonly clients: Rates;

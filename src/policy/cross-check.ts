@@ -46,7 +46,7 @@ export interface CrossCheckOptions {
   readonly onFailure: (failure: CheckFailure) => void;
   /** Decisions that wait for the worker; what comes on top is dropped. */
   readonly waiting?: number;
-  /** Milliseconds between two checks: over 1,000 policies one takes some 8, and checking is not to take more than a few hundredths of a core. */
+  /** Milliseconds between two checks: over 1,000 policies one takes some 8, and checking is to take a fiftieth of a core at most. */
   readonly restMs?: number;
   /** Milliseconds until a worker is tried again after it stopped: the first time, and at most, doubling in between. */
   readonly backOffMs?: { readonly first: number; readonly most: number };
@@ -130,7 +130,7 @@ export class CrossCheck {
   }
 
   async #run(): Promise<void> {
-    const { restMs = 200, backOffMs: { first, most } = { first: 100, most: 60_000 } } = this.#options;
+    const { restMs = 500, backOffMs: { first, most } = { first: 100, most: 60_000 } } = this.#options;
     this.#running = true;
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
       let pause = restMs;

@@ -35,6 +35,8 @@ describe('the containment pack', () => {
     exhausted: fc.boolean(),
     calls: fc.nat(),
     writes: fc.nat(),
+    same: fc.nat(),
+    sums: fc.constant({}),
   });
 
   test('[I4] answers as the reference does, whatever a session knows of a call', () => {

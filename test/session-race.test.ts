@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openBed, send, toolCall } from './support/bed.ts';
 import { effectsOf } from './support/effects.ts';
-import { joinRun } from './support/join.ts';
+import { joinRun, startRun } from './support/join.ts';
+import { readLog, signedAll } from './support/log-reader.ts';
 
 const POLICIES = `
 @id("sessions") permit (principal, action in Action::"mcp/session", resource);
@@ -11,6 +12,14 @@ const POLICIES = `
 @id("three-at-most")
 forbid (principal, action == Action::"bench/write", resource)
 unless { context has session && context.session.writes < 3 };
+`;
+
+const SUMS = `
+@id("sessions") permit (principal, action in Action::"mcp/session", resource);
+@id("writes") permit (principal == Agent::"caller", action == Action::"bench/write", resource);
+@id("one-hundred-in-sum")
+forbid (principal, action == Action::"bench/write", resource)
+unless { context has session && context.session.sums.amount + context.input.amount <= 100 };
 `;
 
 void test('[I4] of 40 calls at once against a budget of three, three are made', async () => {
@@ -30,6 +39,29 @@ void test('[I4] of 40 calls at once against a budget of three, three are made', 
     assert.equal(await race(first, 'first'), 3);
     assert.equal(await race(first, 'again'), 0, 'it stays used up');
     assert.deepEqual(await Promise.all([race(second, 'second'), race(first, 'late'), race(untasked, 'untasked')]), [3, 0, 0]);
+  } finally {
+    await bed.close();
+  }
+});
+
+void test('[I4] [I8] of 40 payments at once as many pass as the sum allows, a refund opens no room, and no amount is on record', async () => {
+  const bed = await openBed({ policies: SUMS });
+  try {
+    await bed.ready();
+    const svid = await joinRun(bed, await startRun(bed, 'agent', 'caller', 'write lines'));
+    const write = async (amount: number): Promise<void> => {
+      await send({ port: bed.ports.gateway, svid, ...toolCall('write', { line: 'x', amount }) });
+    };
+    await Promise.all(Array.from({ length: 40 }, () => write(37)));
+    assert.deepEqual(await effectsOf(bed), ['x 37', 'x 37']);
+    await write(-1000);
+    await write(27);
+    await write(26);
+    assert.deepEqual((await effectsOf(bed)).slice(2), ['x -1000', 'x 26']);
+    await signedAll(bed);
+    const { decisions } = await readLog(bed);
+    const last = decisions.at(-1) as { session?: Record<string, unknown> };
+    assert.deepEqual([last.session?.['same'], last.session?.['sums']], [3, undefined]);
   } finally {
     await bed.close();
   }

@@ -168,7 +168,7 @@ export type DecisionRecord = {
   readonly segment?: { readonly src?: string; readonly dst?: string };
   readonly args?: { readonly digest: string };
   /** What policy saw as `context.session`. */
-  readonly session?: SessionFacts;
+  readonly session?: Omit<SessionFacts, 'sums'>;
   /** What policy saw as `context.labels`, where there were any. */
   readonly labels?: readonly string[];
   readonly gate?: string;

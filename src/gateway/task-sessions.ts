@@ -4,6 +4,7 @@
 import { randomKey } from '../crypto/random.ts';
 import type { AccessRequest } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { UNCOUNTED } from '../domain/provenance.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 import { type Call, type Counts, Session } from '../trust/session.ts';
@@ -30,8 +31,8 @@ const WEIGHED_EVERY = 64;
 /** Of one run, by task. */
 type Tasks = Map<string, Session>;
 
-/** What was counted elsewhere, or before a restart, nobody knows: it is taken to be beyond any limit. */
-const UNKNOWN: Counts = { calls: Number.MAX_SAFE_INTEGER, writes: Number.MAX_SAFE_INTEGER };
+/** What was counted elsewhere, or before a restart, nobody knows. */
+const UNKNOWN: Counts = { calls: UNCOUNTED, writes: UNCOUNTED };
 
 /** `alone`: no other gateway of this Cordon forwards calls of the same runs. `now`: Unix milliseconds. */
 export function createTaskSessions({ now, alone }: { readonly now: () => number; readonly alone: boolean }): TaskSessions {

@@ -4,6 +4,7 @@ import type { AccessRequest, Decision, DecisionRecord, Delegation, ShadowDecisio
 import { CODES } from '../domain/codes.ts';
 import { type Json, writeJson } from '../domain/json.ts';
 import { mandateJson } from '../domain/mandate.ts';
+import type { SessionFacts } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { segmentsOf } from './segments.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -44,7 +45,7 @@ export function decisionRecord(
     ...(request.delegation === undefined ? {} : delegationOf(request.delegation)),
     ...(snapshot === undefined ? {} : { segment: segmentsOf(snapshot.world, request) }),
     ...argsOf(request),
-    ...(request.session === undefined ? {} : { session: request.session }),
+    ...(request.session === undefined ? {} : { session: onRecord(request.session) }),
     ...(request.labels === undefined || request.labels.length === 0 ? {} : { labels: request.labels }),
     policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
     ...(errors.length === 0 ? {} : { errors }),
@@ -60,6 +61,11 @@ const shadowOf = ({ verdict, code, determining, policyVersion }: ShadowDecision)
   ...(code === undefined ? {} : { code }),
   policy: { version: policyVersion, determining },
 });
+
+/** What arguments come to is a value like them. INVARIANT I8 */
+function onRecord({ sums: _values, ...facts }: SessionFacts): Omit<SessionFacts, 'sums'> {
+  return facts;
+}
 
 /** Arguments go into the log as a digest alone; the values stay in the store, where they can be erased. */
 function argsOf({ context: { input } }: AccessRequest): Pick<DecisionRecord, 'args'> {

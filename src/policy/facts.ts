@@ -2,7 +2,7 @@
 // exist, and each kind of absence has its code.
 import type { AccessRequest, Delegation, ResourceType } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
-import type { SessionFacts } from '../domain/provenance.ts';
+import { type SessionFacts, UNCOUNTED } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { type Agent, kindOf, type ResourceKind, type World } from '../domain/registry.ts';
 import { argumentsOf } from './schema/arguments.ts';
@@ -13,7 +13,7 @@ import { CALLS, isCallable, METHODS } from './methods.ts';
 import { byName } from './names.ts';
 import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from './principals.ts';
 import { residentsOf, resourceUid } from './residents.ts';
-import type { RecordShape } from './schema/shape.ts';
+import { type RecordShape, summed } from './schema/shape.ts';
 import { TARGET_TYPES } from './targets.ts';
 
 /** A request by names. */
@@ -110,13 +110,19 @@ export function factsOf(parties: Parties, input: JsonObject = {}, known: Known):
 const SESSIONS: ReadonlySet<string> = new Set([TARGET_TYPES.tool, TARGET_TYPES.route]);
 
 /** For agents, as the schema has it. */
-function knownOf({ principal, resource }: Parties, { session, labels }: Known): readonly (readonly [string, Value])[] {
+function knownOf({ principal, resource, input }: Parties, { session, labels }: Known): readonly (readonly [string, Value])[] {
   if (principal.type !== PRINCIPAL_TYPES.agent) return [];
   const brought = ['labels', new CedarSet(labels)] as const;
-  if (session === undefined || !SESSIONS.has(resource.type)) return [brought];
-  const { effect, ...known } = session;
+  if (session === undefined || !SESSIONS.has(resource.type) || input === undefined || input instanceof Refusal) return [brought];
+  const { effect, sums, ...known } = session;
   const members = Object.entries(known).map(([name, value]) => [name, valueOf(value)] as const);
-  return [brought, ['session', new Map<string, Value>([['effect', effect], ...members])], ['untrusted', new CedarSet(session.untrusted)]];
+  const total = (name: string): number => (session.same === UNCOUNTED ? UNCOUNTED : Object.hasOwn(sums, name) ? (sums[name] ?? 0) : 0);
+  const totals = new Map<string, Value>(summed(input).map((name) => [name, total(name)]));
+  return [
+    brought,
+    ['session', new Map<string, Value>([['effect', effect], ...members, ['sums', totals]])],
+    ['untrusted', new CedarSet(session.untrusted)],
+  ];
 }
 
 const valueOf = (fact: readonly string[] | boolean | number): Value => (typeof fact === 'object' ? new CedarSet(fact) : fact);

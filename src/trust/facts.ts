@@ -21,6 +21,10 @@ export interface Facts {
   /** Calls and writes admitted before this one, those in flight included. */
   readonly calls: number;
   readonly writes: number;
+  /** Of those the calls of this tool. */
+  readonly same: number;
+  /** And what the whole numbers among its arguments came to, by name; a negative one counts for nothing. */
+  readonly sums: Readonly<Record<string, number>>;
 }
 
 export type Verdict = 'allow' | 'deny' | 'ask';

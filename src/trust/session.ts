@@ -1,12 +1,14 @@
 // One run on one task: what it was asked, what it has seen, and what policy may know of the next call. Pure: the caller says what was
 // called and what came back. Nothing a tool returned ever adds a tool to the scope, unless the task itself hands over to that source.
 import type { Role } from '../domain/manifest.ts';
+import { UNCOUNTED } from '../domain/provenance.ts';
 import type { Facts } from './facts.ts';
 import { Asked, delegates } from './lexicon.ts';
 import { type Manifest, type ToolSchema, draftManifest } from './manifest.ts';
 import { Memory, type Pointed } from './memory.ts';
 import { piecesOf, piecesOfJson } from './records.ts';
 import type { Origins } from './seen.ts';
+import { Tallies } from './tallies.ts';
 import { addressKind, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
@@ -91,10 +93,12 @@ export class Session {
   readonly #supplied: ReadonlySet<string>;
   readonly #fixed: ReadonlySet<string>;
   readonly #unread: (readonly [Call, Output])[] = [];
+  readonly #tallies: Tallies;
   #calls: number;
   #writes: number;
 
   constructor({ manifests, trusted, plans = [], salt, counts: { calls, writes } = { calls: 0, writes: 0 } }: Opening) {
+    this.#tallies = new Tallies(calls > 0);
     this.#calls = calls;
     this.#writes = writes;
     this.#memory = new Memory(salt, {
@@ -157,13 +161,15 @@ export class Session {
       exhausted: this.#left.get(call.tool) === 0,
       calls: this.#calls,
       writes: this.#writes,
+      ...this.#tallies.of(call.tool),
     };
   }
 
   /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. */
   admit(call: Call): void {
-    this.#calls = Math.min(this.#calls + 1, Number.MAX_SAFE_INTEGER);
-    if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes = Math.min(this.#writes + 1, Number.MAX_SAFE_INTEGER);
+    this.#tallies.add(call.tool, call.arguments);
+    this.#calls = Math.min(this.#calls + 1, UNCOUNTED);
+    if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes = Math.min(this.#writes + 1, UNCOUNTED);
     const left = this.#left.get(call.tool);
     if (left !== undefined) this.#left.set(call.tool, Math.max(0, left - 1));
   }

@@ -54,7 +54,7 @@ import type { Catalog, CatalogTool } from './catalog.ts';
 import { callGroups, GROUPS, type Method, METHODS } from '../methods.ts';
 import { GROUP_TYPE, type Principal, PRINCIPAL_TYPES } from '../principals.ts';
 import { TARGET_TYPES } from '../targets.ts';
-import { itemName, NAMES, type RecordShape, REST, type Shape, type TupleShape } from './shape.ts';
+import { itemName, NAMES, type RecordShape, REST, type Shape, summed, type TupleShape } from './shape.ts';
 import { FORMATS } from './string-formats.ts';
 import { Turns } from '../turns.ts';
 
@@ -70,8 +70,8 @@ const each = (names: readonly string[], type: CedarType): Record<string, CedarTy
   Object.fromEntries(names.map((name) => [name, type]));
 const optional = (type: CedarType): CedarType & { readonly required: false } => ({ ...type, required: false });
 
-/** There is a session where the run has a task. */
-const SESSION_TYPES = {
+/** There is a session where the run has a task. Its sums are of the whole numbers among the arguments of the tool. */
+const sessionTypes = (input: RecordShape): Record<string, CedarType> => ({
   untrusted: optional(NAMES_SET),
   session: optional(
     record({
@@ -79,9 +79,10 @@ const SESSION_TYPES = {
       ...each(ARGUMENT_SETS, NAMES_SET),
       ...each(SESSION_FLAGS, { type: 'Boolean' }),
       ...each(SESSION_COUNTS, { type: 'Long' }),
+      sums: record(each(summed(input), { type: 'Long' })),
     }),
   ),
-};
+});
 
 const ENTITY_TYPES: Namespace['entityTypes'] = {
   Segment: { shape: record({ links: { type: 'Set', element: entity('Segment') } }) },
@@ -146,16 +147,16 @@ function entry(id: string, { on, groups, input }: Method, principal: Principal):
     appliesTo: {
       principalTypes: [PRINCIPAL_TYPES[principal]],
       resourceTypes: [TARGET_TYPES[on]],
-      context: record(input === undefined ? {} : { input: types.of(input), ...knownTypes(on, principal) }),
+      context: record(input === undefined ? {} : { input: types.of(input), ...knownTypes(on, principal, input) }),
     },
   };
   return { action: memberText(id, action), entityTypes: [...types.open].map(([name, type]) => memberText(name, type)) };
 }
 
 /** Of agents: the labels of what their task has brought in; of calls of tools and routes what the session of the task knows of them. */
-function knownTypes(on: Method['on'], principal: Principal): Record<string, CedarType> {
+function knownTypes(on: Method['on'], principal: Principal, input: RecordShape): Record<string, CedarType> {
   if (principal !== 'agent') return {};
-  return hasSession(on, principal) ? { labels: NAMES_SET, ...SESSION_TYPES } : { labels: NAMES_SET };
+  return hasSession(on, principal) ? { labels: NAMES_SET, ...sessionTypes(input) } : { labels: NAMES_SET };
 }
 
 /** Calls of tools and routes by agents: what the session of their task knows of them. */

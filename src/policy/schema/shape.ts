@@ -90,3 +90,7 @@ export function jsonType({ kind }: Shape): JsonType | undefined {
 export const itemName = (index: number): string => `item${index}`;
 /** The member that holds what follows the items of a tuple. */
 export const REST = 'rest';
+
+/** The arguments that are whole numbers: what a session adds up. */
+export const summed = ({ fields }: RecordShape): readonly string[] =>
+  [...fields].filter(([, { shape }]) => shape.kind === 'long').map(([name]) => name);

@@ -13,6 +13,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ readonly run: Suite }>>> =
   coverage: () => import('./coverage.ts'),
   delegation: () => import('./delegation.ts'),
   mcp: () => import('./mcp.ts'),
+  a2a: () => import('./a2a.ts'),
   wire: () => import('./wire.ts'),
   'fuzz-wire': () => import('./fuzz-wire.ts'),
 };

@@ -250,3 +250,20 @@ async function textOf(req: AsyncIterable<unknown>): Promise<string> {
   for await (const chunk of req) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
 }
+
+void test('[MCP-2026-07-28] a server that breaks off is not taken for an older one: the next call asks it again', async (t) => {
+  const asked: string[] = [];
+  const server = createServer((req, res) => {
+    void textOf(req).then((text) => {
+      const { id, method } = JSON.parse(text) as { id?: number; method: string };
+      if (asked.push(method) === 1) return req.socket.destroy();
+      const result = method === 'server/discover' ? { supportedVersions: ['2026-07-28'], capabilities: {} } : { content: [] };
+      return res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }));
+    });
+  });
+  const upstream = await reach(t, server);
+  const ask = (): Promise<unknown> => upstream.call({ tool: 'echo', args: {}, progress: false }, quiet, signal());
+  await assert.rejects(ask(), { code: 'CORDON-9010' });
+  assert.deepEqual(await ask(), { result: { content: [] } });
+  assert.deepEqual(asked, ['server/discover', 'server/discover', 'tools/call']);
+});

@@ -131,8 +131,10 @@ class McpHttp implements McpUpstream {
   async #negotiate(signal: AbortSignal): Promise<McpSession> {
     const modern: McpSession = { era: 'modern', id: undefined };
     const asked: Asked = { method: 'server/discover', params: {}, onNotification: ignoreNotifications, signal };
-    // an older server refuses in ways of its own; one that cannot be reached is met again by the handshake, which says so
-    const discovered = await this.#ask(modern, asked).catch(() => undefined);
+    // who cannot be reached says nothing of what it speaks: it is asked again by the next call, not taken for an older one
+    const sent = await this.#send(modern, asked);
+    // an older server refuses in ways of its own
+    const discovered = await this.#outcome(sent, asked).catch(() => undefined);
     const found = discovered !== undefined && 'result' in discovered ? discovered.result : {};
     const { supportedVersions: versions, _meta: meta } = found;
     if (!isJsonArray(versions) || !versions.includes(MODERN)) return this.#handshake(signal);
@@ -157,10 +159,6 @@ class McpHttp implements McpUpstream {
   #inform(info: JsonObject[string] | undefined, capabilities: JsonObject[string] | undefined): void {
     this.#info = isJsonObject(info) ? info : {};
     this.#offers = isJsonObject(capabilities) ? capabilities : {};
-  }
-
-  async #ask(session: McpSession, asked: Asked): Promise<RpcOutcome> {
-    return this.#outcome(await this.#send(session, asked), asked);
   }
 
   async #send(session: McpSession, { method, params, via = {}, ...posting }: Asked): Promise<Sent> {

@@ -31,10 +31,11 @@ export const bearer = (token?: string): Record<string, string> => (token === und
 export function codeOf({ json }: Answer): string | undefined {
   const { result, error, code } = json as {
     result?: { structuredContent?: { code?: string } };
-    error?: { data?: { code?: string } };
+    // A2A's own errors have theirs as `google.rpc.ErrorInfo`
+    error?: { data?: { code?: string; 0?: { metadata?: { code?: string } } } };
     code?: string;
   };
-  return result?.structuredContent?.code ?? error?.data?.code ?? code;
+  return result?.structuredContent?.code ?? error?.data?.code ?? error?.data?.[0]?.metadata?.code ?? code;
 }
 
 /** A mandate of one entry for tools of `bench`. */

@@ -55,6 +55,11 @@ void test('a tool gives its own labels and those of all of its server; what is n
   assert.deepEqual(given(call('r1', 'ledger/read_customer')), []);
   const resource = { action: { name: 'resources/read' }, resource: { type: 'mcp_server', id: 'crm' } } as const;
   assert.deepEqual(given(call('r1', '', resource)), ['confidential', 'internal']);
+  for (const name of ['initialize', 'ping', 'server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'])
+    assert.deepEqual(given(call('r1', '', { ...resource, action: { name } })), [], name);
+  for (const name of ['prompts/get', 'completion/complete', 'resources/subscribe', 'whatever comes next'])
+    assert.deepEqual(given(call('r1', '', { ...resource, action: { name } })), ['confidential', 'internal'], name);
+  assert.deepEqual(given(call('r1', '', { ...resource, action: { name: 'subscriptions/listen' } })), ['internal']);
   assert.deepEqual(given(call('r1', '', { resource: { type: 'egress', id: 'hosts' } })), ['partner']);
   assert.deepEqual(given(call('r1', '', { resource: { type: 'agent', id: 'crm' } })), []);
 });

@@ -40,8 +40,8 @@ const MOST = { entries: 32, actions: 32, locations: 64, purpose: 200, calls: 1_0
 const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'budget', 'purpose', 'exp']);
 const ACTION = /^(?:\*|[\w.-]{1,64}(?:\/[\w.-]{1,64}){0,3})$/;
 const LOCATION = /^(?:\*|(?:tool|mcp_server|agent|route|egress):(?:\*|[\w.-]{1,128}|[\w.-]{1,128}\/(?:\*|[^*\s]{1,200})))$/;
-/** What opens and keeps a session with a server: allowed wherever something on that server is. */
-const SESSION = new Set([
+/** What opens and keeps a session with a server and gives nothing of it: allowed wherever something on that server is. */
+export const SESSION_ACTIONS: ReadonlySet<string> = new Set([
   'initialize',
   'ping',
   'server/discover',
@@ -123,7 +123,7 @@ export const allows = (mandate: Mandate, call: MandateCall, now: number): boolea
 function entryAllows({ actions, locations, arguments: limits = {}, budget, exp }: MandateEntry, call: MandateCall, now: number): boolean {
   const { action, resource, input, made = 0 } = call;
   if (exp !== undefined && now >= exp) return false;
-  if (resource.type === 'mcp_server' && SESSION.has(action)) return locations.some((location) => isOnServer(location, resource.id));
+  if (resource.type === 'mcp_server' && SESSION_ACTIONS.has(action)) return locations.some((location) => isOnServer(location, resource.id));
   if (budget !== undefined && made >= budget.calls) return false;
   const place = `${resource.type}:${resource.id}`;
   if (!actions.some((one) => one === '*' || one === action) || !locations.some((one) => covers(one, place))) return false;

@@ -49,7 +49,7 @@ export function createTaskLabels({ now, alone }: { readonly now: () => number; r
     labelled(request, snapshot): AccessRequest {
       if (snapshot === undefined) return request;
       const every = allLabels(snapshot.world);
-      if (every.length > 0 && !isKnown(request, snapshot)) return { ...request, labels: every };
+      if (every.length === 0 || !isKnown(request, snapshot)) return { ...request, labels: every };
       const has = new Set(holdersOf(request).flatMap((holder) => [...(tasks.get(holder)?.labels ?? [])]));
       return { ...request, labels: [...has].sort() };
     },

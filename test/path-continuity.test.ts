@@ -166,7 +166,7 @@ describe('a Cordon that is stopped', () => {
 
 describe('certificates that rotate', () => {
   void test('[I5] calls go on over SVIDs of the gateway, of the caller, and a new root beside the old one: none fails', async (t) => {
-    const { running } = await openDesk(t, '', { svidTtl: 6_000 }); // a busy machine still renews in half of it
+    const { running } = await openDesk(t, 'limits: { rate: 100000, burst: 100000 }\n', { svidTtl: 6_000 }); // a busy machine still renews in half of it
     const { issuer, identityUrl, authority } = running.control;
     const { token } = await issuer.startRun('agent', 'clerk', 'test');
     const cordon = await connect({ CORDON_JOIN_TOKEN: token, CORDON_IDENTITY_URL: identityUrl, CORDON_BUNDLE: issuer.bundle });

@@ -69,7 +69,7 @@ describe('2,000 calls over 50 connections', () => {
         assert.ok(allow !== undefined && outcome !== undefined, text);
         assert.ok(seen < seqOf(allow) && seqOf(allow) < seqOf(outcome), `${seen} < ${seqOf(allow)} < ${seqOf(outcome)}`);
         assert.equal(outcome.status, 'completed');
-        seen = seqOf(outcome);
+        seen = seqOf(allow);
       }
     }
   });

@@ -192,10 +192,11 @@ export type DecisionRecord = {
   };
 };
 
-/** The second fact about a forwarded call; a record of its own. */
-export type OutcomeRecord = {
-  readonly schema: 'cordon.outcome/v1';
+/** The second fact about a forwarded call: what became of it. */
+export type Outcome = {
+  /** Id of the decision. */
   readonly decision: string;
+  /** RFC 3339 with milliseconds, UTC. */
   readonly ts: string;
   readonly status: 'completed' | 'failed' | 'cut' | 'aborted';
   readonly upstream_status?: number;
@@ -206,6 +207,17 @@ export type OutcomeRecord = {
   readonly code?: Code;
   readonly latency_ms: { readonly pdp: number; readonly pep: number; readonly upstream: number };
 };
+
+/** What became of calls that ended within one moment. */
+export type OutcomesRecord = {
+  readonly schema: 'cordon.outcomes/v1';
+  /** Of the last of them. */
+  readonly ts: string;
+  readonly outcomes: readonly Outcome[];
+};
+
+/** One outcome, as it stands in logs of before. */
+export type OutcomeRecord = Outcome & { readonly schema: 'cordon.outcome/v1' };
 
 /** An act of an operator or of Cordon itself (issue, off, release, policy change); logged like a decision. */
 export type ActRecord = {
@@ -218,7 +230,7 @@ export type ActRecord = {
   readonly detail?: { readonly [key: string]: Json };
 };
 
-export type LogRecord = DecisionRecord | OutcomeRecord | ActRecord;
+export type LogRecord = DecisionRecord | OutcomesRecord | OutcomeRecord | ActRecord;
 
 /** Where a record stands in a log: proof that it was recorded. Only the log makes one. */
 export type Receipt = {

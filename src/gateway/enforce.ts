@@ -1,6 +1,6 @@
 // The story of one call. Each line takes what the line above proved; a refusal at any line is recorded and answered in the caller's
 // protocol.
-import type { Decision } from '../domain/access.ts';
+import type { Decision, Outcome } from '../domain/access.ts';
 import type { Code } from '../domain/codes.ts';
 import { unexplained } from '../domain/provenance.ts';
 import { Refusal, asRefusal } from '../domain/refusal.ts';
@@ -16,7 +16,7 @@ import { forward } from './forward.ts';
 import { askRemote, judge, type Judged } from './judge.ts';
 import type { Pep } from './pep.ts';
 import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
-import { recordOutcome, recordRefusal, type Outcome, type RecordedDecision } from './record.ts';
+import { recordRefusal, type RecordedDecision } from './record.ts';
 import { watchEnds } from './reconsider.ts';
 import { reserve, type Reserved } from './reserve.ts';
 import { withTask } from './task-token.ts';
@@ -101,7 +101,7 @@ const statusOf = (exchange: Exchange, refusal: Refusal): Outcome['status'] => {
   return refusal.code === 'CORDON-9010' ? 'aborted' : 'cut';
 };
 
-/** 11: the outcome, a fact of its own. `pdp`: milliseconds that deciding and recording took. */
+/** 11: the outcome, a fact of its own, its members in the order of the log. `pdp`: milliseconds that deciding and recording took. */
 function finish(
   pep: Pep,
   exchange: Exchange,
@@ -111,12 +111,15 @@ function finish(
 ): void {
   const total = performance.now() - exchange.startedAt;
   const latency = { pdp: round(pdp), pep: round(total), upstream: round(Math.max(0, total - pdp)) };
-  recordOutcome(pep, {
-    decision: recorded.id,
-    ...outcome,
+  pep.outcomes.add({
     bytes: exchange.bytesOut,
     ...(exchange.taken ? { bytes_in: exchange.bytesIn } : {}),
+    ...(outcome.code === undefined ? {} : { code: outcome.code }),
+    decision: recorded.id,
     latency_ms: latency,
+    status: outcome.status,
+    ts: new Date(pep.now()).toISOString(),
+    ...(outcome.upstream_status === undefined ? {} : { upstream_status: outcome.upstream_status }),
   });
 }
 

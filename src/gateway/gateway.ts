@@ -15,6 +15,7 @@ import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type DoorLimits, type LimitSettings } from './limits.ts';
 import { createMcpSessions } from './mcp-sessions.ts';
 import { createListener, type Listener } from './listener.ts';
+import { createOutcomes } from './outcomes.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
@@ -59,6 +60,7 @@ export interface Gateway {
 export type PepParts = Omit<
   Pep,
   | 'snapshot'
+  | 'outcomes'
   | 'connections'
   | 'exchanges'
   | 'limiter'
@@ -90,6 +92,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
   const pep: Pep = {
     ...parts,
     snapshot: () => (freshness.stale ? undefined : current),
+    outcomes: createOutcomes(parts.log),
     connections: createConnections(),
     exchanges: createExchanges(),
     limiter: createLimiter(limits),
@@ -219,4 +222,5 @@ async function close(pep: Pep, listener: Listener): Promise<void> {
   await listener.close();
   await pep.exchanges.settled(pep.exchanges.list(), OBSERVE_MS);
   await pep.upstreams.close();
+  pep.outcomes.flush();
 }

@@ -13,6 +13,7 @@ import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
 import type { McpSessions } from './mcp-sessions.ts';
+import type { Outcomes } from './outcomes.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { SpentGrants } from './spent.ts';
 import type { TaskLabels } from './task-labels.ts';
@@ -76,6 +77,7 @@ export interface Pep {
   readonly settings: PepSettings;
   readonly snapshot: () => Snapshot | undefined;
   readonly log: RecordLog;
+  readonly outcomes: Outcomes;
   /** Unix milliseconds. */
   readonly now: () => number;
   readonly upstreams: Upstreams;

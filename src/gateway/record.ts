@@ -1,6 +1,6 @@
-// Steps 7 and 11: the decision before any effect, the outcome after it, and refusals like allows. INVARIANT I3
+// Step 7: the decision before any effect, and refusals like allows. INVARIANT I3
 import { timedId } from '../crypto/random.ts';
-import type { AccessRequest, Decision, DecisionRecord, OutcomeRecord, Receipt } from '../domain/access.ts';
+import type { AccessRequest, Decision, DecisionRecord, Receipt } from '../domain/access.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import { decisionRecord } from '../pdp/decision-record.ts';
 import { enforcedVersion } from '../pdp/snapshot.ts';
@@ -38,44 +38,30 @@ export interface Seen {
 /** Records a message that was refused before there was a request to decide on: bad form, no identity, over a limit. */
 export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, action, resource, enforcer }: Seen): RecordedDecision {
   const { code, row, message, observed } = refusal;
+  const { id, version, now } = pep;
   return append(pep, undefined, {
-    ...head(pep, row.kind === 'system' && code !== 'CORDON-9011' ? 'error' : 'deny', action, resource),
+    action,
+    ...(enforcer === undefined ? undefined : { body: enforcer.body }),
+    ...(claimed === undefined ? undefined : { claimed }),
     code,
+    ...(enforcer === undefined ? undefined : { enforced_by: enforcer.enforced_by }),
+    id: newId(pep),
     kind: row.kind,
+    mode: 'enforce',
+    pep: { id, version },
+    policy: { determining: [], version: enforcedVersion(pep.snapshot()) },
+    ...(peer === undefined ? undefined : { principal: peer.svid.workload.id }),
     reason: observed === undefined ? message : `${message}: ${observed}`,
-    ...(peer === undefined ? {} : { principal: peer.svid.workload.id, run: peer.run }),
-    ...(claimed === undefined ? {} : { claimed }),
-    ...enforcer,
-    policy: { version: enforcedVersion(pep.snapshot()), determining: [] },
+    resource,
+    ...(peer === undefined ? undefined : { run: peer.run }),
+    schema: 'cordon.decision/v1',
+    ts: new Date(now()).toISOString(),
+    verdict: row.kind === 'system' && code !== 'CORDON-9011' ? 'error' : 'deny',
   });
 }
-
-type Head = Pick<DecisionRecord, 'schema' | 'id' | 'ts' | 'mode' | 'verdict' | 'pep' | 'action' | 'resource'>;
-
-const head = (pep: Pep, verdict: DecisionRecord['verdict'], action: string, resource: string): Head => ({
-  schema: 'cordon.decision/v1',
-  id: newId(pep),
-  ts: new Date(pep.now()).toISOString(),
-  mode: 'enforce',
-  verdict,
-  pep: { id: pep.id, version: pep.version },
-  action,
-  resource,
-});
 
 function append(pep: Pep, request: AccessRequest | undefined, record: DecisionRecord): RecordedDecision {
   const receipt = pep.log.append(record);
   pep.onRecorded({ record, receipt, request });
   return { id: record.id, receipt };
-}
-
-export type Outcome = Omit<OutcomeRecord, 'schema' | 'ts'>;
-
-/** Records what became of a forwarded call. A log that fails here fails the next decision; this call's effect is done. */
-export function recordOutcome(pep: Pep, outcome: Outcome): void {
-  try {
-    pep.log.append({ schema: 'cordon.outcome/v1', ts: new Date(pep.now()).toISOString(), ...outcome });
-  } catch {
-    // INVARIANT I3 holds: the decision was recorded, and the log refuses every further one until it is mended
-  }
 }

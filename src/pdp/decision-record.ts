@@ -3,7 +3,7 @@ import { sha256Hex } from '../crypto/hash.ts';
 import type { AccessRequest, Decision, DecisionRecord, Delegation, ShadowDecision } from '../domain/access.ts';
 import { CODES } from '../domain/codes.ts';
 import { type Json, writeJson } from '../domain/json.ts';
-import { mandateJson } from '../domain/mandate.ts';
+import { mandateJson, type Mandate } from '../domain/mandate.ts';
 import type { SessionFacts } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { segmentsOf } from './segments.ts';
@@ -27,32 +27,39 @@ export function decisionRecord(
 ): DecisionRecord {
   const { verdict, code, reason, gate, gates, approver, grant, shadow, policyVersion, determining, errors } = decision;
   const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
+  const delegation = request.delegation === undefined ? undefined : delegationOf(request.delegation);
+  const { labels, session, subject } = request;
+  // members in the order in which the log has them, so that they need not be put into it
   return {
-    schema: 'cordon.decision/v1',
-    id,
-    ts: new Date(now).toISOString(),
-    mode: 'enforce',
-    verdict,
-    pep,
     action: request.action.name,
-    resource: request.resource.id,
-    ...(code === undefined ? {} : { code, kind: CODES[code].kind }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(gate === undefined || verdict === 'allow' ? {} : { gate }),
-    ...(gates === undefined ? {} : { gates }),
-    principal: request.subject.spiffeId,
-    ...(request.subject.run === undefined ? {} : { run: request.subject.run }),
-    ...(request.delegation === undefined ? {} : delegationOf(request.delegation)),
-    ...(snapshot === undefined ? {} : { segment: segmentsOf(snapshot.world, request) }),
+    ...(approver === undefined ? undefined : { approver }),
     ...argsOf(request),
-    ...(request.session === undefined ? {} : { session: onRecord(request.session) }),
-    ...(request.labels === undefined || request.labels.length === 0 ? {} : { labels: request.labels }),
-    policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
-    ...(errors.length === 0 ? {} : { errors }),
-    ...(approver === undefined ? {} : { approver }),
-    ...(grant === undefined ? {} : { grants_used: [grant.id] }),
-    level: snapshot?.world.levels.get(request.subject.id) ?? 'normal',
-    ...(shadow === undefined ? {} : { shadow: shadowOf(shadow) }),
+    ...(delegation === undefined ? undefined : { chain: delegation.chain }),
+    ...(code === undefined ? undefined : { code }),
+    ...(errors.length === 0 ? undefined : { errors }),
+    ...(gate === undefined || verdict === 'allow' ? undefined : { gate }),
+    ...(gates === undefined ? undefined : { gates }),
+    ...(grant === undefined ? undefined : { grants_used: [grant.id] }),
+    id,
+    ...(code === undefined ? undefined : { kind: CODES[code].kind }),
+    ...(labels === undefined || labels.length === 0 ? undefined : { labels }),
+    level: snapshot?.world.levels.get(subject.id) ?? 'normal',
+    ...(delegation === undefined ? undefined : { mandate: delegation.mandate }),
+    mode: 'enforce',
+    ...(delegation?.on_behalf_of === undefined ? undefined : { on_behalf_of: delegation.on_behalf_of }),
+    pep,
+    policy: { ...(hash === undefined ? undefined : { bundle_hash: hash }), determining, version: policyVersion },
+    principal: subject.spiffeId,
+    ...(reason === undefined ? undefined : { reason }),
+    resource: request.resource.id,
+    ...(subject.run === undefined ? undefined : { run: subject.run }),
+    schema: 'cordon.decision/v1',
+    ...(snapshot === undefined ? undefined : { segment: segmentsOf(snapshot.world, request) }),
+    ...(session === undefined ? undefined : { session: onRecord(session) }),
+    ...(shadow === undefined ? undefined : { shadow: shadowOf(shadow) }),
+    ts: new Date(now).toISOString(),
+    ...(delegation === undefined ? undefined : { txn: delegation.txn }),
+    verdict,
   };
 }
 
@@ -72,11 +79,20 @@ function argsOf({ context: { input } }: AccessRequest): Pick<DecisionRecord, 'ar
   return input === undefined ? {} : { args: { digest: digestOf(input) } };
 }
 
+/** Of each mandate once: it comes with every call under its token. */
+const digests = new WeakMap<Mandate, string>();
+
+function mandateDigest(mandate: Mandate): string {
+  let digest = digests.get(mandate);
+  if (digest === undefined) digests.set(mandate, (digest = digestOf(mandateJson(mandate))));
+  return digest;
+}
+
 const digestOf = (json: Json): string => `sha256:${sha256Hex(writeJson(json))}`;
 
-const delegationOf = ({ user, chain, txn, mandate }: Delegation): Partial<DecisionRecord> => ({
+const delegationOf = ({ user, chain, txn, mandate }: Delegation): Pick<DecisionRecord, 'on_behalf_of' | 'chain' | 'mandate' | 'txn'> => ({
   ...(user === undefined ? {} : { on_behalf_of: user.id }),
   chain: chain.map((sub) => ({ sub })),
   txn,
-  mandate: { digest: digestOf(mandateJson(mandate)) },
+  mandate: { digest: mandateDigest(mandate) },
 });

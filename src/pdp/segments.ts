@@ -2,17 +2,35 @@
 import type { AccessRequest } from '../domain/access.ts';
 import type { World } from '../domain/registry.ts';
 
-/** The segments of caller and target; one that is not registered has none. */
-export function segmentsOf(world: World, request: AccessRequest): { src?: string; dst?: string } {
-  const src = world.agents.find((agent) => agent.name === request.subject.id)?.segment;
-  const dst = segmentOfTarget(world, request.resource);
-  return { ...(src === undefined ? {} : { src }), ...(dst === undefined ? {} : { dst }) };
+interface Segments {
+  readonly ofAgent: ReadonlyMap<string, string>;
+  readonly ofResource: ReadonlyMap<string, string>;
 }
 
-function segmentOfTarget(world: World, { type, id }: AccessRequest['resource']): string | undefined {
-  if (type === 'agent') return world.agents.find((agent) => agent.name === id)?.segment;
-  const server = type === 'tool' || type === 'route' ? id.slice(0, id.indexOf('/')) : id;
-  return world.resources.find((resource) => resource.name === server)?.segment;
+/** Of each world once: it is replaced as a whole, and asked about with every call. */
+const known = new WeakMap<World, Segments>();
+
+function segmentsIn(world: World): Segments {
+  let segments = known.get(world);
+  if (segments === undefined) {
+    const of = (named: readonly { readonly name: string; readonly segment: string }[]): Segments['ofAgent'] =>
+      new Map(named.map(({ name, segment }) => [name, segment]));
+    known.set(world, (segments = { ofAgent: of(world.agents), ofResource: of(world.resources) }));
+  }
+  return segments;
+}
+
+/** The segments of caller and target; one that is not registered has none. */
+export function segmentsOf(world: World, request: AccessRequest): { src?: string; dst?: string } {
+  const segments = segmentsIn(world);
+  const src = segments.ofAgent.get(request.subject.id);
+  const dst = segmentOfTarget(segments, request.resource);
+  return { ...(dst === undefined ? undefined : { dst }), ...(src === undefined ? undefined : { src }) };
+}
+
+function segmentOfTarget({ ofAgent, ofResource }: Segments, { type, id }: AccessRequest['resource']): string | undefined {
+  if (type === 'agent') return ofAgent.get(id);
+  return ofResource.get(type === 'tool' || type === 'route' ? id.slice(0, id.indexOf('/')) : id);
 }
 
 /** May members of one segment call into the other? */

@@ -111,4 +111,4 @@ const plain = ({ shadow: _shadow, ...decision }: Decision): Decision => decision
 const shadowed = (decision: Decision): Decision =>
   decision.shadow === undefined ? decision : { ...decision.shadow, errors: decision.errors };
 
-const verdictOf = ({ verdict, determining }: Decision): GateVerdict => ({ verdict, determining });
+const verdictOf = ({ verdict, determining }: Decision): GateVerdict => ({ determining, verdict });

@@ -88,6 +88,7 @@ const sum = (workers: WorkerPool | undefined, of: (worker: WorkerView) => number
   (workers?.workers() ?? []).reduce((all, worker) => all + of(worker), 0);
 
 function statusView({ config, publisher, gateway, workers, catalog, log, now }: ViewParts, startedAt: number): StatusView {
+  gateway.pep.outcomes.flush(); // so that the size says of everything until now
   const snapshot = publisher.current();
   const { policies } = snapshot;
   const resources = [...catalog.states(), ...config.resources.flatMap(registered)];

@@ -8,7 +8,7 @@ import { parseVerifierKey, type VerifierKey } from '../../src/audit/note.ts';
 import { CHECKPOINT_PATH, TILE_WIDTH, decodeBundle, readTile } from '../../src/audit/tiles.ts';
 import { verifyLog, type Verification } from '../../src/audit/verify.ts';
 import { sha256Hex } from '../../src/crypto/hash.ts';
-import type { ActRecord, DecisionRecord, LogRecord, OutcomeRecord } from '../../src/domain/access.ts';
+import type { ActRecord, DecisionRecord, LogRecord, Outcome } from '../../src/domain/access.ts';
 import { writeJson, type JsonObject } from '../../src/domain/json.ts';
 import { tilesAt } from '../../src/store/log-tiles.ts';
 import type { Bed } from './bed.ts';
@@ -33,10 +33,10 @@ export async function assertVerified(bed: Pick<Bed, 'data'>, pep = FIRST): Promi
 
 export interface Records {
   readonly all: readonly LogRecord[];
-  /** Index in `all` is the entry's number. */
-  readonly seqOf: (record: LogRecord) => number;
+  /** Number of the entry: the index in `all`; of an outcome, of the entry that holds it. */
+  readonly seqOf: (record: LogRecord | Outcome) => number;
   readonly decisions: readonly DecisionRecord[];
-  readonly outcomes: readonly OutcomeRecord[];
+  readonly outcomes: readonly Outcome[];
   readonly acts: readonly ActRecord[];
 }
 
@@ -52,12 +52,16 @@ export async function readLog(bed: Pick<Bed, 'data'>, pep = FIRST): Promise<Reco
     assert.ok(tile, `bundle ${index} of ${size} entries`);
     all.push(...decodeBundle(tile.bytes, tile.width).entries.map(decodeLeaf));
   }
-  const numbers = new Map(all.map((record, seq) => [record, seq]));
+  const numbers = new Map<LogRecord | Outcome, number>();
+  for (const [seq, record] of all.entries()) {
+    numbers.set(record, seq);
+    if (record.schema === 'cordon.outcomes/v1') for (const outcome of record.outcomes) numbers.set(outcome, seq);
+  }
   return {
     all,
     seqOf: (record) => numbers.get(record) ?? -1,
     decisions: all.filter((record) => record.schema === 'cordon.decision/v1'),
-    outcomes: all.filter((record) => record.schema === 'cordon.outcome/v1'),
+    outcomes: all.flatMap((record) => (record.schema === 'cordon.outcomes/v1' ? record.outcomes : [])),
     acts: all.filter((record) => record.schema === 'cordon.act/v1'),
   };
 }

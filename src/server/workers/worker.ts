@@ -101,7 +101,8 @@ class Worker {
   }
 
   state(): WorkerState {
-    const { connections, exchanges, upstreams } = this.#gateway.pep;
+    const { connections, exchanges, outcomes, upstreams } = this.#gateway.pep;
+    outcomes.flush();
     const { world, policies } = this.#current;
     const open = world.agents.map(({ name }) => [name, connections.socketsOf(name).length] as const);
     return {

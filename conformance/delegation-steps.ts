@@ -104,6 +104,7 @@ const MEMBERS = {
   locations: fc.subarray(LOCATIONS, { minLength: 1, maxLength: 4 }),
   amount: amountLimit,
   to: payeeLimit,
+  other_arguments: fc.constant(false),
   budget: fc.constantFrom(1, 2, 3).map((calls) => ({ calls })),
   purpose: fc.constantFrom('month end', 'trip'),
   exp: fc.constantFrom(60, 300, 900).map((seconds) => START + seconds),
@@ -115,8 +116,13 @@ export const entry: fc.Arbitrary<JsonObject> = fc
     about: fc.record({ actions: MEMBERS.actions, locations: MEMBERS.locations }),
     limits: fc.tuple(optional('amount', MEMBERS.amount), optional('to', MEMBERS.to)).map(([amount, to]) => ({ ...amount, ...to })),
     terms: fc
-      .tuple(optional('budget', MEMBERS.budget), optional('purpose', MEMBERS.purpose), optional('exp', MEMBERS.exp))
-      .map(([budget, purpose, exp]) => ({ ...budget, ...purpose, ...exp })),
+      .tuple(
+        optional('other_arguments', MEMBERS.other_arguments),
+        optional('budget', MEMBERS.budget),
+        optional('purpose', MEMBERS.purpose),
+        optional('exp', MEMBERS.exp),
+      )
+      .map(([others, budget, purpose, exp]) => ({ ...others, ...budget, ...purpose, ...exp })),
   })
   .map(({ about, limits, terms }) => ({
     type: 'cordon_task',

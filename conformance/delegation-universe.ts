@@ -74,7 +74,9 @@ function isAllowed(entry: JsonObject, { action, type, id, input, made, at }: Cal
   if (!isJsonArray(actions) || !(actions.includes('*') || actions.includes(action))) return false;
   if (!places.some((place) => place === '*' || place === `${type}:*` || place === `${type}:${id}` || isEveryToolOf(place, type, id)))
     return false;
-  return !isJsonObject(limits) || Object.keys(limits).every((name) => passes(limits[name], input[name]));
+  const named = isJsonObject(limits) ? limits : {};
+  if (entry['other_arguments'] === false && Object.keys(input).some((name) => named[name] === undefined)) return false;
+  return Object.keys(named).every((name) => passes(named[name], input[name]));
 }
 
 /** The server that something at this place is on; `*` for any. */

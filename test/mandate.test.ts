@@ -33,6 +33,7 @@ describe('[RFC9396 §2] what is read', () => {
       {
         ...ENTRY,
         arguments: { amount: { min: 1, max: 9007199254740993n }, to: { prefix: 'a', suffix: 'b' }, memo: {}, kind: { in: ['x', 1, true] } },
+        other_arguments: false,
         budget: { calls: 3 },
         purpose: 'month end',
         exp: 1_800_000_000,
@@ -76,6 +77,8 @@ describe('[RFC9396 §2] what is read', () => {
     'a range that is empty': [{ ...ENTRY, arguments: { amount: { min: 6, max: 5 } } }],
     'a number that is a text': [{ ...ENTRY, arguments: { amount: { min: 6, prefix: 'a' } } }],
     'values outside their own range': [{ ...ENTRY, arguments: { amount: { in: [7], max: 5 } } }],
+    'other arguments that are let pass': [{ ...ENTRY, other_arguments: true }],
+    'other arguments that are named': [{ ...ENTRY, other_arguments: ['n'] }],
     'a budget that is a number': [{ ...ENTRY, budget: 3 }],
     'a budget of nothing': [{ ...ENTRY, budget: { calls: 0 } }],
     'a budget of something else': [{ ...ENTRY, budget: { calls: 1, tokens: 5 } }],
@@ -123,6 +126,12 @@ describe('[I4] what is allowed', () => {
     ['with whatever the argument is', { arguments: { n: {} } }, call({ input: { n: null } }), true],
     ['one of the values', { arguments: { n: { in: ['a', 1] } } }, call({ input: { n: 1 } }), true],
     ['none of the values', { arguments: { n: { in: ['a', 1] } } }, call({ input: { n: '1' } }), false],
+    ['no argument besides', { arguments: { n: {} }, other_arguments: false }, call({ input: { n: 1 } }), true],
+    ['an argument besides', { arguments: { n: {} }, other_arguments: false }, call({ input: { n: 1, m: 1 } }), false],
+    ['any argument where there is to be none', { other_arguments: false }, call({ input: { n: 1 } }), false],
+    ['none where there is to be none', { other_arguments: false }, call(), true],
+    ['an argument besides with a name of the language', { other_arguments: false }, call({ input: { toString: 1 } }), false],
+    ['arguments that nobody has seen', { other_arguments: false }, call({ unseen: true }), false],
     ['a beginning and an end', { arguments: { n: { prefix: 'ab', suffix: 'bc' } } }, call({ input: { n: 'abc' } }), true],
     ['another end', { arguments: { n: { prefix: 'ab', suffix: 'bc' } } }, call({ input: { n: 'ab' } }), false],
     ['the last of a budget', { budget: { calls: 3 } }, call({ made: 2 }), true],
@@ -178,6 +187,24 @@ describe('[I4] narrowing', () => {
     test(`not within: ${name}`, () =>
       assert.equal(within(of({ budget: { calls: 3 }, purpose: 'trip', exp: 100, ...member }), parent), false));
   }
+
+  test('other arguments: who holds none gives none', () => {
+    const closed = of({ arguments: { n: { max: 5 } }, other_arguments: false });
+    for (const asked of [
+      { arguments: { n: { max: 5 } } },
+      { arguments: { n: { max: 5 }, m: {} } },
+      { arguments: { n: { max: 5 }, m: {} }, other_arguments: false as const },
+    ])
+      assert.throws(() => narrow(closed, of(asked)), refusedAs('CORDON-2003'), JSON.stringify(asked));
+    assert.deepEqual(narrow(closed, of({ arguments: { n: { max: 2 } }, other_arguments: false })), [
+      { ...ENTRY, arguments: { n: { max: 2 } }, other_arguments: false },
+    ]);
+    assert.deepEqual(narrow(of({}), closed), closed);
+    assert.equal(intersect(closed, of({ arguments: { m: {} } })), undefined, 'what one asks for the other lets nobody say');
+    assert.deepEqual(intersect(closed, of({ arguments: { n: { min: 1 } } })), [
+      { ...ENTRY, arguments: { n: { min: 1, max: 5 } }, other_arguments: false },
+    ]);
+  });
 
   const text = of({ arguments: { n: { prefix: 'acme-', suffix: '-x' } } });
   for (const limit of [

@@ -1,5 +1,6 @@
-// A mandate for a plan: what a planner wrote down before it read anything, as narrow as the plan is. A plan may come in many forms; what comes
-// out is a mandate like any other, read by the same code, and names only tools and arguments that there are.
+// A mandate for a plan: what a planner wrote down before it read anything, as narrow as a mandate can say it. A plan may come in many forms; what
+// comes out is a mandate like any other, read by the same code, and names only tools and arguments that there are. What is not understood is
+// refused, never left out: a limit that nobody read would be one that nobody enforces. INVARIANT I4
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from './json.ts';
 import { type Mandate, MANDATE_TYPE, parseMandate } from './mandate.ts';
 import { Refusal } from './refusal.ts';
@@ -11,26 +12,48 @@ export interface Callable {
   readonly id: string;
   readonly type: 'tool' | 'route';
   readonly arguments: readonly string[];
+  /** Those without which there is no call. */
+  readonly required: readonly string[];
   /** Those that say where something goes. */
   readonly sinks: readonly string[];
 }
 
+/** An argument whose value the plan does not say. */
+export interface Open {
+  /** `ledger/pay_invoice` */
+  readonly callable: string;
+  readonly argument: string;
+  readonly sink: boolean;
+}
+
+/** A tool whose calls are counted together, whatever their arguments. */
+export interface Pooled {
+  readonly callable: string;
+  readonly calls: number;
+  /** So many different arguments share them. */
+  readonly ways: number;
+}
+
 export interface Draft {
   readonly mandate: Mandate;
-  /** `ledger/pay_invoice iban`: says where something goes, and the plan leaves it open. */
-  readonly open: readonly string[];
+  readonly open: readonly Open[];
+  readonly pooled: readonly Pooled[];
 }
 
 interface Step {
   readonly callable: Callable;
-  readonly limits: JsonObject;
+  /** Undefined: the plan says nothing of its arguments. */
+  readonly limits: JsonObject | undefined;
   readonly calls: number;
 }
 
 const MOST_STEPS = 256;
 const LIMIT = new Set(['in', 'min', 'max', 'prefix', 'suffix']);
-/** `$1`, `{{account}}`, `<the address>`: to be filled in by what an earlier step gives. */
-const PLACEHOLDER = /^(?:\$[\w.[\]]+|\{\{.*\}\}|<.*>)$/s;
+const LISTS = ['steps', 'trajectory', 'tools', 'plan'] as const;
+const PLAN = new Set<string>([...LISTS, 'purpose']);
+const STEP = new Set(['tool', 'name', 'arguments', 'args', 'calls']);
+/** `$1`, `{{account}}`, `<the address>`: to be filled in by what an earlier step gives. One of them alone, with none inside. */
+const PLACEHOLDER = /^(?:\$[A-Za-z0-9_][\w.[\]]*|\{\{[^{}]+\}\}|<[^<>]+>)$/;
 
 /**
  * A plan is a list of steps, or an object with one as `steps`, `trajectory`, `tools` or `plan`, and perhaps a `purpose`. A step is a name, or
@@ -38,43 +61,85 @@ const PLACEHOLDER = /^(?:\$[\w.[\]]+|\{\{.*\}\}|<.*>)$/s;
  * or a placeholder. @throws Refusal CORDON-9011
  */
 export function draftMandate(plan: Json, callables: readonly Callable[]): Draft {
-  const named = isJsonObject(plan) ? (plan['steps'] ?? plan['trajectory'] ?? plan['tools'] ?? plan['plan']) : plan;
+  const { steps: named, purpose } = membersOf(plan);
   if (!isJsonArray(named) || named.length === 0 || named.length > MOST_STEPS) throw bad(`expected a list of 1 to ${MOST_STEPS} steps`);
-  const purpose = isJsonObject(plan) ? plan['purpose'] : undefined;
-  const steps = named.map((step) => stepOf(step, callables));
+  const steps = named.map((step, at) => stepOf(step, `step ${at + 1}`, callables));
   const calls = new Map<Callable, number>();
   for (const step of steps) calls.set(step.callable, (calls.get(step.callable) ?? 0) + step.calls);
-  const entries = new Map<string, JsonObject>();
+  const entries = new Map<string, { readonly callable: Callable; readonly entry: JsonObject }>();
   for (const { callable, limits } of steps) {
     const entry: JsonObject = {
       type: MANDATE_TYPE,
       actions: [callable.type === 'tool' ? 'tools/call' : 'http/call'],
       locations: [`${callable.type}:${callable.id}`],
-      ...(Object.keys(limits).length === 0 ? {} : { arguments: limits }),
+      ...(limits === undefined || Object.keys(limits).length === 0 ? {} : { arguments: limits }),
+      ...(limits === undefined ? {} : { other_arguments: false }),
       // a budget counts the calls of a tool, whichever entry lets them pass
       budget: { calls: calls.get(callable) ?? 1 },
       ...(purpose === undefined ? {} : { purpose }),
     };
-    entries.set(JSON.stringify([callable.id, Object.entries(limits).toSorted(([a], [b]) => (a < b ? -1 : 1))], wholeNumbers), entry);
+    const way = limits === undefined ? undefined : Object.entries(limits).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    entries.set(JSON.stringify([callable.id, way], wholeNumbers), { callable, entry });
   }
-  const open = steps.flatMap(({ callable, limits }) =>
-    callable.sinks.filter((sink) => isOpen(limits[sink])).map((sink) => `${callable.id} ${sink}`),
-  );
-  return { mandate: parseMandate([...entries.values()]), open: [...new Set(open)] };
+  const drafted = [...entries.values()];
+  return {
+    mandate: parseMandate(drafted.map(({ entry }) => entry)),
+    open: openIn(steps),
+    pooled: [...calls].flatMap(([callable, all]): Pooled[] => {
+      const ways = drafted.filter((one) => one.callable === callable).length;
+      return ways === 1 ? [] : [{ callable: callable.id, calls: all, ways }];
+    }),
+  };
 }
 
 const wholeNumbers = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
 
-const isOpen = (limit: Json | undefined): boolean => limit === undefined || (isJsonObject(limit) && Object.keys(limit).length === 0);
+function membersOf(plan: Json): { readonly steps: Json | undefined; readonly purpose?: Json } {
+  if (!isJsonObject(plan)) return { steps: plan };
+  onlyKnown(plan, PLAN, 'the plan');
+  const lists = LISTS.filter((name) => plan[name] !== undefined);
+  if (lists.length > 1) throw bad(`\`${lists.join('` and `')}\` are two lists of steps`);
+  const [list = 'steps'] = lists;
+  const { [list]: steps, purpose } = plan;
+  return { steps, ...(purpose === undefined ? {} : { purpose }) };
+}
 
-function stepOf(json: Json, callables: readonly Callable[]): Step {
-  const { tool, name, arguments: given, args, calls = 1 } = typeof json === 'string' ? { name: json } : isJsonObject(json) ? json : {};
-  const called = tool ?? name;
-  if (typeof called !== 'string') throw bad('a step names a tool');
+/** A word that is not known may be one that is misspelt, and what it was to limit would be free. */
+function onlyKnown(json: JsonObject, known: ReadonlySet<string>, where: string): void {
+  const unknown = Object.keys(json).find((member) => !known.has(member));
+  if (unknown === undefined) return;
+  throw new Refusal('CORDON-9011', `not a plan: ${where} has a member \`${unknown.slice(0, 80)}\` that is not known`, {
+    ...fixOf(unknown, [...known]),
+    expected: [...known].join(', '),
+  });
+}
+
+/** Each argument that is asked for with any value, or may be said at all, once. */
+function openIn(steps: readonly Step[]): readonly Open[] {
+  const found = new Map<string, Open>();
+  for (const { callable, limits } of steps) {
+    for (const argument of callable.arguments) {
+      const isOpen = limits === undefined || (Object.hasOwn(limits, argument) && isAnything(limits[argument]));
+      if (isOpen) found.set(`${callable.id} ${argument}`, { callable: callable.id, argument, sink: callable.sinks.includes(argument) });
+    }
+  }
+  return [...found.values()];
+}
+
+const isAnything = (limit: Json | undefined): boolean => isJsonObject(limit) && Object.keys(limit).length === 0;
+
+function stepOf(json: Json, where: string, callables: readonly Callable[]): Step {
+  const step = typeof json === 'string' ? { name: json } : json;
+  if (!isJsonObject(step)) throw bad(`${where} is neither a name nor an object`);
+  onlyKnown(step, STEP, where);
+  const { calls = 1 } = step;
+  const called = oneOf(step, 'tool', 'name', where);
+  if (typeof called !== 'string') throw bad(`${where} names no tool`);
   const callable = callableOf(called, callables);
-  const values = given ?? args ?? {};
+  if (typeof calls !== 'number' || !Number.isSafeInteger(calls) || calls < 1) throw bad(`\`calls\` of ${where} is a whole number`);
+  const values = oneOf(step, 'arguments', 'args', where);
+  if (values === undefined) return { callable, limits: undefined, calls };
   if (!isJsonObject(values)) throw bad(`the arguments of \`${callable.id}\` are an object`);
-  if (typeof calls !== 'number' || !Number.isSafeInteger(calls) || calls < 1) throw bad('`calls` is a whole number');
   const limits = Object.entries(values).map(([argument, value]): [string, Json] => {
     if (callable.arguments.includes(argument)) return [argument, limitOf(value, `${callable.id} ${argument}`)];
     throw new Refusal('CORDON-9011', `\`${callable.id}\` has no argument \`${argument.slice(0, 80)}\``, {
@@ -82,7 +147,15 @@ function stepOf(json: Json, callables: readonly Callable[]): Step {
       expected: callable.arguments.join(', ') || 'no arguments',
     });
   });
-  return { callable, limits: Object.fromEntries(limits), calls };
+  // what every call must have and the plan does not say: open, or the plan could not be carried out
+  const more = callable.required.flatMap((argument): [string, Json][] => (Object.hasOwn(values, argument) ? [] : [[argument, {}]]));
+  return { callable, limits: Object.fromEntries([...limits, ...more]), calls };
+}
+
+/** Two words for one thing, of which a step has one. */
+function oneOf(step: JsonObject, one: string, other: string, where: string): Json | undefined {
+  if (step[one] !== undefined && step[other] !== undefined) throw bad(`${where} has \`${one}\` and \`${other}\`, which are the same`);
+  return step[one] ?? step[other];
 }
 
 /** By its id, or by the name of the tool alone where only one server has it. */

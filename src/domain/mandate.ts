@@ -16,6 +16,8 @@ export type MandateEntry = {
   readonly locations: readonly string[];
   /** Of arguments, which must then be there. */
   readonly arguments?: Limits;
+  /** The call has no argument besides those that are named. */
+  readonly other_arguments?: false;
   /** How often one task may make each of these calls, whoever makes it. */
   readonly budget?: { readonly calls: number };
   readonly purpose?: string;
@@ -32,12 +34,14 @@ export interface MandateCall {
   readonly resource: { readonly type: string; readonly id: string };
   /** The arguments. Without them it is asked whether there are any with which the call would be allowed. */
   readonly input?: JsonObject;
+  /** There may be arguments that nobody has seen. */
+  readonly unseen?: true;
   /** How often the task has made this call already. */
   readonly made?: number;
 }
 
 const MOST = { entries: 32, actions: 32, locations: 64, purpose: 200, calls: 1_000_000_000 };
-const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'budget', 'purpose', 'exp']);
+const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'other_arguments', 'budget', 'purpose', 'exp']);
 const ACTION = /^(?:\*|[\w.-]{1,64}(?:\/[\w.-]{1,64}){0,3})$/;
 const LOCATION = /^(?:\*|(?:tool|mcp_server|agent|route|egress):(?:\*|[\w.-]{1,128}|[\w.-]{1,128}\/(?:\*|[^*\s]{1,200})))$/;
 /** What opens and keeps a session with a server and gives nothing of it: allowed wherever something on that server is. */
@@ -64,13 +68,15 @@ function parseEntry(json: Json): MandateEntry {
   if (!isJsonObject(json) || json['type'] !== MANDATE_TYPE) throw bad(`expected entries of type \`${MANDATE_TYPE}\``);
   const unknown = Object.keys(json).find((member) => !MEMBERS.has(member));
   if (unknown !== undefined) throw bad('member not known', unknown);
-  const { actions, locations, arguments: limits, budget, purpose, exp } = json;
+  const { actions, locations, arguments: limits, other_arguments: others, budget, purpose, exp } = json;
+  if (others !== undefined && others !== false) throw bad('`other_arguments` is `false`');
   if (purpose !== undefined && (typeof purpose !== 'string' || purpose === '' || purpose.length > MOST.purpose)) throw bad('`purpose`');
   return {
     type: MANDATE_TYPE,
     actions: names(actions, 'actions', ACTION, MOST.actions),
     locations: names(locations, 'locations', LOCATION, MOST.locations),
     ...(limits === undefined ? {} : { arguments: parseLimits(limits) }),
+    ...(others === undefined ? {} : { other_arguments: others }),
     ...termsOf({
       calls: budget === undefined ? undefined : parseBudget(budget),
       purpose,
@@ -120,15 +126,24 @@ export const mandateJson = (mandate: Mandate): Json => mandate;
 /** May the task make this call? `now`: Unix seconds. */
 export const allows = (mandate: Mandate, call: MandateCall, now: number): boolean => mandate.some((entry) => entryAllows(entry, call, now));
 
-function entryAllows({ actions, locations, arguments: limits = {}, budget, exp }: MandateEntry, call: MandateCall, now: number): boolean {
-  const { action, resource, input, made = 0 } = call;
+function entryAllows(entry: MandateEntry, call: MandateCall, now: number): boolean {
+  const { actions, locations, budget, exp } = entry;
+  const { action, resource, made = 0 } = call;
   if (exp !== undefined && now >= exp) return false;
   if (resource.type === 'mcp_server' && SESSION_ACTIONS.has(action)) return locations.some((location) => isOnServer(location, resource.id));
   if (budget !== undefined && made >= budget.calls) return false;
   const place = `${resource.type}:${resource.id}`;
   if (!actions.some((one) => one === '*' || one === action) || !locations.some((one) => covers(one, place))) return false;
-  return input === undefined || satisfiesLimits(limits, input);
+  return argumentsPass(entry, call);
 }
+
+function argumentsPass({ arguments: limits = {}, other_arguments: others }: MandateEntry, { input, unseen }: MandateCall): boolean {
+  if (input === undefined) return true;
+  if (others === false && (unseen === true || !areNamed(input, limits))) return false;
+  return satisfiesLimits(limits, input);
+}
+
+const areNamed = (given: JsonObject, limits: Limits): boolean => Object.keys(given).every((name) => Object.hasOwn(limits, name));
 
 /** Is the place, or all that the pattern names, within the pattern? A `*` stands only at an end, so it is a matter of prefixes. */
 const covers = (pattern: string, place: string): boolean =>
@@ -174,11 +189,16 @@ const isWithinTerms = (entry: MandateEntry, holder: MandateEntry): boolean => ex
 /** Which term of the entry is wider than that of the holder. */
 function excessOf(entry: MandateEntry, holder: MandateEntry): string | undefined {
   if (!coversLimits(holder.arguments ?? {}, entry.arguments ?? {})) return 'arguments';
+  if (!closesAsFar(entry, holder)) return 'other_arguments';
   if (holder.budget !== undefined && (entry.budget === undefined || entry.budget.calls > holder.budget.calls)) return 'budget';
   if (holder.purpose !== undefined && entry.purpose !== holder.purpose) return 'purpose';
   if (holder.exp !== undefined && (entry.exp === undefined || entry.exp > holder.exp)) return 'exp';
   return undefined;
 }
+
+/** Has a call that the entry allows no argument that the holder does not name? */
+const closesAsFar = (entry: MandateEntry, holder: MandateEntry): boolean =>
+  holder.other_arguments === undefined || (entry.other_arguments === false && areNamed(entry.arguments ?? {}, holder.arguments ?? {}));
 
 /**
  * What both allow; undefined when that is nothing.
@@ -229,9 +249,19 @@ function sharedEntry(a: MandateEntry, b: MandateEntry): MandateEntry | undefined
   const locations = sharedNames(a.locations, b.locations, MOST.locations);
   const limits = sharedLimits(a.arguments ?? {}, b.arguments ?? {});
   if (actions.length === 0 || locations.length === 0 || limits === undefined) return undefined;
+  const closed = [a, b].filter((entry) => entry.other_arguments === false);
+  // an argument that one asks for and the other lets nobody say
+  if (!closed.every((entry) => areNamed(limits, entry.arguments ?? {}))) return undefined;
   if (a.purpose !== undefined && b.purpose !== undefined && a.purpose !== b.purpose) return undefined;
   const terms = { calls: least(a.budget?.calls, b.budget?.calls), purpose: a.purpose ?? b.purpose, exp: least(a.exp, b.exp) };
-  return { type: MANDATE_TYPE, actions, locations, ...(Object.keys(limits).length === 0 ? {} : { arguments: limits }), ...termsOf(terms) };
+  return {
+    type: MANDATE_TYPE,
+    actions,
+    locations,
+    ...(Object.keys(limits).length === 0 ? {} : { arguments: limits }),
+    ...(closed.length === 0 ? {} : { other_arguments: false }),
+    ...termsOf(terms),
+  };
 }
 
 function sharedNames(a: readonly string[], b: readonly string[], most: number): readonly string[] {

@@ -13,6 +13,7 @@ export const mandateCall = ({ action, resource, context }: AccessRequest, { made
   action: action.name,
   resource,
   input: context.input ?? {},
+  ...(context['body'] === 'unseen' ? { unseen: true } : {}),
   ...(made === undefined ? {} : { made }),
 });
 
@@ -42,8 +43,8 @@ function nearness(policy: string, parts: readonly Part[], call: MandateCall, now
 
 const asking = (only: Partial<MandateEntry>): Mandate => EVERYTHING.map((entry) => ({ ...entry, ...only }));
 
-function partsOf(entry: MandateEntry, { action, resource, input, made = 0 }: MandateCall, now: number): readonly Part[] {
-  const { actions, locations, arguments: limits = {}, budget, exp } = entry;
+function partsOf(entry: MandateEntry, { action, resource, input, unseen, made = 0 }: MandateCall, now: number): readonly Part[] {
+  const { actions, locations, arguments: limits = {}, other_arguments: others, budget, exp } = entry;
   const parts: Part[] = [
     { text: `actions: ${actions.join(', ')}`, alone: asking({ actions }), observed: `action: ${action}` },
     { text: `locations: ${locations.join(', ')}`, alone: asking({ locations }), observed: `resource: ${resource.type}:${resource.id}` },
@@ -56,6 +57,14 @@ function partsOf(entry: MandateEntry, { action, resource, input, made = 0 }: Man
       const alone = asking({ arguments: { [name]: { [member]: wanted } } });
       parts.push({ text: `${name}: ${member} ${shown(wanted)}`, alone, observed });
     }
+  }
+  if (others === false) {
+    const more = Object.keys(input ?? {}).filter((name) => !Object.hasOwn(limits, name));
+    const text = `no arguments but ${Object.keys(limits).join(', ') || 'none'}`;
+    // those that are named need not be there for this part to hold
+    const there = Object.fromEntries(Object.keys(limits).flatMap((name) => (Object.hasOwn(input ?? {}, name) ? [[name, {}]] : [])));
+    const observed = unseen === true ? 'the body was not seen' : `besides: ${shown(more)}`;
+    parts.push({ text, alone: asking({ arguments: there, other_arguments: others }), observed });
   }
   if (budget !== undefined)
     parts.push({ text: `budget: ${budget.calls} calls`, alone: asking({ budget }), observed: `calls before: ${made}` });

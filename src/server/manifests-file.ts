@@ -1,12 +1,13 @@
 // Reviewed manifests of tools: files that cordon.yaml names, written by `cordon tools classify --out` and corrected by people. Versioned as
 // the policies beside them are.
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import type { Config, ResourceConfig } from '../control/config.ts';
 import { EFFECTS, OUTPUTS, type Reviewed, ROLES } from '../domain/manifest.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { gather } from '../gateway/gather.ts';
 import { deepest, misfit, placeOf } from './config-place.ts';
 
 const MAX_BYTES = 4_194_304;
@@ -34,19 +35,21 @@ export const withManifests = async (config: Config): Promise<Config> => ({
 async function withFile(base: string, resource: ResourceConfig): Promise<ResourceConfig> {
   if (resource.manifestsFile === undefined) return resource;
   const path = resolve(base, resource.manifestsFile);
-  let text: string;
+  const source = createReadStream(path);
+  let bytes: Uint8Array | undefined;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await gather(source, MAX_BYTES);
   } catch (cause) {
     const fix = `write it from what is pinned, with the line taken out meanwhile: cordon tools classify ${resource.name} --out ${resource.manifestsFile}`;
     throw new Refusal('CORDON-9006', `cannot read \`${path}\``, { cause, fix });
   }
-  return { ...resource, manifests: parseManifests(text, path) };
+  source.destroy();
+  if (bytes === undefined) throw new Refusal('CORDON-9006', `\`${path}\` is longer than ${MAX_BYTES} bytes`);
+  return { ...resource, manifests: parseManifests(Buffer.from(bytes).toString('utf8'), path) };
 }
 
 /** `path` names the file in messages. @throws Refusal CORDON-9006 */
 export function parseManifests(text: string, path: string): Readonly<Record<string, Reviewed>> {
-  if (text.length > MAX_BYTES) throw new Refusal('CORDON-9006', `\`${path}\` is longer than ${MAX_BYTES} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, schema: 'core', merge: false });
   const source = { path, document, lines };

@@ -1,10 +1,10 @@
-// `cordon mandate draft`: the narrowest mandate for a plan (docs/delegation.md).
-import { readFile } from 'node:fs/promises';
-import { text as textOf } from 'node:stream/consumers';
+// `cordon mandate draft`: a mandate for a plan (docs/delegation.md).
+import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
-import type { Json } from '../../domain/json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
 import type { Callable } from '../../domain/mandate-draft.ts';
 import type { World } from '../../domain/registry.ts';
+import { gather } from '../../gateway/gather.ts';
 import { contextOf } from '../context.ts';
 import { Failure } from '../errors.ts';
 import { addWorldOptions, knownWorld, type WorldOptions } from '../known-world.ts';
@@ -24,9 +24,9 @@ export function mandateCommand(program: Command): void {
 function addDraft(mandate: Command): void {
   const command = mandate
     .command('draft')
-    .summary('the narrowest mandate for a plan')
+    .summary('a mandate for a plan')
     .description(
-      'Reads a plan, a list of tools and of what their arguments are to be, and prints the mandate that allows it and nothing besides: on\\nstandard output, to be asked for as `authorization_details`. What the plan leaves open is told on standard error.',
+      'Reads a plan, a list of tools and of what their arguments are to be, and prints the mandate that allows its calls: on standard\noutput, to be asked for as `authorization_details`. A step that says nothing of its arguments allows any; one that does allows no\nothers. Standard error tells what the plan leaves open, and which tools have their calls counted together: a mandate counts the\ncalls of a tool, not those of each step. It says nothing of their order.',
     )
     .argument('<file>', 'the plan, YAML or JSON; `-` reads it from stdin');
   addWorldOptions(command).action(async (file: string, options: WorldOptions, self: Command) => {
@@ -38,9 +38,13 @@ function addDraft(mandate: Command): void {
       import('../../domain/mandate.ts'),
     ]);
     const draft = draftMandate(plan, await callablesOf(world));
-    const json = { schema: 'cordon.mandate/v1', authorization_details: mandateJson(draft.mandate), open: [...draft.open] };
+    const [open, pooled] = [draft.open.map((one) => ({ ...one })), draft.pooled.map((one) => ({ ...one }))];
+    const json = { schema: 'cordon.mandate/v1', authorization_details: mandateJson(draft.mandate), open, pooled };
     context.out.print(json, () => JSON.stringify(draft.mandate, undefined, 2).split('\n'));
-    for (const open of draft.open) context.out.hint(`! ${inSight(open)} says where something goes, and the plan leaves it open`);
+    for (const { callable, argument, sink } of open.toSorted((a, b) => Number(b.sink) - Number(a.sink)))
+      context.out.hint(`! ${inSight(`${callable} ${argument}`)} may be anything${sink ? ', and says where something goes' : ''}`);
+    for (const { callable, calls, ways } of pooled)
+      context.out.hint(`! ${inSight(callable)}: ${calls} calls in all, each in any of ${ways} ways: they are counted together`);
   });
   showExamples(command, ['cordon mandate draft plan.yaml', 'planner | cordon mandate draft -']);
 }
@@ -50,13 +54,16 @@ const MAX_BYTES = 1_048_576;
 /** @throws Failure when there is none, or it is no YAML */
 async function readPlan(file: string): Promise<Json> {
   const fix = ['name a file with a plan, or `-`: a list of tools, each with its arguments'];
-  let text: string;
+  const source = file === '-' ? process.stdin : createReadStream(file);
+  let bytes: Uint8Array | undefined;
   try {
-    text = file === '-' ? await textOf(process.stdin) : await readFile(file, 'utf8');
+    bytes = await gather(source, MAX_BYTES);
   } catch (cause) {
     throw new Failure('usage', `the plan cannot be read from \`${file}\``, { fix, cause });
   }
-  if (text.length > MAX_BYTES) throw new Failure('usage', `\`${file}\` is longer than ${MAX_BYTES} bytes`, { fix });
+  source.destroy();
+  if (bytes === undefined) throw new Failure('usage', `\`${file}\` is longer than ${MAX_BYTES} bytes`, { fix });
+  const text = Buffer.from(bytes).toString('utf8');
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { uniqueKeys: true, schema: 'core', merge: false });
   const [broken] = document.errors;
@@ -80,8 +87,14 @@ async function callablesOf({ resources, tools }: World): Promise<readonly Callab
         id: `${resource.name}/${tool.name}`,
         type: tool.route === undefined ? 'tool' : 'route',
         arguments: roles.map(([name]) => name),
+        required: requiredOf(tool.definition),
         sinks: roles.filter(([, role]) => role === 'sink').map(([name]) => name),
       };
     }),
   );
+}
+
+function requiredOf({ inputSchema: schema }: JsonObject): readonly string[] {
+  const required = isJsonObject(schema) ? schema['required'] : undefined;
+  return isJsonArray(required) ? required.filter((name) => typeof name === 'string') : [];
 }

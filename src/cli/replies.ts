@@ -55,6 +55,9 @@ const gates = z.record(z.string(), z.object({ verdict: z.string(), determining: 
 
 const engineErrors = z.array(z.object({ policy: z.string(), message: z.string() }));
 
+const points = z.record(z.string(), z.number());
+const risk = z.object({ value: z.number(), causes: points });
+
 const record = z.object({
   id: z.string(),
   ts: z.string(),
@@ -73,6 +76,7 @@ const record = z.object({
   resource: z.string(),
   segment: z.object({ src: z.string().optional(), dst: z.string().optional() }).optional(),
   args: z.object({ digest: z.string() }).optional(),
+  risk: risk.extend({ raised: points.optional() }).optional(),
   enforced_by: z.string().optional(),
   body: z.string().optional(),
   gate: z.string().optional(),

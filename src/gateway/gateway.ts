@@ -18,6 +18,7 @@ import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
+import { createRunRisk } from './run-risk.ts';
 import { createSpentGrants } from './spent.ts';
 import { createTaskLabels } from './task-labels.ts';
 import { createTaskSessions } from './task-sessions.ts';
@@ -67,6 +68,7 @@ export type PepParts = Omit<
   | 'spent'
   | 'taskSessions'
   | 'taskLabels'
+  | 'runRisk'
   | 'settings'
   | 'mcpSessions'
   | 'a2aIds'
@@ -98,6 +100,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     spent,
     taskSessions: createTaskSessions(counted),
     taskLabels: createTaskLabels(counted),
+    runRisk: createRunRisk(counted),
     mcpSessions: createMcpSessions(),
     a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),
@@ -116,6 +119,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     const changed = snapshot.version !== current?.version || snapshot.policies !== current.policies;
     const [before, now] = [current?.federated ?? NOT_FEDERATED, snapshot.federated ?? NOT_FEDERATED];
     current = snapshot;
+    pep.runRisk.see(snapshot);
     freshness.came();
     if (before !== now) trust(before, now);
     return changed ? reconsider(pep) : [];

@@ -13,6 +13,7 @@ import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
 import type { McpSessions } from './mcp-sessions.ts';
+import type { RunRisk } from './run-risk.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { SpentGrants } from './spent.ts';
 import type { TaskLabels } from './task-labels.ts';
@@ -87,6 +88,7 @@ export interface Pep {
   readonly spent: SpentGrants;
   readonly taskSessions: TaskSessions;
   readonly taskLabels: TaskLabels;
+  readonly runRisk: RunRisk;
   readonly mcpSessions: McpSessions;
   /** Ids of tasks and contexts of other agents, by whom they are for. */
   readonly a2aIds: A2aIdsOf;

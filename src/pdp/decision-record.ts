@@ -47,6 +47,7 @@ export function decisionRecord(
     ...argsOf(request),
     ...(request.session === undefined ? {} : { session: onRecord(request.session) }),
     ...(request.labels === undefined || request.labels.length === 0 ? {} : { labels: request.labels }),
+    ...(request.risk === undefined || request.risk.value === 0 ? {} : { risk: request.risk }),
     policy: { version: policyVersion, ...(hash === undefined ? {} : { bundle_hash: hash }), determining },
     ...(errors.length === 0 ? {} : { errors }),
     ...(approver === undefined ? {} : { approver }),

@@ -153,10 +153,11 @@ function entry(id: string, { on, groups, input }: Method, principal: Principal):
   return { action: memberText(id, action), entityTypes: [...types.open].map(([name, type]) => memberText(name, type)) };
 }
 
-/** Of agents: the labels of what their task has brought in; of calls of tools and routes what the session of the task knows of them. */
+/** Of agents: the labels of what their task has brought in, and their risk; of calls of tools and routes what the session of the task knows. */
 function knownTypes(on: Method['on'], principal: Principal, input: RecordShape): Record<string, CedarType> {
   if (principal !== 'agent') return {};
-  return hasSession(on, principal) ? { labels: NAMES_SET, ...sessionTypes(input) } : { labels: NAMES_SET };
+  const always: Record<string, CedarType> = { labels: NAMES_SET, risk: { type: 'Long' }, causes: NAMES_SET };
+  return hasSession(on, principal) ? { ...always, ...sessionTypes(input) } : always;
 }
 
 /** Calls of tools and routes by agents: what the session of their task knows of them. */

@@ -8,6 +8,7 @@ import { CAUSES, riskOf, UNKNOWN_RISK } from '../src/domain/risk.ts';
 import type { SpiffeId } from '../src/domain/spiffe-id.ts';
 import { causeOfDenial, createRunRisk, type RunRisk } from '../src/gateway/run-risk.ts';
 import type { Snapshot } from '../src/pdp/snapshot.ts';
+import { cordon } from './support/cordon.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
 import { until } from './support/until.ts';
 
@@ -300,7 +301,16 @@ describe('with time', () => {
     const tooMuch = (): Promise<Answer> => call(rogue, 'write', { line: 'x', amount: 500 });
     const echo = (): Promise<Answer> => call(rogue, 'echo', { text: 'hi' });
     for (let n = 0; n < 5; n++) assert.match((await tooMuch()).text, /CORDON-3005/);
+    const said = async (...args: readonly string[]): Promise<string> =>
+      (await cordon(args, { cwd: bed.dir, env: { CORDON_DATA: bed.data } })).stdout;
+    const shown = JSON.parse(await said('agent', 'get', 'caller', '--json')) as { runs: { id: string; risk: { value: number } }[] };
+    const value = shown.runs.find(({ id }) => id === rogue.run)?.risk.value ?? 0;
+    assert.ok(value > 40 && value <= 50);
+    assert.match(await said('agent', 'get', 'caller'), new RegExp(`${rogue.run} .*risk ${value}: denied ${value}`));
     assert.match((await echo()).text, /CORDON-3002/);
+    const why = await said('why', '--last');
+    assert.match(why, /context\.risk: [45]\d/);
+    assert.match(why, /risk +[45]\d: denied [45]\d$/m);
     bed.process().kill('SIGUSR2');
     await until('the risk has faded', async () => {
       await bed.svid('caller'); // the gateway has a snapshot of that time

@@ -6,7 +6,11 @@ import { parse, stringify } from 'yaml';
 import type { AccessRequest } from '../src/domain/access.ts';
 import { CAUSES, riskOf, UNKNOWN_RISK } from '../src/domain/risk.ts';
 import type { SpiffeId } from '../src/domain/spiffe-id.ts';
-import { causeOfDenial, createRunRisk, type RunRisk } from '../src/gateway/run-risk.ts';
+import { randomKey } from '../src/crypto/random.ts';
+import { sealer } from '../src/crypto/seal.ts';
+import { openHabits } from '../src/server/habits.ts';
+import type { Sealed } from '../src/store/ports.ts';
+import { causeOfDenial, createRunRisk, type Habits, type RunRisk } from '../src/gateway/run-risk.ts';
 import type { Snapshot } from '../src/pdp/snapshot.ts';
 import { cordon } from './support/cordon.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
@@ -28,10 +32,10 @@ interface World {
   end(run: string): void;
 }
 
-function worldOf(alone = true): World {
+function worldOf(alone = true, habits?: Habits): World {
   const clock = { now: NOW };
   const world: World = {
-    risk: createRunRisk({ now: () => clock.now, alone }),
+    risk: createRunRisk({ now: () => clock.now, alone, habits }),
     get now() {
       return clock.now;
     },
@@ -195,6 +199,35 @@ void test('[I10] nothing is learned from a run that was denied, revoked, contain
     false,
     'clean',
   );
+});
+
+void test('what is usual outlives a restart, sealed: whoever can write to the store teaches nothing', async () => {
+  const rows = new Map<string, Uint8Array>();
+  const store: Sealed = {
+    putSealed: async (name, bytes) => void rows.set(name, bytes),
+    getSealed: async (name) => rows.get(name),
+  };
+  const seal = sealer(randomKey());
+  const notices: string[] = [];
+  /** A life of Cordon, in which `act` happens. @returns what a strange tool is to a run of it */
+  const live = async (act?: (world: World) => void): Promise<unknown> => {
+    await using stack = new AsyncDisposableStack();
+    const parts = { store, sealer: seal, agents: [{ name: 'a' }], onNotice: (line: string) => void notices.push(line) };
+    const world = worldOf(true, await openHabits(parts, stack));
+    act?.(world);
+    world.begin('r1');
+    return world.risk.assess(asked('r1', 'bank/pay'), true).risk.causes;
+  };
+  assert.deepEqual(await live(), {}, 'nothing is known yet');
+  assert.deepEqual(await live((world) => teach(world, 5)), { 'first-tool': 8 });
+  assert.deepEqual(await live(), { 'first-tool': 8 }, 'after a restart');
+  assert.deepEqual(notices, []);
+  const [[name, good] = ['', new Uint8Array()]] = rows;
+  rows.set(name, seal.seal('another', Buffer.from('{"runs":5,"peak":999999,"learned":0,"seen":[]}')));
+  assert.deepEqual(await live(), {}, 'nothing is believed of it');
+  assert.match(notices.join('\n'), /^! a: what its runs usually do cannot be read and is learned anew/);
+  rows.set(name, good);
+  assert.deepEqual(await live(), { 'first-tool': 8 });
 });
 
 void test('[I10] no run keeps more than a bound of what ended runs had, and those beyond it are unknown', () => {

@@ -18,7 +18,7 @@ import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
-import { createRunRisk } from './run-risk.ts';
+import { createRunRisk, type Habits } from './run-risk.ts';
 import { createSpentGrants } from './spent.ts';
 import { createTaskLabels } from './task-labels.ts';
 import { createTaskSessions } from './task-sessions.ts';
@@ -78,12 +78,13 @@ export type PepParts = Omit<
   readonly limits: LimitSettings & DoorLimits;
   /** Seals what callers keep between two calls, ids of tasks too; gateways of one port share it. Absent: a key of its own. */
   readonly stateKey?: Uint8Array;
+  readonly habits?: Habits;
 };
 
 /** How long an end is waited for before it counts as not seen. Milliseconds. */
 const OBSERVE_MS = 2_000;
 
-export function createGateway({ limits, settings, stateKey = randomKey(), ...parts }: PepParts, credentials: Credentials): Gateway {
+export function createGateway({ limits, settings, stateKey = randomKey(), habits, ...parts }: PepParts, credentials: Credentials): Gateway {
   let current: Snapshot | undefined;
   const spent = createSpentGrants();
   const freshness = createFreshness(settings.maxStaleness, () => void reconsider(pep));
@@ -100,7 +101,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     spent,
     taskSessions: createTaskSessions(counted),
     taskLabels: createTaskLabels(counted),
-    runRisk: createRunRisk(counted),
+    runRisk: createRunRisk({ ...counted, habits }),
     mcpSessions: createMcpSessions(),
     a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),

@@ -31,11 +31,19 @@ export interface RunRisk {
   see(snapshot: Snapshot): void;
 }
 
+/** What runs of each agent usually do, where it outlives this process. */
+export interface Habits {
+  of(agent: string): Baseline | undefined;
+  /** It has learned something. */
+  keep(agent: string, baseline: Baseline): void;
+}
+
 export interface RunRiskParts {
   /** Unix milliseconds. */
   readonly now: () => number;
   /** No other gateway of this Cordon forwards calls of the same runs. */
   readonly alone: boolean;
+  readonly habits?: Habits | undefined;
 }
 
 /** Of one run. */
@@ -53,14 +61,14 @@ const MOST_ENDED = 16_384;
 
 const NOTHING: Points = {};
 
-export function createRunRisk({ now, alone }: RunRiskParts): RunRisk {
+export function createRunRisk({ now, alone, habits }: RunRiskParts): RunRisk {
   const startedAt = now();
   /** One for each live run, and for each that a task token may still name. */
   const runs = new Map<string, Known>();
   const usual = new Map<string, Baseline>();
 
   const usualFor = (agent: string): Baseline => {
-    const known = usual.get(agent) ?? new Baseline();
+    const known = usual.get(agent) ?? habits?.of(agent) ?? new Baseline();
     usual.set(agent, known);
     return known;
   };
@@ -92,7 +100,9 @@ export function createRunRisk({ now, alone }: RunRiskParts): RunRisk {
 
   const end = (run: string, known: Known, { revoked }: Snapshot): void => {
     known.endedAt = now();
-    if (alone && known.since >= startedAt && !revoked.runs.has(run)) usualFor(known.agent).learn(known.deeds, now());
+    if (!alone || known.since < startedAt || revoked.runs.has(run)) return;
+    const baseline = usualFor(known.agent);
+    if (baseline.learn(known.deeds, now())) habits?.keep(known.agent, baseline);
   };
 
   return {

@@ -122,7 +122,12 @@ export class Baseline {
 
   /** As it is kept. */
   json(): JsonObject {
-    return { runs: this.#runs, peak: this.#peak, learned: this.#learned, seen: [...this.#seen].map(([feature, runs]) => [feature, runs]) };
+    return {
+      runs: this.#runs,
+      peak: this.#peak,
+      learned: Math.max(0, this.#learned),
+      seen: [...this.#seen].map(([feature, runs]) => [feature, runs]),
+    };
   }
 
   /** Reads back what was kept; undefined when it is anything else. */

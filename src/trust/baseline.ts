@@ -30,7 +30,9 @@ const PEERS: ReadonlySet<string> = new Set(['agent', 'egress']);
 export function featuresOf({ type, action, resource, input = {} }: Deed): Features {
   const name = `${action} ${resource}`;
   const features = new Map<string, Cause>([[name, PEERS.has(type) ? 'first-peer' : 'first-tool']]);
-  for (const [argument, value] of Object.entries(input).slice(0, MOST.arguments))
+  const given = Object.entries(input);
+  if (given.length > MOST.arguments) features.set(`${name} and more`, 'first-argument');
+  for (const [argument, value] of given.slice(0, MOST.arguments))
     features.set(`${name} ${argument.slice(0, MOST.name)}:${kindOf(value)}`, 'first-argument');
   return features;
 }

@@ -73,7 +73,7 @@ const through = (...chain: readonly string[]): Pick<AccessRequest, 'delegation'>
   delegation: { txn: 't', chain: chain.map(spiffe), mandate: [], token: 't', parents: [], expiresAt: 0 },
 });
 const facts = { effect: 'write', sinks: [], untrusted: [], unseen: [], ambiguous: [], excess: [], known: true, unplanned: false } as const;
-const session = { ...facts, exhausted: false, calls: 0, writes: 0, same: 0, sums: {} };
+const session = { ...facts, exhausted: false, calls: 0, writes: 0, same: 0, sums: {}, recent: { minute: 0, hour: 0 } };
 
 /** Runs that did this and ended, an hour apart. */
 function teach(world: World, runs: number, id = 'crm/read'): void {

@@ -120,13 +120,13 @@ function knownOf({ principal, resource, input }: Parties, { session, labels, ris
     ['causes', new CedarSet(Object.keys(risk.causes))],
   ] as const;
   if (session === undefined || !SESSIONS.has(resource.type) || input === undefined || input instanceof Refusal) return always;
-  const { effect, sums, ...known } = session;
+  const { effect, sums, recent, ...known } = session;
   const members = Object.entries(known).map(([name, value]) => [name, valueOf(value)] as const);
   const total = (name: string): number => (session.same === UNCOUNTED ? UNCOUNTED : Object.hasOwn(sums, name) ? (sums[name] ?? 0) : 0);
   const totals = new Map<string, Value>(summed(input).map((name) => [name, total(name)]));
   return [
     ...always,
-    ['session', new Map<string, Value>([['effect', effect], ...members, ['sums', totals]])],
+    ['session', new Map<string, Value>([['effect', effect], ...members, ['sums', totals], ['recent', new Map(Object.entries(recent))]])],
     ['untrusted', new CedarSet(session.untrusted)],
   ];
 }

@@ -47,7 +47,7 @@
 // JSON, and looking inside is refused at admission (blind-spots.ts). So no policy can be written that believes an argument absent which
 // is there.
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { ARGUMENT_SETS, SESSION_COUNTS, SESSION_FLAGS } from '../../domain/provenance.ts';
+import { ARGUMENT_SETS, SESSION_COUNTS, SESSION_FLAGS, WINDOWS } from '../../domain/provenance.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
@@ -80,6 +80,7 @@ const sessionTypes = (input: RecordShape): Record<string, CedarType> => ({
       ...each(SESSION_FLAGS, { type: 'Boolean' }),
       ...each(SESSION_COUNTS, { type: 'Long' }),
       sums: record(each(summed(input), { type: 'Long' })),
+      recent: record(each(WINDOWS, { type: 'Long' })),
     }),
   ),
 });

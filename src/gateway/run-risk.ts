@@ -98,11 +98,26 @@ export function createRunRisk({ now, alone, habits }: RunRiskParts): RunRisk {
     return Object.fromEntries(causes.map((cause) => [cause, known.risk.raise(cause, now())] as const).filter(([, rose]) => rose > 0));
   };
 
-  const end = (run: string, known: Known, { revoked }: Snapshot): void => {
+  const begin = (run: string, agent: string, since: number): Known => {
+    const known = { agent, since, risk: new Risk(), deeds: new RunDeeds(), endedAt: undefined };
+    runs.set(run, known);
+    return known;
+  };
+
+  const end = (run: string, known: Known, { revoked, world: { levels } }: Snapshot): void => {
     known.endedAt = now();
-    if (!alone || known.since < startedAt || revoked.runs.has(run)) return;
+    if (!alone || known.since < startedAt || revoked.runs.has(run) || levels.has(known.agent)) return;
     const baseline = usualFor(known.agent);
     if (baseline.learn(known.deeds, now())) habits?.keep(known.agent, baseline);
+  };
+
+  /** Those that are no longer live. */
+  const endOthers = (snapshot: Snapshot): void => {
+    for (const [run, known] of runs) {
+      if (snapshot.runs.has(run)) continue;
+      if (known.endedAt === undefined) end(run, known, snapshot);
+      else if (known.endedAt + MOST_TASK_LIFE * 1000 <= now() || runs.size - snapshot.runs.size > MOST_ENDED) runs.delete(run);
+    }
   };
 
   return {
@@ -131,14 +146,13 @@ export function createRunRisk({ now, alone, habits }: RunRiskParts): RunRisk {
     },
     of: (run) => riskOf(pointsOf(run)),
     see(snapshot): void {
-      for (const [run, { agent, since }] of snapshot.runs)
-        if (!runs.has(run)) runs.set(run, { agent, since, risk: new Risk(), deeds: new RunDeeds(), endedAt: undefined });
-      for (const [run, known] of runs) {
-        if (snapshot.world.levels.has(known.agent)) known.deeds.spoil();
-        if (snapshot.runs.has(run)) known.endedAt = undefined;
-        else if (known.endedAt === undefined) end(run, known, snapshot);
-        else if (known.endedAt + MOST_TASK_LIFE * 1000 <= now() || runs.size - snapshot.runs.size > MOST_ENDED) runs.delete(run);
+      const { levels } = snapshot.world;
+      for (const [run, { agent, since }] of snapshot.runs) {
+        const known = runs.get(run) ?? begin(run, agent, since);
+        known.endedAt = undefined;
+        if (levels.size > 0 && levels.has(agent)) known.deeds.spoil();
       }
+      if (runs.size > snapshot.runs.size) endOthers(snapshot);
       for (const agent of usual.keys()) if (!snapshot.world.agents.some(({ name }) => name === agent)) usual.delete(agent);
     },
   };

@@ -37,6 +37,7 @@ describe('the containment pack', () => {
     writes: fc.nat(),
     same: fc.nat(),
     sums: fc.constant({}),
+    recent: fc.record({ minute: fc.nat(), hour: fc.nat() }),
   });
 
   test('[I4] answers as the reference does, whatever a session knows of a call', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { AccessRequest, DecisionRecord, Level } from '../src/domain/access.ts';
 import { createContainmentRules, type ContainmentRule, type ContainmentRules, type RuleOrder } from '../src/control/containment-rules.ts';
 import { parse, stringify } from 'yaml';
+import { CAUSES, type Points, riskOf } from '../src/domain/risk.ts';
 import { openBed, send } from './support/bed.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
 import { until } from './support/until.ts';
@@ -55,7 +56,7 @@ const denied = (agent: string, more: Partial<DecisionRecord> = {}): Parameters<C
     policy: { version: 1, determining: ['containment.untrusted'] },
     ...more,
   } as DecisionRecord,
-  request: { subject: { type: 'agent', id: agent } } as AccessRequest,
+  request: { subject: { type: 'agent', id: agent }, action: { name: 'tools/call' } } as AccessRequest,
 });
 
 void test('[I6] as many denials as the rule says within its time, and only of the agent itself', () => {
@@ -75,6 +76,56 @@ void test('[I6] as many denials as the rule says within its time, and only of th
     [['clerk', 'restricted']],
   );
   assert.match(ordered[0]?.reason ?? '', /2 x CORDON-3002 by containment\.\*, last dec_1; for 1 s/);
+});
+
+void test('[I6] what a server asks of an agent and policy denies contains nobody', () => {
+  const { rules, ordered } = worldOf([{ ...RULE, count: 1 }]);
+  for (const name of ['sampling/createMessage', 'elicitation/create', 'roots/list'])
+    rules.note({ ...denied('clerk'), request: { subject: { type: 'agent', id: 'clerk' }, action: { name } } as AccessRequest });
+  assert.deepEqual(ordered, []);
+});
+
+const BY_RISK: ContainmentRule = { risk: 60, level: 'restricted', forMs: 60_000 };
+const HALF_LIFE = CAUSES.denied.halfLifeMs;
+const risky = (agent: string, causes: Points, raised?: Points): Parameters<ContainmentRules['note']>[0] =>
+  denied(agent, { verdict: 'allow', risk: { ...riskOf(causes), ...(raised === undefined ? {} : { raised }) } });
+
+void test('[I6] so much risk and the agent is restricted, by what its own runs did: not by a restart, nor by those it acts for', () => {
+  const { rules, ordered } = worldOf([BY_RISK]);
+  rules.note(risky('clerk', { restart: 100 }));
+  rules.note(risky('clerk', { unknown: 100 }));
+  rules.note(risky('clerk', { chain: 100, denied: 10 }));
+  rules.note({ ...risky('clerk', { denied: 60 }), request: undefined });
+  rules.note(denied('clerk', { enforced_by: 'nginx', risk: riskOf({ denied: 60 }) }));
+  rules.note(risky('clerk', { denied: 30, untrusted: 29 }));
+  assert.deepEqual(ordered, []);
+  // what it was just denied for counts, and what the call brought is not counted twice
+  rules.note(risky('clerk', { denied: 30, untrusted: 20 }, { untrusted: 20 }));
+  assert.deepEqual(ordered, []);
+  rules.note(risky('clerk', { denied: 30, untrusted: 20 }, { untrusted: 20, denied: 10 }));
+  assert.deepEqual(
+    ordered.map(({ agent, level, reason }) => [agent, level, reason]),
+    [['clerk', 'restricted', 'rule: risk 60 (denied 40, untrusted 20), last dec_1; for 60 s']],
+  );
+});
+
+void test('[I6] what was restricted at so much risk is let go at half of it: around the bound nothing flickers', () => {
+  const world = worldOf([BY_RISK]);
+  world.rules.note(risky('clerk', { denied: 60 }));
+  const wait = (): void => {
+    const { ms, act } = world.waiting.shift() ?? assert.fail('nothing waits');
+    world.now += ms;
+    act();
+  };
+  while (world.now + 60_000 < HALF_LIFE) wait();
+  assert.equal(world.levels.get('clerk'), 'restricted');
+  wait();
+  assert.equal(world.now, HALF_LIFE);
+  assert.equal(world.levels.get('clerk'), 'normal');
+  assert.equal(world.waiting.length, 0);
+  // soon after: twice as long
+  world.rules.note(risky('clerk', { denied: 60 }));
+  assert.equal(world.waiting[0]?.ms, 120_000);
 });
 
 void test('denials that are too far apart do not add up', () => {

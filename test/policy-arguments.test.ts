@@ -433,7 +433,7 @@ test('[Cedar] whatever a server declares and an agent sends: nothing is left out
       const request = { principal: uid('Agent', 'clerk'), action: uid('Action', id), resource: uid('Tool', id) };
       const answer = engine.authorize(
         'all',
-        { ...request, context: { input: valueToJson(read.value), labels: [] } },
+        { ...request, context: { input: valueToJson(read.value), labels: [], risk: 0, causes: [] } },
         read.entities.map(entityToOfficial),
       );
       assert.deepEqual(answer, { allowed: true, reasons: ['all'], errors: [] });

@@ -52,6 +52,35 @@ describe('what a row means', () => {
   ]; // prettier-ignore
   for (const [what, over, passed] of table) test(what, () => assert.equal(passes(over), passed));
 
+  test('what speaks against the run is what the row says, and nothing where it says nothing', async () => {
+    const doubt = `${POLICIES}
+@id("in-doubt") forbid (principal, action, resource) when { context has risk && context.risk >= 50 };`;
+    const held = `${POLICIES}
+@id("strange") forbid (principal, action == Action::"ledger/pay_invoice", resource)
+when { context.risk >= 50 || context.causes.contains("untrusted") };`;
+    for (const text of [doubt, held]) {
+      const own = await admit([{ path: 'desk.cedar', text }], world, 1, digest);
+      const verdicts = runTable(own, world, [row(), row({ risk: 49 }), row({ risk: 50 }), row({ risk: 9, causes: ['untrusted'] })]).results;
+      const expected = ['allow', 'allow', 'deny', text === held ? 'deny' : 'allow'];
+      assert.deepEqual(
+        verdicts.map(({ decision }) => decision.verdict),
+        expected,
+      );
+    }
+    const { tests, problems } = parseTable(
+      'tests: [{ name: a, agent: clerk, call: a/b, expect: deny, risk: 60, causes: [untrusted] }]',
+      't.yaml',
+      world,
+    );
+    assert.deepEqual([problems, tests[0]?.risk, tests[0]?.causes], [[], 60, ['untrusted']]);
+    for (const bad of ['risk: 101', 'risk: -1', 'causes: [strange]'])
+      assert.equal(
+        parseTable(`tests: [{ name: a, agent: clerk, call: a/b, expect: deny, ${bad} }]`, 't.yaml', world).problems.length,
+        1,
+        bad,
+      );
+  });
+
   test('a request that no policy was asked about is no deny: a misspelt name would pass for ever', () => {
     const misspelt: readonly (readonly [Partial<TableTest>, string, string])[] = [
       [{ agent: 'clark' }, 'CORDON-1014', 'clerk'],

@@ -5,6 +5,7 @@ import { openBed, send, toolCall } from './support/bed.ts';
 import { effectsOf } from './support/effects.ts';
 import { joinRun, startRun } from './support/join.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
+import { until } from './support/until.ts';
 
 const POLICIES = `
 @id("sessions") permit (principal, action in Action::"mcp/session", resource);
@@ -62,6 +63,38 @@ void test('[I4] [I8] of 40 payments at once as many pass as the sum allows, a re
     const { decisions } = await readLog(bed);
     const last = decisions.at(-1) as { session?: Record<string, unknown> };
     assert.deepEqual([last.session?.['same'], last.session?.['sums']], [3, undefined]);
+  } finally {
+    await bed.close();
+  }
+});
+
+const AN_HOUR = `
+@id("sessions") permit (principal, action in Action::"mcp/session", resource);
+@id("writes") permit (principal == Agent::"caller", action == Action::"bench/write", resource);
+@id("three-an-hour")
+forbid (principal, action == Action::"bench/write", resource)
+unless { context has session && context.session.recent.hour < 3 };
+`;
+
+void test('[I4] of 40 calls at once three an hour are made, and three more when the hour is over', async () => {
+  const bed = await openBed({ policies: AN_HOUR, svidTtl: '8h', up: 'test/support/moved-up.ts' });
+  try {
+    await bed.ready();
+    const svid = await joinRun(bed, await startRun(bed, 'agent', 'caller', 'write lines'));
+    const race = async (): Promise<number> => {
+      const one = { port: bed.ports.gateway, svid, ...toolCall('write', { line: 'x', amount: 1 }) };
+      await Promise.all(Array.from({ length: 40 }, () => send(one)));
+      return (await effectsOf(bed)).length;
+    };
+    const later = async (): Promise<number> => {
+      bed.process().kill('SIGUSR2');
+      await bed.svid('caller'); // the gateway has a snapshot of that time
+      return race();
+    };
+    assert.equal(await race(), 3);
+    assert.equal(await later(), 3, 'after 45 minutes');
+    await until('the hour is over', async () => ((await later()) === 6 ? true : undefined));
+    assert.equal(await race(), 6);
   } finally {
     await bed.close();
   }

@@ -27,7 +27,7 @@ void test('property: after every call the tallies are those of all calls so far,
       const tallies = new Tallies(false);
       for (const [at, [tool, given]] of all.entries()) {
         const before = tallies.of(tool);
-        tallies.add(tool, given);
+        tallies.add(tool, given, 0);
         assert.deepEqual({ ...tallies.of(tool) }, naive(all.slice(0, at + 1), tool));
         for (const [name, sum] of Object.entries(before.sums)) assert.ok((tallies.of(tool).sums[name] ?? 0) >= sum);
       }
@@ -39,17 +39,53 @@ void test('property: after every call the tallies are those of all calls so far,
 void test('[I10] what does not fit, or is not known, is beyond any limit', () => {
   assert.equal(new Tallies(true).of('pay').same, UNCOUNTED);
   const many = new Tallies(false);
-  for (let n = 0; n < 512; n++) many.add(`t${n}`, { a: 1 });
+  for (let n = 0; n < 512; n++) many.add(`t${n}`, { a: 1 }, 0);
   assert.equal(many.of('t0').same, 1);
-  many.add('one more', {});
+  many.add('one more', {}, 0);
   assert.deepEqual([many.of('one more').same, many.of('t0').same], [UNCOUNTED, UNCOUNTED]);
   const wide = new Tallies(false);
-  wide.add('pay', Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`a${n}`, 1])));
+  wide.add('pay', Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`a${n}`, 1])), 0);
   assert.equal(wide.of('pay').same, UNCOUNTED);
-  wide.add('pay', { a: 1 });
+  wide.add('pay', { a: 1 }, 0);
   assert.equal(wide.of('pay').same, UNCOUNTED, 'and stays so');
   const huge = new Tallies(false);
-  huge.add('pay', { a: 2n ** 60n, b: Number.MAX_SAFE_INTEGER, c: -5n });
-  huge.add('pay', { a: 1, b: 1 });
+  huge.add('pay', { a: 2n ** 60n, b: Number.MAX_SAFE_INTEGER, c: -5n }, 0);
+  huge.add('pay', { a: 1, b: 1 }, 0);
   assert.deepEqual(huge.of('pay'), { same: 2, sums: { a: UNCOUNTED, b: UNCOUNTED } });
+});
+
+void test('property: what is told of a window is never less than what was called within it, and at most a sixtieth of it more', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 900_000 }), { maxLength: 300 }),
+      fc.integer({ min: 0, max: 7_200_000 }),
+      (waits, later) => {
+        const tallies = new Tallies(false);
+        let now = 1_764_000_000_123;
+        const times = waits.map((wait) => {
+          now += wait;
+          tallies.add('pay', {}, now);
+          return now;
+        });
+        now += later;
+        const { minute, hour } = tallies.recent('pay', now);
+        const within = (ms: number): number => times.filter((at) => now - at < ms).length;
+        assert.ok(minute >= within(60_000) && minute <= within(61_000 + 1));
+        assert.ok(hour >= within(3_600_000) && hour <= within(3_660_000 + 1));
+      },
+    ),
+    { seed: 20_261_124, numRuns: 300 },
+  );
+});
+
+void test('[I10] a window of any number of calls is as small as one of few, and what is not known is beyond any limit in it too', () => {
+  const tallies = new Tallies(false);
+  for (let n = 0; n < 50_000; n++) tallies.add('pay', {}, n * 100);
+  const { minute, hour } = tallies.recent('pay', 5_000_000);
+  assert.ok(minute >= 600 && minute <= 610 && hour >= 36_000 && hour <= 36_600);
+  assert.deepEqual(tallies.recent('send', 5_000_000), { minute: 0, hour: 0 });
+  assert.deepEqual(new Tallies(true).recent('pay', 0), { minute: UNCOUNTED, hour: UNCOUNTED });
+  const back = new Tallies(false);
+  back.add('pay', {}, 10_000_000);
+  assert.deepEqual(back.recent('pay', 0), { minute: 1, hour: 1 }, 'a clock that was set back');
 });

@@ -44,7 +44,7 @@ export function renderWhy(paint: Paint, { record, seq, explanation, explained_wi
   const lines = [headline(paint, record, [id, ts, mode, pep.id]), `  ${who(record)}`];
   lines.push(...labelled(paint, 'wanted', [wanted(record)]), ...enforcedLines(paint, record));
   lines.push(...becauseLines(paint, { ...record, errors: record.errors ?? [] }, explanation), ...gateLines(paint, record.gates));
-  lines.push(...labelled(paint, 'grant', record.grants_used ?? []));
+  lines.push(...riskLines(paint, record.risk), ...labelled(paint, 'grant', record.grants_used ?? []));
   if (shadow !== undefined) lines.push(...shadowLines(paint, { ...shadow, ...shadow.policy }));
   if (since !== undefined)
     lines.push(...labelled(paint, '', [`explained with the policies in force now (version ${since}); they have changed since`]));
@@ -52,6 +52,21 @@ export function renderWhy(paint: Paint, { record, seq, explanation, explained_wi
   const bundle = policy.bundle_hash === undefined ? 'none' : `sha256:${policy.bundle_hash.slice(0, 12)}..`;
   return [...lines, ...labelled(paint, 'proof', [`bundle ${bundle}  policy v${policy.version}   log ${pep.id} seq ${count(seq)}`])];
 }
+
+/** What spoke against the run when it called, and what this call added. */
+function riskLines(paint: Paint, risk: DecisionRecord['risk']): readonly string[] {
+  if (risk === undefined) return [];
+  const { value, causes, raised = {} } = risk;
+  const rose = Object.keys(raised).length === 0 ? [] : [`raised by this call: ${pointsText(raised, '+')}`];
+  return labelled(paint, 'risk', [value === 0 ? '0' : `${value}: ${pointsText(causes)}`, ...rose]);
+}
+
+/** `denied 20, first-tool 8`, most first. */
+export const pointsText = (points: Readonly<Record<string, number>>, sign = ''): string =>
+  Object.entries(points)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([cause, its]) => `${plain(cause)} ${sign}${its}`)
+    .join(', ');
 
 interface Shadow {
   readonly verdict: string;

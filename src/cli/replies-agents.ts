@@ -25,7 +25,9 @@ const posture = z.object({
   drift: names,
 });
 
-const run = z.object({ id: z.string(), notAfter: z.number(), posture: posture.optional() });
+/** Points by cause, and what they come to. */
+export const risk = z.object({ value: z.number(), causes: z.record(z.string(), z.number()) });
+const run = z.object({ id: z.string(), notAfter: z.number(), risk: risk.optional(), posture: posture.optional() });
 
 /** Task tokens that live and came through an agent; `complete`: there are no others. */
 export const delegated = z.object({ tokens: z.number(), tasks: z.number(), agents: names, complete: z.boolean() });

@@ -6,7 +6,7 @@ import { WORLD } from '../control/world-view.ts';
 import { LEVELS } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { RESOURCE_KINDS } from '../domain/registry.ts';
-import { AGENT_REPLIES, delegated } from './replies-agents.ts';
+import { AGENT_REPLIES, delegated, risk } from './replies-agents.ts';
 import { ANALYSIS_REPLIES } from './replies-analysis.ts';
 import { DELEGATION_REPLIES } from './replies-delegation.ts';
 import { FEDERATION_REPLIES } from './replies-federation.ts';
@@ -73,6 +73,7 @@ const record = z.object({
   resource: z.string(),
   segment: z.object({ src: z.string().optional(), dst: z.string().optional() }).optional(),
   args: z.object({ digest: z.string() }).optional(),
+  risk: risk.extend({ raised: z.record(z.string(), z.number()).optional() }).optional(),
   enforced_by: z.string().optional(),
   body: z.string().optional(),
   gate: z.string().optional(),

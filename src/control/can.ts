@@ -1,6 +1,7 @@
 // What would be decided: the PDP is asked as the gateway would ask it, without a call, a record or an effect.
 import type { AccessRequest, Decision, Explanation } from '../domain/access.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { NO_RISK } from '../domain/risk.ts';
 import type { Control } from './control.ts';
 import { type OnBehalf, onBehalfOf } from '../policy/on-behalf.ts';
 import { METHODS, targetType } from '../policy/methods.ts';
@@ -41,7 +42,8 @@ function requestOf(control: Control, { agent, action, resource, input, onBehalf 
     action: { name: action },
     resource: { type, id: resource },
     context: METHODS.has(action) && METHODS.get(action)?.input === undefined ? {} : { input },
-    labels: [], // asked of a task that has brought in nothing
+    labels: [], // asked of a task that has brought in nothing, by a run that nothing speaks against
+    risk: NO_RISK,
     ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, spiffeId) }),
   };
 }

@@ -1,5 +1,6 @@
 // The control plane as its routes see it. The composition root builds it; routes hold no state of their own.
 import type { AccessRequest, Decision, Explanation, Level, LogRecord, Receipt } from '../domain/access.ts';
+import type { RiskFacts } from '../domain/risk.ts';
 import type { SpiffeId } from '../domain/spiffe-id.ts';
 import type { SvidFacts } from '../identity/svid.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
@@ -27,7 +28,7 @@ export type AgentView = {
   readonly owner: string;
   readonly purpose: string;
   readonly level: Level;
-  readonly runs: readonly { readonly id: string; readonly notAfter: number }[];
+  readonly runs: readonly { readonly id: string; readonly notAfter: number; readonly risk: RiskFacts }[];
   readonly connections: number;
 };
 

@@ -117,9 +117,9 @@ async function agentDetail(control: Control, agent: string): Promise<JsonObject>
     source: source ?? 'config',
     created_by: createdBy ?? 'cordon.yaml',
     entries: registry.entries().of({ kind: 'agent', name: agent }).map(entryView),
-    runs: runs.map(({ id, notAfter }) => {
+    runs: runs.map(({ id, notAfter, risk }) => {
       const posture = control.attestation.postures.of(id);
-      return { id, notAfter, ...(posture === undefined ? {} : { posture: postureView(control, posture) }) };
+      return { id, notAfter, risk, ...(posture === undefined ? {} : { posture: postureView(control, posture) }) };
     }),
     waiting: await waitingRuns(control, agent),
     delegated: delegatedThrough(control, agent),

@@ -5,6 +5,7 @@ import type { Code, Kind } from './codes.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from './json.ts';
 import { type Mandate, mandateJson, parseMandate } from './mandate.ts';
 import { parseSessionFacts, type SessionFacts } from './provenance.ts';
+import { parseRisk, type Points, type RiskFacts } from './risk.ts';
 import { Refusal } from './refusal.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
@@ -37,6 +38,8 @@ export type AccessRequest = {
   readonly session?: SessionFacts;
   /** Labels of what its task has brought in; set by the gateway alone. Absent: nobody knows, so that it counts as all there are. */
   readonly labels?: readonly string[];
+  /** What speaks against the run that calls; set by the gateway alone. Absent: nobody knows, so that it counts as all there can be. */
+  readonly risk?: RiskFacts;
   /** The grant that this call has used up already; set by the gateway alone. */
   readonly grant?: string;
 };
@@ -171,6 +174,8 @@ export type DecisionRecord = {
   readonly session?: Omit<SessionFacts, 'sums'>;
   /** What policy saw as `context.labels`, where there were any. */
   readonly labels?: readonly string[];
+  /** What policy saw as `context.risk` and `context.causes`, and what this call raised: where that is anything. */
+  readonly risk?: RiskFacts & { readonly raised?: Points };
   readonly gate?: string;
   readonly gates?: Gates;
   /** The data plane that carries the call out, when that is not Cordon's own: its name in cordon.yaml. Then no outcome is on record. */
@@ -247,8 +252,9 @@ export function accessRequestJson({ delegation, ...request }: AccessRequest): Js
 
 /** Reads back a request that was kept as JSON. @throws Refusal CORDON-9006 when what was kept is no request */
 export function parseAccessRequest(json: Json): AccessRequest {
-  const { subject, action, resource, context, delegation, session, labels } = isJsonObject(json) ? json : {};
+  const { subject, action, resource, context, delegation, session, labels, risk } = isJsonObject(json) ? json : {};
   const facts = parseSessionFacts(session);
+  const risen = parseRisk(risk);
   if (!isJsonObject(subject) || !isJsonObject(action) || !isJsonObject(resource) || !isJsonObject(context)) throw noRequest();
   const { id, spiffeId, run } = subject;
   const type = RESOURCE_TYPES.find((known) => known === resource['type']);
@@ -264,6 +270,7 @@ export function parseAccessRequest(json: Json): AccessRequest {
     ...(delegation === undefined ? {} : { delegation: parseDelegation(delegation) }),
     ...(facts === undefined ? {} : { session: facts }),
     ...(labels === undefined ? {} : { labels: textsIn(labels) }),
+    ...(risen === undefined ? {} : { risk: risen }),
   };
 }
 

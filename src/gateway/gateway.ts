@@ -19,6 +19,7 @@ import { createOutcomes } from './outcomes.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
 import { reconsider } from './reconsider.ts';
+import { createRunRisk, type Habits } from './run-risk.ts';
 import { createSpentGrants } from './spent.ts';
 import { createTaskLabels } from './task-labels.ts';
 import { createTaskSessions } from './task-sessions.ts';
@@ -69,6 +70,7 @@ export type PepParts = Omit<
   | 'spent'
   | 'taskSessions'
   | 'taskLabels'
+  | 'runRisk'
   | 'settings'
   | 'mcpSessions'
   | 'a2aIds'
@@ -78,12 +80,13 @@ export type PepParts = Omit<
   readonly limits: LimitSettings & DoorLimits;
   /** Seals what callers keep between two calls, ids of tasks too; gateways of one port share it. Absent: a key of its own. */
   readonly stateKey?: Uint8Array;
+  readonly habits?: Habits;
 };
 
 /** How long an end is waited for before it counts as not seen. Milliseconds. */
 const OBSERVE_MS = 2_000;
 
-export function createGateway({ limits, settings, stateKey = randomKey(), ...parts }: PepParts, credentials: Credentials): Gateway {
+export function createGateway({ limits, settings, stateKey = randomKey(), habits, ...parts }: PepParts, credentials: Credentials): Gateway {
   let current: Snapshot | undefined;
   const spent = createSpentGrants();
   const freshness = createFreshness(settings.maxStaleness, () => void reconsider(pep));
@@ -101,6 +104,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     spent,
     taskSessions: createTaskSessions(counted),
     taskLabels: createTaskLabels(counted),
+    runRisk: createRunRisk({ ...counted, habits }),
     mcpSessions: createMcpSessions(),
     a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),
@@ -119,6 +123,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     const changed = snapshot.version !== current?.version || snapshot.policies !== current.policies;
     const [before, now] = [current?.federated ?? NOT_FEDERATED, snapshot.federated ?? NOT_FEDERATED];
     current = snapshot;
+    pep.runRisk.see(snapshot);
     freshness.came();
     if (before !== now) trust(before, now);
     return changed ? reconsider(pep) : [];

@@ -1,11 +1,14 @@
 // Steps 5 to 7 of a call, whoever carries it out afterwards: this gateway, or another data plane that asked. INVARIANTS I1, I3
 import type { Decision } from '../domain/access.ts';
 import { asRefusal } from '../domain/refusal.ts';
+import { type Cause, NO_RISK, type RiskFacts } from '../domain/risk.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
-import { reconsiderRelated } from './reconsider.ts';
+import { reconsiderRelated, reconsiderRun } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
+import { causeOfDenial } from './run-risk.ts';
+import { runOf } from './runs-of.ts';
 
 export interface Judged extends Decided<Call> {
   /** As it was decided. */
@@ -19,25 +22,37 @@ export interface Judged extends Decided<Call> {
 export async function askRemote(pep: Pep, call: Call): Promise<Decision | undefined> {
   const { remote } = pep;
   if (remote === undefined) return undefined;
-  const { authorized } = decide(pep.snapshot(), withSession(pep, call), pep.now(), pep.settings);
+  const { authorized } = decide(pep.snapshot(), withAll(pep, call), pep.now(), pep.settings);
   return authorized && (await remote.evaluate(call.request)).decision;
 }
 
+export interface Judging {
+  /** Who carries it out, when not we. */
+  readonly enforcer?: Enforcer;
+  /** The callee asks it, of the caller. */
+  readonly ofServer?: boolean;
+}
+
 /**
- * Decides the call and records the decision; what is allowed counts against its budget. `enforcer`: who carries it out, when not we.
+ * Decides the call and records the decision; what is allowed counts against its budget.
  * @throws Refusal CORDON-9004 when it cannot be recorded: then nothing may be carried out
  */
-export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enforcer?: Enforcer): Judged {
-  const call = withSession(pep, { ...asked, request: pep.budgets.counted(asked.request) }); // 5
+export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enforcer, ofServer = false }: Judging = {}): Judged {
+  const known = withSession(pep, { ...asked, request: pep.budgets.counted(asked.request) }); // 5
+  // only what the run does over its own mTLS speaks against it
+  const assessed = pep.runRisk.assess(known.request, !ofServer && enforcer === undefined);
+  const call = withRisk(known, assessed.risk);
   const decided = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
+  const raised = assessed.settle(denialOf(pep, call, decided.decision, remote));
   const { decision, authorized, leave } = enforcer === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
   try {
-    const recorded = recordDecision(pep, call.request, decision, enforcer);
+    const recorded = recordDecision(pep, call.request, decision, { enforcer, raised });
     if (authorized !== undefined) {
       pep.budgets.spend(call.request, pep.now());
       pep.taskSessions.admit(call.request);
       if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderRelated(pep, call.request);
     }
+    if (Object.keys(raised).length > 0) reconsiderRun(pep, runOf(call.request));
     if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
     return { call, decision, authorized, recorded, leave };
   } catch (error) {
@@ -51,6 +66,20 @@ const withSession = (pep: Pep, call: Call): Call => {
   const snapshot = pep.snapshot();
   return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot), snapshot) };
 };
+
+const withRisk = (call: Call, risk: RiskFacts): Call => ({ ...call, request: { ...call.request, risk } });
+const withAll = (pep: Pep, call: Call): Call => {
+  const known = withSession(pep, call);
+  return withRisk(known, pep.runRisk.assess(known.request, true).risk);
+};
+
+/** What a denial says of the run. What risk alone denies says nothing more: else who tries again would never get out of it. */
+function denialOf(pep: Pep, call: Call, decision: Decision, remote: Decision | undefined): Cause | undefined {
+  const cause = causeOfDenial(decision);
+  if (cause === undefined || call.request.risk === undefined || call.request.risk.value === 0) return cause;
+  const otherwise = decide(pep.snapshot(), withRisk(call, NO_RISK), pep.now(), pep.settings, remote).decision;
+  return otherwise.verdict === 'deny' ? cause : undefined;
+}
 
 const NOTHING = (): void => undefined;
 

@@ -28,7 +28,7 @@ const requestFor = ({ request }: Call, server: string, ask: Ask): Call['request'
 
 /** Decides and records it. @throws Refusal what the decision says, when it is no */
 export function permitAsk(pep: Pep, call: Call, server: string, ask: Ask): void {
-  const { decision, authorized } = judge(pep, { ...call, request: requestFor(call, server, ask) }, undefined);
+  const { decision, authorized } = judge(pep, { ...call, request: requestFor(call, server, ask) }, undefined, { ofServer: true });
   if (authorized === undefined) throw new Refusal(decision.code ?? 'CORDON-9001', decision.reason ?? 'the server may not ask that');
 }
 

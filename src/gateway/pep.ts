@@ -14,6 +14,7 @@ import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 import type { Outcomes } from './outcomes.ts';
+import type { RunRisk } from './run-risk.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { SpentGrants } from './spent.ts';
 import type { TaskLabels } from './task-labels.ts';
@@ -89,6 +90,7 @@ export interface Pep {
   readonly spent: SpentGrants;
   readonly taskSessions: TaskSessions;
   readonly taskLabels: TaskLabels;
+  readonly runRisk: RunRisk;
   readonly mcpSessions: McpSessions;
   /** Ids of tasks and contexts of other agents, by whom they are for. */
   readonly a2aIds: A2aIdsOf;

@@ -1,6 +1,7 @@
 // Open calls are decided again with what is true now: when anything changes that a decision depends on, and when something that the call
 // is made with ends by itself. INVARIANT I6
 import type { AccessRequest, Decision } from '../domain/access.ts';
+import { parseWorkload } from '../domain/spiffe-id.ts';
 import { decide } from '../pdp/decide.ts';
 import type { OpenExchange } from './exchanges.ts';
 import type { Pep } from './pep.ts';
@@ -10,12 +11,19 @@ import { soonAfter } from './waiting.ts';
 export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange[] =>
   pep.exchanges.reconsider((request: AccessRequest): Decision => {
     const snapshot = pep.snapshot();
-    return decide(snapshot, { request: pep.taskLabels.labelled(request, snapshot) }, pep.now(), pep.settings).decision;
+    const known = { ...pep.taskLabels.labelled(request, snapshot), risk: pep.runRisk.now(request) };
+    return decide(snapshot, { request: known }, pep.now(), pep.settings).decision;
   }, only);
 
 /** Decides the other open calls of its run and of its task again: what these have brought in is another now. */
 export function reconsiderRelated(pep: Pep, request: AccessRequest): void {
   for (const open of pep.exchanges.list()) if (pep.taskLabels.isRelated(open.request, request)) reconsider(pep, open);
+}
+
+/** Decides the other open calls of a run again, and those made for it: more speaks against it now. */
+export function reconsiderRun(pep: Pep, run: string): void {
+  for (const open of pep.exchanges.list())
+    if (open.run === run || open.request.delegation?.chain.some((hop) => parseWorkload(hop).run === run) === true) reconsider(pep, open);
 }
 
 /** Decides the call again whenever its grant, its task token, or an entry of its mandate has ended. @returns stops */

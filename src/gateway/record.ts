@@ -2,6 +2,7 @@
 import { timedId } from '../crypto/random.ts';
 import type { AccessRequest, Decision, DecisionRecord, Receipt } from '../domain/access.ts';
 import type { Refusal } from '../domain/refusal.ts';
+import { NO_RISK, type Points, type RiskFacts } from '../domain/risk.ts';
 import { decisionRecord } from '../pdp/decision-record.ts';
 import { enforcedVersion } from '../pdp/snapshot.ts';
 import type { Peer } from './connections.ts';
@@ -17,11 +18,19 @@ export interface RecordedDecision {
 export type Enforcer = Required<Pick<DecisionRecord, 'enforced_by' | 'body'>>;
 
 /** Records a decision. @throws Refusal CORDON-9004: then nothing may be forwarded */
-export function recordDecision(pep: Pep, request: AccessRequest, decision: Decision, enforcer?: Enforcer): RecordedDecision {
+export function recordDecision(
+  pep: Pep,
+  request: AccessRequest,
+  decision: Decision,
+  { enforcer, raised = {} }: { readonly enforcer?: Enforcer | undefined; readonly raised?: Points } = {},
+): RecordedDecision {
   const { id, version } = pep;
   const record = decisionRecord(pep.snapshot(), request, decision, { id: newId(pep), now: pep.now(), pep: { id, version } });
-  return append(pep, request, { ...record, ...enforcer });
+  return append(pep, request, { ...record, ...raisedOf(request.risk, raised), ...enforcer });
 }
+
+const raisedOf = (risk: RiskFacts = NO_RISK, raised: Points): Pick<DecisionRecord, 'risk'> =>
+  Object.keys(raised).length === 0 ? {} : { risk: { ...risk, raised } };
 
 const newId = (pep: Pep): string => `dec_${timedId(pep.now())}`;
 
@@ -39,6 +48,8 @@ export interface Seen {
 export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, action, resource, enforcer }: Seen): RecordedDecision {
   const { code, row, message, observed } = refusal;
   const { id, version, now } = pep;
+  const risk = peer === undefined || enforcer !== undefined ? NO_RISK : pep.runRisk.of(peer.run);
+  const raised = peer === undefined || enforcer !== undefined ? {} : pep.runRisk.refused(peer.run, code);
   return append(pep, undefined, {
     action,
     ...(enforcer === undefined ? undefined : { body: enforcer.body }),
@@ -53,6 +64,7 @@ export function recordRefusal(pep: Pep, refusal: Refusal, { peer, claimed, actio
     ...(peer === undefined ? undefined : { principal: peer.svid.workload.id }),
     reason: observed === undefined ? message : `${message}: ${observed}`,
     resource,
+    ...raisedOf(risk, raised),
     ...(peer === undefined ? undefined : { run: peer.run }),
     schema: 'cordon.decision/v1',
     ts: new Date(now()).toISOString(),

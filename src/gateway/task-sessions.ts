@@ -83,11 +83,11 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
       const task = call && taskOf(request, snapshot);
       if (call === undefined || task === undefined || snapshot === undefined) return request;
       see(snapshot);
-      return { ...request, session: opened(request, task, snapshot).facts(call) };
+      return { ...request, session: opened(request, task, snapshot).facts(call, now()) };
     },
     admit(request): void {
       const call = callOf(request);
-      if (call !== undefined) found(request)?.admit(call);
+      if (call !== undefined) found(request)?.admit(call, now());
     },
     observe(request, answer): void {
       const call = callOf(request);

@@ -28,7 +28,7 @@ export function decisionRecord(
   const { verdict, code, reason, gate, gates, approver, grant, shadow, policyVersion, determining, errors } = decision;
   const hash = snapshot === undefined || snapshot.policies instanceof Refusal ? undefined : snapshot.policies.hash;
   const delegation = request.delegation === undefined ? undefined : delegationOf(request.delegation);
-  const { labels, session, subject } = request;
+  const { labels, risk, session, subject } = request;
   // members in the order in which the log has them, so that they need not be put into it
   return {
     action: request.action.name,
@@ -52,6 +52,7 @@ export function decisionRecord(
     principal: subject.spiffeId,
     ...(reason === undefined ? undefined : { reason }),
     resource: request.resource.id,
+    ...(risk === undefined || risk.value === 0 ? undefined : { risk }),
     ...(subject.run === undefined ? undefined : { run: subject.run }),
     schema: 'cordon.decision/v1',
     ...(snapshot === undefined ? undefined : { segment: segmentsOf(snapshot.world, request) }),

@@ -4,6 +4,7 @@ import type { Code } from '../domain/codes.ts';
 import { allLabels } from '../domain/labels.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { World } from '../domain/registry.ts';
+import { UNKNOWN_RISK } from '../domain/risk.ts';
 import { catalogOf, isCovered } from './schema/catalog.ts';
 import { type Facts, factsOf, type Parties, partiesFor, withoutArguments } from './facts.ts';
 import { enforced, failedForbids, type Held, heldFor, heldUnseen, isFinal, type Loaded, type Policy } from './loaded.ts';
@@ -30,10 +31,10 @@ export function decide(set: Loaded, request: AccessRequest, world: World, princi
 
 /** The facts, or why the arguments do not make any. */
 export function readArguments(parties: Parties, request: AccessRequest, world: World): Facts | Refusal {
-  const { context, session, labels = allLabels(world) } = request;
+  const { context, session, labels = allLabels(world), risk = UNKNOWN_RISK } = request;
   try {
     if (isUnseen(request)) return parties.input instanceof Refusal ? parties.input : withoutArguments(parties);
-    return factsOf(parties, context.input, { session, labels });
+    return factsOf(parties, context.input, { session, labels, risk });
   } catch (error) {
     return asRefusal(error, 'CORDON-3006', 'the arguments cannot be read');
   }

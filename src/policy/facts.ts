@@ -5,6 +5,7 @@ import type { JsonObject } from '../domain/json.ts';
 import { type SessionFacts, UNCOUNTED } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { type Agent, kindOf, type ResourceKind, type World } from '../domain/registry.ts';
+import type { RiskFacts } from '../domain/risk.ts';
 import { argumentsOf } from './schema/arguments.ts';
 import type { Catalog } from './schema/catalog.ts';
 import { type EntityView, Overlay } from './cedar/entities.ts';
@@ -92,10 +93,11 @@ function withUser(stored: EntityView, one: EntityUid, user: User): Overlay {
   return overlay;
 }
 
-/** Beside the arguments: what a session knows of them, and what the task has brought in. */
+/** Beside the arguments: what a session knows of them, what the task has brought in, and what speaks against the run. */
 export interface Known {
   readonly session?: SessionFacts | undefined;
   readonly labels: readonly string[];
+  readonly risk: RiskFacts;
 }
 
 /** The request with its arguments, and what is known beside them. @throws Refusal CORDON-3006 */
@@ -110,17 +112,21 @@ export function factsOf(parties: Parties, input: JsonObject = {}, known: Known):
 const SESSIONS: ReadonlySet<string> = new Set([TARGET_TYPES.tool, TARGET_TYPES.route]);
 
 /** For agents, as the schema has it. */
-function knownOf({ principal, resource, input }: Parties, { session, labels }: Known): readonly (readonly [string, Value])[] {
+function knownOf({ principal, resource, input }: Parties, { session, labels, risk }: Known): readonly (readonly [string, Value])[] {
   if (principal.type !== PRINCIPAL_TYPES.agent) return [];
-  const brought = ['labels', new CedarSet(labels)] as const;
-  if (session === undefined || !SESSIONS.has(resource.type) || input === undefined || input instanceof Refusal) return [brought];
-  const { effect, sums, ...known } = session;
+  const always = [
+    ['labels', new CedarSet(labels)],
+    ['risk', risk.value],
+    ['causes', new CedarSet(Object.keys(risk.causes))],
+  ] as const;
+  if (session === undefined || !SESSIONS.has(resource.type) || input === undefined || input instanceof Refusal) return always;
+  const { effect, sums, recent, ...known } = session;
   const members = Object.entries(known).map(([name, value]) => [name, valueOf(value)] as const);
   const total = (name: string): number => (session.same === UNCOUNTED ? UNCOUNTED : Object.hasOwn(sums, name) ? (sums[name] ?? 0) : 0);
   const totals = new Map<string, Value>(summed(input).map((name) => [name, total(name)]));
   return [
-    brought,
-    ['session', new Map<string, Value>([['effect', effect], ...members, ['sums', totals]])],
+    ...always,
+    ['session', new Map<string, Value>([['effect', effect], ...members, ['sums', totals], ['recent', new Map(Object.entries(recent))]])],
     ['untrusted', new CedarSet(session.untrusted)],
   ];
 }

@@ -92,6 +92,11 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['a2a/GetExtendedAgentCard', { on: 'agent', groups: ['read'], input: talk }],
 ]);
 
+/** Is it what a server asks of its caller, and nothing that the caller does? */
+export const isAsked = (action: string): boolean => METHODS.get(action)?.groups.includes('mcp/client') === true;
+/** What clients of MCP do whatever they are for. */
+export const isOfSession = (action: string): boolean => METHODS.get(action)?.groups.includes('mcp/session') === true;
+
 /** `AccessRequest.action.name` of a tool call; which action it is in Cedar follows from the resource. */
 export const TOOL_CALL = 'tools/call';
 

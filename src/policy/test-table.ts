@@ -4,6 +4,7 @@ import { type AccessRequest, type Decision, type Explanation, type Level, type V
 import type { Code } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { World } from '../domain/registry.ts';
+import type { Cause } from '../domain/risk.ts';
 import { similar } from '../domain/similar.ts';
 import { parseTrustDomain, workloadId } from '../domain/spiffe-id.ts';
 import { decideGates, explainGates, traceGates } from './gates.ts';
@@ -25,6 +26,9 @@ export interface TableTest {
   readonly input?: JsonObject;
   /** What the task has brought in; nothing, unless it is said. */
   readonly labels?: readonly string[];
+  /** What speaks against the run; nothing, unless it is said. */
+  readonly risk?: number;
+  readonly causes?: readonly Cause[];
   /** For whom the agent calls, and within what. */
   readonly onBehalf?: OnBehalf;
   readonly expect: Expected;
@@ -151,11 +155,12 @@ const CALLER = workloadId(parseTrustDomain('policy.test'), 'agent', 'caller');
 /** Mandates do not expire in tests: the same test has one result. */
 const NOW = 0;
 
-const requestOf = ({ agent, action, resource, input, labels = [], onBehalf }: TableTest): AccessRequest => ({
+const requestOf = ({ agent, action, resource, input, labels = [], risk = 0, causes = [], onBehalf }: TableTest): AccessRequest => ({
   subject: { type: 'agent', id: agent, spiffeId: CALLER },
   action: { name: action },
   resource: { type: targetType(action, resource), id: resource },
   context: input === undefined ? {} : { input },
   labels,
+  risk: { value: risk, causes: Object.fromEntries(causes.map((cause) => [cause, 1])) },
   ...(onBehalf === undefined ? {} : { delegation: onBehalfOf(onBehalf, CALLER) }),
 });

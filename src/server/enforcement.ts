@@ -5,6 +5,7 @@ import type { GrantDesk } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { buildGateway } from './gateway.ts';
+import { openHabits } from './habits.ts';
 import type { Identities } from './identities.ts';
 import type { Interception } from './interception.ts';
 import { routesIn } from './route-tools.ts';
@@ -39,6 +40,7 @@ export async function buildEnforcement(parts: EnforcementParts, stack: AsyncDisp
       isRevoked: (run) => publisher.current().revoked.runs.has(run),
       signer: state.authority.sts.current,
       stateKey: state.stateKey,
+      habits: await openHabits({ ...state, agents: publisher.world().agents, onNotice: setting.onNotice }, stack),
       onRecorded: (recorded) => {
         decisions.add(recorded);
         grants.note(recorded);

@@ -9,6 +9,7 @@ import { createChannel } from '../gateway/channel.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import type { GuardView } from '../gateway/guards.ts';
 import type { Recorded, RecordLog, RemotePdp } from '../gateway/pep.ts';
+import type { Habits } from '../gateway/run-risk.ts';
 import type { SharedCounts } from '../gateway/shared-counts.ts';
 import type { Interception } from './interception.ts';
 import type { Rotation } from './rotation.ts';
@@ -36,6 +37,7 @@ export interface GatewayParts {
   readonly stateKey?: Uint8Array;
   /** Counts that several gateways share; absent where one counts for itself. */
   readonly shared?: SharedCounts;
+  readonly habits?: Habits;
   readonly onRecorded: (recorded: Recorded) => void;
 }
 
@@ -65,7 +67,7 @@ async function remotePdpOf(
 
 /** It does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
 export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableStack): Promise<Gateway> {
-  const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, onRecorded } = parts;
+  const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, habits, onRecorded } = parts;
   const { config, pep, now } = setting;
   const upstreams = await buildUpstreams({
     config,
@@ -107,6 +109,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
       }),
       ...(shared === undefined ? {} : { shared }),
       ...(stateKey === undefined ? {} : { stateKey }),
+      ...(habits === undefined ? {} : { habits }),
       onRecorded,
     },
     credentials.current(),

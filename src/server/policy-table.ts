@@ -14,6 +14,7 @@ import { CODES, isCode } from '../domain/codes.ts';
 import type { JsonObject } from '../domain/json.ts';
 import { parseMandate } from '../domain/mandate.ts';
 import { errorTextOf } from '../domain/refusal.ts';
+import { CAUSE_NAMES, MOST_RISK } from '../domain/risk.ts';
 import { similar } from '../domain/similar.ts';
 import type { Expected, TableTest } from '../policy/test-table.ts';
 import { misfit, offsetOf, placeOf, type Issue, type Source } from './config-place.ts';
@@ -57,6 +58,8 @@ const members = {
   groups: z.array(text).optional(),
   mandate: mandate.optional(),
   labels: z.array(text).optional(),
+  risk: z.int().min(0).max(MOST_RISK).optional(),
+  causes: z.array(z.enum(CAUSE_NAMES)).optional(),
   expect: expected.optional(),
   policy: text.optional(),
   levels: z.record(z.string(), z.enum(LEVELS, `one of ${LEVELS.join(', ')}`)).optional(),
@@ -166,6 +169,8 @@ function testOf(row: Row, defaults: Table['defaults'], source: string): TableTes
   const input = calls === row ? row.input : merged(defaults.input, row.input);
   const policy = row.policy ?? defaults.policy;
   const labels = row.labels ?? defaults.labels;
+  const risk = row.risk ?? defaults.risk;
+  const causes = row.causes ?? defaults.causes;
   const { user, issuer, groups, mandate: within } = { ...defaults, ...row };
   if (user === undefined && [issuer, groups, within].some((member) => member !== undefined)) return '`user` is missing';
   const about = {
@@ -181,6 +186,8 @@ function testOf(row: Row, defaults: Table['defaults'], source: string): TableTes
     resource: wanted.resource,
     ...(input === undefined ? {} : { input }),
     ...(labels === undefined ? {} : { labels }),
+    ...(risk === undefined ? {} : { risk }),
+    ...(causes === undefined ? {} : { causes }),
     ...(user === undefined ? {} : { onBehalf: { user, ...about } }),
     expect,
     ...(policy === undefined ? {} : { policy }),

@@ -1,6 +1,7 @@
 // What operators are shown of a running Cordon: agents, connections, status, hypothetical decisions, and the doctor's report.
 import type { AccessRequest } from '../domain/access.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { type RiskFacts, UNKNOWN_RISK } from '../domain/risk.ts';
 import { workloadId } from '../domain/spiffe-id.ts';
 import type { Catalog, ResourceState } from '../control/catalog.ts';
 import type { Config, ResourceConfig } from '../control/config.ts';
@@ -53,7 +54,9 @@ export function viewsOf(parts: ViewParts): Views {
 
 function agentView({ publisher, gateway, workers }: ViewParts, agent: Config['agents'][number]): AgentView {
   const { world, runs } = publisher.current();
-  const live = [...runs].filter(([, run]) => run.agent === agent.name).map(([id, run]) => ({ id, notAfter: run.notAfter }));
+  // what workers count nobody adds up
+  const riskOf = (run: string): RiskFacts => (workers === undefined ? gateway.pep.runRisk.of(run) : UNKNOWN_RISK);
+  const live = [...runs].filter(([, run]) => run.agent === agent.name).map(([id, { notAfter }]) => ({ id, notAfter, risk: riskOf(id) }));
   const { name, segment, owner, purpose } = agent;
   const level = world.levels.get(name) ?? 'normal';
   return {

@@ -25,6 +25,8 @@ export interface Facts {
   readonly same: number;
   /** And what the whole numbers among its arguments came to, by name; a negative one counts for nothing. */
   readonly sums: Readonly<Record<string, number>>;
+  /** Calls of this tool in the last minute, and in the last hour. */
+  readonly recent: { readonly minute: number; readonly hour: number };
 }
 
 export type Verdict = 'allow' | 'deny' | 'ask';

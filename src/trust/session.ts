@@ -129,8 +129,8 @@ export class Session {
     return { calls: this.#calls, writes: this.#writes };
   }
 
-  /** Pure over what the session has seen: asking changes nothing. */
-  facts(call: Call): Facts {
+  /** Pure over what the session has seen: asking changes nothing. `now`: Unix milliseconds; where it is not said no time goes by. */
+  facts(call: Call, now = 0): Facts {
     this.settle();
     const manifest = this.#manifests.get(call.tool);
     const { effect, roles } = manifest ?? NOTHING;
@@ -162,12 +162,13 @@ export class Session {
       calls: this.#calls,
       writes: this.#writes,
       ...this.#tallies.of(call.tool),
+      recent: this.#tallies.recent(call.tool, now),
     };
   }
 
-  /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. */
-  admit(call: Call): void {
-    this.#tallies.add(call.tool, call.arguments);
+  /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. `now` as for `facts`. */
+  admit(call: Call, now = 0): void {
+    this.#tallies.add(call.tool, call.arguments, now);
     this.#calls = Math.min(this.#calls + 1, UNCOUNTED);
     if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes = Math.min(this.#writes + 1, UNCOUNTED);
     const left = this.#left.get(call.tool);

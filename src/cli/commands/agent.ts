@@ -1,6 +1,7 @@
 // `cordon agent list | get | register | approve | token | delete`: who is registered, and what proves it.
 import type { Command } from 'commander';
 import { contextOf } from '../context.ts';
+import { pointsText } from '../explain.ts';
 import type { AgentRow } from '../levels.ts';
 import type { Paint, Style } from '../paint.ts';
 import type { ReplyOf } from '../replies.ts';
@@ -66,9 +67,9 @@ function listLines(paint: Paint, agents: readonly AgentRow[]): readonly string[]
 function addGet(agent: Command): void {
   const command = agent
     .command('get')
-    .summary('show one agent: identity, entries, runs and their posture')
+    .summary('show one agent: identity, entries, runs, their risk and posture')
     .description(
-      'Shows an agent with its identity, owner and purpose, what a workload must show to be it, its live runs, and what they are made of.',
+      'Shows an agent with its identity, owner and purpose, what a workload must show to be it, its live runs, what speaks against them, and what they are made of.',
     )
     .argument('<name>', 'of a registered agent')
     .action(async (name: string, _options: object, self: Command) => {
@@ -121,8 +122,9 @@ function entryLines(paint: Paint, { id, selectors, ttl, composition, source }: D
   ];
 }
 
-function runLines(paint: Paint, { id, notAfter, posture }: Detail['runs'][number]): readonly string[] {
-  const life = until(notAfter, Date.now());
+function runLines(paint: Paint, { id, notAfter, risk, posture }: Detail['runs'][number]): readonly string[] {
+  const doubt = risk === undefined || risk.value === 0 ? '' : `  ${paint('warn', `risk ${risk.value}: ${pointsText(risk.causes)}`)}`;
+  const life = `${until(notAfter, Date.now())}${doubt}`;
   if (posture === undefined) return [`  ${plain(id)}  ${life}`];
   const { attestor, selectors, composition, drift } = posture;
   const mark = paint.mark(drift.length > 0 ? 'x' : 'v');

@@ -47,7 +47,7 @@
 // JSON, and looking inside is refused at admission (blind-spots.ts). So no policy can be written that believes an argument absent which
 // is there.
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { ARGUMENT_SETS, SESSION_COUNTS, SESSION_FLAGS } from '../../domain/provenance.ts';
+import { ARGUMENT_SETS, SESSION_COUNTS, SESSION_FLAGS, WINDOWS } from '../../domain/provenance.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { UNTYPED } from './arguments.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
@@ -80,6 +80,7 @@ const sessionTypes = (input: RecordShape): Record<string, CedarType> => ({
       ...each(SESSION_FLAGS, { type: 'Boolean' }),
       ...each(SESSION_COUNTS, { type: 'Long' }),
       sums: record(each(summed(input), { type: 'Long' })),
+      recent: record(each(WINDOWS, { type: 'Long' })),
     }),
   ),
 });
@@ -153,10 +154,11 @@ function entry(id: string, { on, groups, input }: Method, principal: Principal):
   return { action: memberText(id, action), entityTypes: [...types.open].map(([name, type]) => memberText(name, type)) };
 }
 
-/** Of agents: the labels of what their task has brought in; of calls of tools and routes what the session of the task knows of them. */
+/** Of agents: the labels of what their task has brought in, and their risk; of calls of tools and routes what the session of the task knows. */
 function knownTypes(on: Method['on'], principal: Principal, input: RecordShape): Record<string, CedarType> {
   if (principal !== 'agent') return {};
-  return hasSession(on, principal) ? { labels: NAMES_SET, ...sessionTypes(input) } : { labels: NAMES_SET };
+  const always: Record<string, CedarType> = { labels: NAMES_SET, risk: { type: 'Long' }, causes: NAMES_SET };
+  return hasSession(on, principal) ? { ...always, ...sessionTypes(input) } : always;
 }
 
 /** Calls of tools and routes by agents: what the session of their task knows of them. */

@@ -1,6 +1,7 @@
 // A2A: the official JavaScript and Python SDKs, each as a client of each as an agent, directly and through a gateway whose policy permits
-// everything, in both bindings. Cordon is transparent when a client sees the same, scenario by scenario.
+// everything, in both bindings. Cordon is transparent when a client sees the same, scenario by scenario. And signed cards, between Cordon and Python.
 import { type Bed, openBed } from '../test/support/bed.ts';
+import { cards } from './a2a/cards.ts';
 import { BINDINGS, type Binding, missingPython, type Outcomes, type Peer, PEERS } from './a2a/peers.ts';
 import { SCENARIOS } from './a2a/scenarios.ts';
 import { difference } from './a2a/seen.ts';
@@ -18,6 +19,11 @@ export async function run({ onProgress }: SuiteOptions): Promise<Score> {
       const origin = await PEERS[callee].serve(stack);
       const bed = stack.adopt(await bedFor(spoken), (it) => it.close());
       await PEERS[callee].serveBehind(bed, stack);
+      if (missing === undefined && spoken === 'JSONRPC') {
+        const score = await cards(bed);
+        onProgress(`the card of the ${callee} agent with Python: ${score.passed} of ${score.passed + score.failed}`);
+        scores.push(score);
+      }
       for (const caller of names)
         for (const binding of BINDINGS) {
           const name = `${caller} to ${callee}: ${binding} through Cordon, the agent speaks ${spoken}`;

@@ -117,10 +117,16 @@ async function ended(child: ChildProcess): Promise<void> {
   await gone;
 }
 
+/** What `card.py` says to this. */
+export async function askCards(question: object): Promise<unknown> {
+  const [line = ''] = await linesOf(PYTHON, [here('card.py')], JSON.stringify(question));
+  return JSON.parse(line);
+}
+
 /** The lines of a program that ends by itself. */
-async function linesOf(file: string, args: readonly string[]): Promise<readonly string[]> {
+async function linesOf(file: string, args: readonly string[], input = ''): Promise<readonly string[]> {
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end();
+  child.stdin.end(input);
   const gone = once(child, 'exit');
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) lines.push(line);

@@ -51,7 +51,7 @@ function compared(name: string, direct: Outcomes, through: Outcomes): Score {
   const notes: string[] = [];
   for (const scenario of Object.keys(SCENARIOS)) {
     const [one, other] = [direct.get(scenario), through.get(scenario)];
-    const differs = one === undefined ? 'it was not tried' : difference(one, other);
+    const differs = one === undefined || 'failed' in one ? `it fails directly: ${JSON.stringify(one)}` : difference(one, other);
     if (differs !== undefined) notes.push(`${name}: ${scenario}: ${differs}`);
   }
   return { passed: Object.keys(SCENARIOS).length - notes.length, failed: notes.length, notes };

@@ -89,8 +89,10 @@ const executor: AgentExecutor = {
       .map(({ content }) => (content?.$case === 'text' ? content.value : JSON.stringify(content, (_name, value) => sorted(value))))
       .join('|');
     const [word = ''] = said.split(' ', 1);
-    if (context.task !== undefined) update(context, bus, TaskState.TASK_STATE_COMPLETED, `then: ${said}`);
-    else if (Object.hasOwn(DOES, word)) await DOES[word]?.(context, bus, said);
+    if (context.task !== undefined) {
+      bus.publish(AgentEvent.task(context.task)); // a stream of this SDK begins with a task or a message
+      update(context, bus, TaskState.TASK_STATE_COMPLETED, `then: ${said}`);
+    } else if (Object.hasOwn(DOES, word)) await DOES[word]?.(context, bus, said);
     else bus.publish(AgentEvent.message({ ...saying(context, said), taskId: '' }));
     bus.finished();
   },

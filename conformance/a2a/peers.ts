@@ -16,8 +16,9 @@ import { SCENARIOS } from './scenarios.ts';
 export const BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
 export type Binding = (typeof BINDINGS)[number];
 
-/** By scenario what the client saw, or how it failed. */
-export type Outcomes = ReadonlyMap<string, unknown>;
+/** What the client saw in a scenario, or how it failed. */
+type Outcome = { readonly saw: unknown } | { readonly failed: string };
+export type Outcomes = ReadonlyMap<string, Outcome>;
 
 export interface Peer {
   /** On plain loopback. @returns its origin */
@@ -51,7 +52,7 @@ const javascript: Peer = {
     const dispatcher = new Agent(svid === undefined ? {} : { connect: { ...svid, checkServerIdentity: () => undefined } });
     try {
       const client = await clientFor(url, binding, dispatcher);
-      const outcomes = new Map<string, unknown>();
+      const outcomes = new Map<string, Outcome>();
       for (const [scenario, act] of Object.entries(SCENARIOS)) outcomes.set(scenario, await within(act(client)));
       return outcomes;
     } finally {
@@ -71,7 +72,7 @@ const python: Peer = {
     const as = svid === undefined ? [] : [await filed(svid, stack)];
     return new Map(
       (await linesOf(PYTHON, [PY_CLIENT, url, binding, ...as])).map((line) => {
-        const { scenario, ...outcome } = JSON.parse(line) as { readonly scenario: string };
+        const { scenario, ...outcome } = JSON.parse(line) as { readonly scenario: string } & Outcome;
         return [scenario, outcome];
       }),
     );
@@ -87,7 +88,7 @@ function clientFor(url: string, binding: Binding, dispatcher: Agent): ReturnType
 }
 
 /** What came of it, or why nothing did. */
-async function within(work: Promise<unknown>): Promise<unknown> {
+async function within(work: Promise<unknown>): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined;
   const hangs = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error('it hangs')), HANG_MS);

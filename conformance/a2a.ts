@@ -4,7 +4,7 @@ import { type Bed, openBed } from '../test/support/bed.ts';
 import { cards } from './a2a/cards.ts';
 import { BINDINGS, type Binding, missingPython, type Outcomes, type Peer, PEERS } from './a2a/peers.ts';
 import { SCENARIOS } from './a2a/scenarios.ts';
-import { difference } from './a2a/seen.ts';
+import { fault } from './a2a/seen.ts';
 import { type Score, sumOf, type SuiteOptions } from './score.ts';
 
 const PERMITS = `@id("everything") permit (principal == Agent::"caller", action, resource == Agent::"callee");`;
@@ -50,9 +50,8 @@ const notTried = (why: string): Score => ({ passed: 0, failed: process.env['CI']
 function compared(name: string, direct: Outcomes, through: Outcomes): Score {
   const notes: string[] = [];
   for (const scenario of Object.keys(SCENARIOS)) {
-    const [one, other] = [direct.get(scenario), through.get(scenario)];
-    const differs = one === undefined || 'failed' in one ? `it fails directly: ${JSON.stringify(one)}` : difference(one, other);
-    if (differs !== undefined) notes.push(`${name}: ${scenario}: ${differs}`);
+    const why = fault(direct.get(scenario), through.get(scenario));
+    if (why !== undefined) notes.push(`${name}: ${scenario}: ${why}`);
   }
   return { passed: Object.keys(SCENARIOS).length - notes.length, failed: notes.length, notes };
 }

@@ -12,12 +12,11 @@ import { ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory, RestT
 import { Agent, fetch, type RequestInit } from 'undici';
 import type { Bed, Svid } from '../../test/support/bed.ts';
 import { SCENARIOS } from './scenarios.ts';
+import type { Outcome } from './seen.ts';
 
 export const BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
 export type Binding = (typeof BINDINGS)[number];
 
-/** What the client saw in a scenario, or how it failed. */
-type Outcome = { readonly saw: unknown } | { readonly failed: string };
 export type Outcomes = ReadonlyMap<string, Outcome>;
 
 export interface Peer {

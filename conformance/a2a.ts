@@ -1,6 +1,6 @@
 // A2A: the official JavaScript and Python SDKs, each as a client of each as an agent, directly and through a gateway whose policy permits
 // everything, in both bindings. Cordon is transparent when a client sees the same, scenario by scenario. And signed cards, between Cordon and Python.
-import { type Bed, openBed } from '../test/support/bed.ts';
+import { type Bed, openBed, send } from '../test/support/bed.ts';
 import { cards } from './a2a/cards.ts';
 import { BINDINGS, type Binding, missingPython, type Outcomes, type Peer, PEERS } from './a2a/peers.ts';
 import { SCENARIOS } from './a2a/scenarios.ts';
@@ -19,6 +19,7 @@ export async function run({ onProgress }: SuiteOptions): Promise<Score> {
       const origin = await PEERS[callee].serve(stack);
       const bed = stack.adopt(await bedFor(spoken), (it) => it.close());
       await PEERS[callee].serveBehind(bed, stack);
+      scores.push(await gatewayAlone(callee, bed));
       if (missing === undefined && spoken === 'JSONRPC') {
         const score = await cards(bed);
         onProgress(`the card of the ${callee} agent with Python: ${score.passed} of ${score.passed + score.failed}`);
@@ -54,6 +55,15 @@ function compared(name: string, direct: Outcomes, through: Outcomes): Score {
     if (why !== undefined) notes.push(`${name}: ${scenario}: ${why}`);
   }
   return { passed: Object.keys(SCENARIOS).length - notes.length, failed: notes.length, notes };
+}
+
+/** THE ATTACK: an agent that calls the other one past the gateway. */
+async function gatewayAlone(callee: string, bed: Bed): Promise<Score> {
+  const path = '/.well-known/agent-card.json';
+  const heard = await send({ port: bed.ports.callee, path, method: 'GET', svid: await bed.svid('caller') }).catch(() => undefined);
+  return heard?.status !== 200
+    ? { passed: 1, failed: 0, notes: [] }
+    : { passed: 0, failed: 1, notes: [`the ${callee} agent answers another one`] };
 }
 
 /** A gateway that speaks this binding with its agent. */

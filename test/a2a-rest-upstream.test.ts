@@ -60,7 +60,7 @@ describe('[A2A-1.0] an agent that speaks HTTP+JSON alone', () => {
   void test('[I4] tasks are read, listed, followed and cancelled by their caller alone', async () => {
     const id = await begin();
     assert.equal(((await ask(caller, 'GetTask', { id, historyLength: 1 })).json['result'] as { id: string }).id, id);
-    assert.equal((await ask(other, 'GetTask', { id })).status, 404);
+    assert.match((await ask(other, 'GetTask', { id })).text, /"code":-32001/);
     const { tasks } = (await ask(caller, 'ListTasks', { contextId: 'trip', status: 'TASK_STATE_WORKING' })).json['result'] as {
       tasks: { id: string }[];
     };

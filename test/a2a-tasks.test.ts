@@ -3,6 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 
+/** A2A 1.0 §5.4, of JSON-RPC. */
+const NOT_FOUND = -32_001;
+const BAD_PARAMS = -32_602;
+/** The error that it says; undefined when it answers with a result. */
+const errorOf = ({ json }: Answer): number | undefined =>
+  'result' in json ? undefined : ((json['error'] as { code?: number } | undefined)?.code ?? 0);
+
 describe('[I4] [A2A-1.0] over the wire', () => {
   let bed: Bed;
   let caller: Svid;
@@ -66,12 +73,12 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
     assert.deepEqual(await listed(other), { tasks: [], nextPageToken: '', pageSize: 50, totalSize: 0 });
     for (const method of ['GetTask', 'SubscribeToTask']) {
       const [foreign, guessed] = [await about(other, method, { id }), await about(other, method, { id: 'guessed' })];
-      assert.equal(foreign.status, 404, method);
+      assert.equal(errorOf(foreign), NOT_FOUND, method);
       assert.equal(foreign.text, guessed.text, method);
     }
-    assert.equal((await about(other, 'CancelTask', { id })).status, 404);
+    assert.equal(errorOf(await about(other, 'CancelTask', { id })), NOT_FOUND);
     assert.match((await about(other, 'CancelTask', { id: await begin(other) })).text, /CORDON-3001/, 'policy speaks of each method');
-    assert.equal((await about(caller, 'CancelTask', { id })).status, 200);
+    assert.equal(errorOf(await about(caller, 'CancelTask', { id })), undefined);
   });
 
   void test('[I9] pages are made of the caller’s own tasks: those of others neither hide them nor are counted', async () => {
@@ -99,7 +106,7 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
     assert.deepEqual(walked, all.ids);
     assert.deepEqual(await page({ pageToken: '9999' }), { ids: [], nextPageToken: '', totalSize: all.totalSize });
     for (const pageToken of [first, '01', '-1', '1e3', 'x'.repeat(100)])
-      assert.equal((await about(mine, 'ListTasks', { pageToken })).status, 400, pageToken);
+      assert.equal(errorOf(await about(mine, 'ListTasks', { pageToken })), BAD_PARAMS, pageToken);
   });
 
   void test('what is no question about a task is refused before it goes anywhere', async () => {
@@ -127,14 +134,27 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
     const inTrip = async (svid: Svid): Promise<unknown> =>
       ((await about(svid, 'ListTasks', { contextId: 'trip' })).json['result'] as { tasks: { id: string }[] }).tasks.map(({ id }) => id);
     assert.deepEqual([((await inTrip(caller)) as string[]).length, await inTrip(other)], [1, []]);
-    assert.equal((await say(other, { contextId: 'trip' })).status, 200);
+    assert.equal(errorOf(await say(other, { contextId: 'trip' })), undefined);
     const { task } = begun.json['result'] as { task: { id: string; contextId: string } };
     assert.equal(task.contextId, 'trip');
-    assert.equal((await say(other, { contextId: 'trip', taskId: task.id })).status, 404);
-    assert.equal((await say(other, { taskId: 'guessed' })).status, 404);
-    assert.equal((await say(caller, { referenceTaskIds: [task.id] })).status, 200);
-    assert.equal((await say(other, { referenceTaskIds: [task.id] })).status, 404);
-    assert.equal((await say(caller, { referenceTaskIds: 'x' })).status, 400);
+    assert.equal(errorOf(await say(other, { contextId: 'trip', taskId: task.id })), NOT_FOUND);
+    assert.equal(errorOf(await say(other, { taskId: 'guessed' })), NOT_FOUND);
+    assert.equal(errorOf(await say(caller, { referenceTaskIds: [task.id] })), undefined);
+    assert.equal(errorOf(await say(other, { referenceTaskIds: [task.id] })), NOT_FOUND);
+    assert.equal(errorOf(await say(caller, { referenceTaskIds: 'x' })), BAD_PARAMS);
+  });
+
+  void test('[A2A-1.0 §9] an error object comes with 200, as clients read it (Python’s of no other status); a denial does not', async () => {
+    for (const [svid, method, params, status] of [
+      [caller, 'GetTask', { id: 'guessed' }, 200],
+      [caller, 'SubscribeToTask', { id: 'guessed' }, 200],
+      [caller, 'ListTasks', { pageSize: 'many' }, 200],
+      [caller, 'CreateTaskPushNotificationConfig', { taskId: 'a' }, 200],
+      [other, 'CancelTask', { id: await begin(other) }, 403],
+    ] as const) {
+      const answer = await about(svid, method, params);
+      assert.deepEqual([answer.status, 'result' in answer.json, 'error' in answer.json], [status, false, status === 200], method);
+    }
   });
 
   void test('[I3] what does not exist for the caller is refused before it is decided, and on record', async () => {
@@ -149,7 +169,7 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
     await bed.stop();
     await bed.start();
     assert.equal(((await about(caller, 'GetTask', { id })).json['result'] as { id: string }).id, id);
-    assert.equal((await about(other, 'GetTask', { id })).status, 404);
+    assert.equal(errorOf(await about(other, 'GetTask', { id })), NOT_FOUND);
   });
 });
 
@@ -181,9 +201,9 @@ describe(
       const begun = await about(caller, 'SendMessage', { message, configuration: { returnImmediately: true } });
       const { id } = (begun.json['result'] as { task: { id: string } }).task;
       // each a connection of its own: all twelve in one worker is one chance in two thousand
-      const statuses = async (svid: Svid): Promise<ReadonlySet<number>> =>
-        new Set((await Promise.all(Array.from({ length: 12 }, () => about(svid, 'GetTask', { id })))).map(({ status }) => status));
-      assert.deepEqual([await statuses(caller), await statuses(other)], [new Set([200]), new Set([404])]);
+      const errors = async (svid: Svid): Promise<ReadonlySet<number | undefined>> =>
+        new Set((await Promise.all(Array.from({ length: 12 }, () => about(svid, 'GetTask', { id })))).map(errorOf));
+      assert.deepEqual([await errors(caller), await errors(other)], [new Set([undefined]), new Set([NOT_FOUND])]);
     });
   },
 );

@@ -1,7 +1,7 @@
 // The comparison of the A2A suite: what differs only by ids and times is the same, and whatever else differs is not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { difference } from '../conformance/a2a/seen.ts';
+import { difference, fault } from '../conformance/a2a/seen.ts';
 
 const saw = {
   task: {
@@ -35,4 +35,12 @@ void test('a field that is missing, another state, another order, an id that is 
     { failed: 'it hangs' },
   ])
     assert.match(difference(saw, through) ?? 'the same', /^line \d+: direct /);
+});
+
+void test('a scenario that was not tried, or that fails directly too, has not passed', () => {
+  assert.equal(fault({ saw }, { saw }), undefined);
+  assert.match(fault({ saw }, undefined) ?? 'passed', /not tried/);
+  assert.match(fault(undefined, undefined) ?? 'passed', /not tried/);
+  assert.match(fault({ failed: 'it hangs' }, { failed: 'it hangs' }) ?? 'passed', /fails directly: it hangs/);
+  assert.match(fault({ saw }, { failed: 'it hangs' }) ?? 'passed', /^line \d+: direct /);
 });

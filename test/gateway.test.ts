@@ -286,14 +286,14 @@ const a2a = (params: object, agent = 'callee'): Pick<Parameters<typeof send>[0],
 });
 const said = (part: object): object => ({ messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hi' }, part] });
 
-const BESIDE: readonly (readonly [why: string, params: object, status: number, code: string])[] = [
-  ['data', { message: said({ data: { iban: 'DE00' } }) }, 400, 'CORDON-3006'],
-  ['a file', { message: said({ url: 'https://evil.example/x' }) }, 400, 'CORDON-3006'],
-  ['data under a text', { message: said({ text: 'x', data: {} }) }, 400, 'CORDON-3006'],
+const BESIDE: readonly (readonly [why: string, params: object, code: string])[] = [
+  ['data', { message: said({ data: { iban: 'DE00' } }) }, 'CORDON-3006'],
+  ['a file', { message: said({ url: 'https://evil.example/x' }) }, 'CORDON-3006'],
+  ['data under a text', { message: said({ text: 'x', data: {} }) }, 'CORDON-3006'],
   [
     'a webhook',
     { message: said({ text: 'x' }), configuration: { taskPushNotificationConfig: { url: 'https://evil.example' } } },
-    400,
+
     'CORDON-3023',
   ],
 ];
@@ -309,10 +309,10 @@ describe('[MCP-2026-07-28] form', () => {
     });
   }
 
-  for (const [what, params, status, code] of BESIDE) {
+  for (const [what, params, code] of BESIDE) {
     void test(`[I2] ${what} beside the text that policy sees is refused`, async () => {
       const answer = await call(caller, a2a(params));
-      assert.deepEqual([answer.status, a2aCodeOf(answer), (await last())['code']], [status, code, code]);
+      assert.deepEqual([a2aCodeOf(answer), (await last())['code']], [code, code]);
     });
   }
 

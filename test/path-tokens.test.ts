@@ -183,7 +183,7 @@ describe('[I5] a token that is not good here', () => {
     assert.deepEqual([status, json['code']], [401, 'CORDON-1008']);
     assert.equal(headers['www-authenticate'], `Bearer resource_metadata="${bed.gateway}/.well-known/oauth-protected-resource/a2a/callee"`);
     const other = await bed.svid('other');
-    assert.equal((await bed.message(other, 'hi')).status, 404, 'to who may not know the agent it does not exist');
+    assert.match((await bed.message(other, 'hi')).text, /"TASK_NOT_FOUND"/, 'to who may not know the agent it does not exist');
   });
 
   test('for another resource, and good for the one route that it names', async () => {

@@ -53,6 +53,12 @@ const artifact = ({ taskId, contextId }: Context, bus: Bus, said: string, more: 
     }),
   );
 
+/** With members in order: protobuf sends those of a map in any. */
+const sorted = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+    : value;
+
 const waiting = new Map<string, () => void>();
 
 const DOES: Readonly<Record<string, (context: Context, bus: Bus, said: string) => Promise<void> | void>> = {
@@ -80,11 +86,13 @@ const DOES: Readonly<Record<string, (context: Context, bus: Bus, said: string) =
 const executor: AgentExecutor = {
   async execute(context, bus) {
     const said = context.userMessage.parts
-      .map(({ content }) => (content?.$case === 'text' ? content.value : JSON.stringify(content)))
+      .map(({ content }) => (content?.$case === 'text' ? content.value : JSON.stringify(content, (_name, value) => sorted(value))))
       .join('|');
     const [word = ''] = said.split(' ', 1);
-    if (context.task !== undefined) update(context, bus, TaskState.TASK_STATE_COMPLETED, `then: ${said}`);
-    else if (Object.hasOwn(DOES, word)) await DOES[word]?.(context, bus, said);
+    if (context.task !== undefined) {
+      bus.publish(AgentEvent.task(context.task)); // a stream of this SDK begins with a task or a message
+      update(context, bus, TaskState.TASK_STATE_COMPLETED, `then: ${said}`);
+    } else if (Object.hasOwn(DOES, word)) await DOES[word]?.(context, bus, said);
     else bus.publish(AgentEvent.message({ ...saying(context, said), taskId: '' }));
     bus.finished();
   },

@@ -26,6 +26,15 @@ export function seen(value: unknown): string {
   return JSON.stringify(walk(value), undefined, 1);
 }
 
+/** What the client saw in a scenario, or how it failed. */
+export type Outcome = { readonly saw: unknown } | { readonly failed: string };
+
+/** Why a scenario has not passed. One that fails directly shows nothing, even if it fails through Cordon in the same way. */
+export function fault(direct: Outcome | undefined, through: Outcome | undefined): string | undefined {
+  if (direct === undefined || through === undefined) return 'it was not tried';
+  return 'failed' in direct ? `it fails directly: ${direct.failed}` : difference(direct, through);
+}
+
 /** The first line in which they differ; undefined when they are the same. */
 export function difference(direct: unknown, through: unknown): string | undefined {
   const [one, other] = [seen(direct).split('\n'), seen(through).split('\n')];

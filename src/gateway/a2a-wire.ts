@@ -41,7 +41,7 @@ const ERRORS: readonly A2aError[] = [
   NO_METHOD,
 ];
 
-/** What of ours is an error of A2A; a denial is none. The status stays that of the code. */
+/** What of ours is an error of A2A; a denial is none. */
 const OF_CODE: Readonly<Partial<Record<Code, A2aError>>> = {
   'CORDON-3006': CONTENT_TYPE,
   'CORDON-3008': NO_METHOD,
@@ -80,16 +80,22 @@ const metadataOf = ({ code, decisionId }: No): JsonObject => ({
   ...(decisionId === undefined ? {} : { decision_id: decisionId }),
 });
 
+/**
+ * Of an error object: 200, as the official servers answer, because Python's client reads the object of no other answer. A fault behind the
+ * gateway stays one in HTTP too.
+ */
+const rpcStatus = (code: Code): number => (CODES[code].status >= 500 ? CODES[code].status : 200);
+
 /** Says no in JSON-RPC, where A2A has an error for it; else in plain HTTP. */
 export const a2aRpcWire =
   (id: RpcId): Wire =>
   (no) => {
     const said = (error: A2aError, status: number, message: string, data: JsonObject): Reply =>
       jsonReply(status, { jsonrpc: '2.0', id, error: { code: error.rpc, message, data: [data] } });
-    if (HIDDEN.has(no.code)) return said(NOT_FOUND, 404, 'Task not found', infoOf(NOT_FOUND));
+    if (HIDDEN.has(no.code)) return said(NOT_FOUND, 200, 'Task not found', infoOf(NOT_FOUND));
     const error = OF_CODE[no.code];
     if (error === undefined) return problem(no);
-    return said(error, CODES[no.code].status, no.reason ?? CODES[no.code].title, infoOf(error, metadataOf(no)));
+    return said(error, rpcStatus(no.code), no.reason ?? CODES[no.code].title, infoOf(error, metadataOf(no)));
   };
 
 /** Of the HTTP+JSON binding (§11.1). */

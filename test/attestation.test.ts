@@ -121,12 +121,13 @@ describe('attestation', () => {
       assert.equal((await askRenewal(bed, svid)).json['code'], 'CORDON-1015');
 
       const shown = (await cordon('agent', 'get', 'caller')).stdout;
-      assert.match(shown, new RegExp(`x ${svid.run} .*drift: prompt`));
+      assert.match(shown, new RegExp(`x ${svid.run} .*risk 40: drift 40.*drift: prompt`));
       const path = `/v1/runs/${svid.run}/posture`;
       const again = await bed.control('POST', path, { composition: { prompt: OTHER_PROMPT }, reason: 'looked' });
       assert.deepEqual(again.json['drift'], ['prompt'], 'what is not registered stays drift, whoever says it');
       const lifted = await bed.control('POST', path, { composition: { prompt: PROMPT }, reason: 'restarted with the right prompt' });
       assert.deepEqual(lifted.json['drift'], []);
+      assert.doesNotMatch((await cordon('agent', 'get', 'caller')).stdout, new RegExp(`${svid.run} .*risk`));
       assert.equal((await askRenewal(bed, svid)).status, 200);
     });
 

@@ -23,7 +23,7 @@ const spiffe = (run: string): SpiffeId => `spiffe://desk.example/agent/a/run/${r
 interface World {
   readonly risk: RunRisk;
   now: number;
-  readonly runs: Map<string, { agent: string; notAfter: number; since: number }>;
+  readonly runs: Map<string, { agent: string; notAfter: number; since: number; drifted?: true }>;
   readonly revoked: Set<string>;
   readonly levels: Map<string, string>;
   /** As the gateway sees it when anything has changed. */
@@ -172,6 +172,11 @@ void test('[I10] nothing is learned from a run that was denied, revoked, contain
     },
     conflict: ({ risk }, run) =>
       risk.assess(asked(run, 'bank/pay', { session: { ...session, sinks: ['to'], untrusted: ['to'] } }), true).settle(undefined),
+    drift(world, run) {
+      world.runs.set(run, { agent: 'a', notAfter: 0, since: world.now, drifted: true });
+      world.see();
+      assert.deepEqual(world.risk.of(run).causes.drift, 40);
+    },
     chain(world, run) {
       world.begin('rogue');
       world.risk.assess(asked('rogue'), true).settle('denied');

@@ -47,6 +47,8 @@ export const CAUSES = {
   ...OWN,
   /** What those have that it acts for. */
   chain: row('other', 0, 100, LONGEST),
+  /** It is not made of what was registered, for as long as nobody has looked. */
+  drift: row('other', 40, 40, Infinity),
   /** The run began before this gateway did. */
   restart: row('other', ALL, ALL, LONGEST),
   /** What the run does is seen elsewhere too, or it is not known at all. */

@@ -52,6 +52,7 @@ interface Known {
   readonly since: number;
   readonly risk: Risk;
   readonly deeds: RunDeeds;
+  drifted: boolean;
   /** Unix milliseconds; those who act for it go on with what it had. */
   endedAt: number | undefined;
 }
@@ -77,7 +78,8 @@ export function createRunRisk({ now, alone, habits }: RunRiskParts): RunRisk {
   const pointsOf = (run: string | undefined, besides: readonly Cause[] = []): Points => {
     const known = run === undefined ? undefined : runs.get(run);
     if (known === undefined) return UNKNOWN_RISK.causes;
-    const own = known.risk.isNone && besides.length === 0 ? NOTHING : known.risk.points(now(), besides);
+    const did = known.risk.isNone && besides.length === 0 ? NOTHING : known.risk.points(now(), besides);
+    const own = known.drifted ? { ...did, drift: CAUSES.drift.points } : did;
     if (!alone) return { ...own, ...UNKNOWN_RISK.causes };
     if (known.since >= startedAt) return own;
     return { ...own, ...wholePoints([['restart', faded('restart', CAUSES.restart.points, now() - startedAt)]]) };
@@ -99,7 +101,7 @@ export function createRunRisk({ now, alone, habits }: RunRiskParts): RunRisk {
   };
 
   const begin = (run: string, agent: string, since: number): Known => {
-    const known = { agent, since, risk: new Risk(), deeds: new RunDeeds(), endedAt: undefined };
+    const known = { agent, since, risk: new Risk(), deeds: new RunDeeds(), drifted: false, endedAt: undefined };
     runs.set(run, known);
     return known;
   };
@@ -147,10 +149,11 @@ export function createRunRisk({ now, alone, habits }: RunRiskParts): RunRisk {
     of: (run) => riskOf(pointsOf(run)),
     see(snapshot): void {
       const { levels } = snapshot.world;
-      for (const [run, { agent, since }] of snapshot.runs) {
+      for (const [run, { agent, since, drifted = false }] of snapshot.runs) {
         const known = runs.get(run) ?? begin(run, agent, since);
         known.endedAt = undefined;
-        if (levels.size > 0 && levels.has(agent)) known.deeds.spoil();
+        known.drifted = drifted;
+        if (drifted || (levels.size > 0 && levels.has(agent))) known.deeds.spoil();
       }
       if (runs.size > snapshot.runs.size) endOthers(snapshot);
       for (const agent of usual.keys()) if (!snapshot.world.agents.some(({ name }) => name === agent)) usual.delete(agent);

@@ -14,6 +14,8 @@ export interface LiveRun {
   readonly since: number;
   /** What it was started for, in the words of whoever started it. */
   readonly task?: string;
+  /** It is not made of what was registered, or no longer of what it was. */
+  readonly drifted?: true;
 }
 
 /** What was revoked and could still matter. */

@@ -1,5 +1,5 @@
 // Who is who in a running Cordon: the issuer, the runs that survived a restart, and the credentials of Cordon's own parts.
-import { openPostures, type Postures } from '../control/attest/posture.ts';
+import { openPostures, type Posture, type Postures } from '../control/attest/posture.ts';
 import { openRegistry, type Registry } from '../control/attest/registry.ts';
 import { createIssuer, TOKEN_TTL, type Issuer, type OwnKind } from '../control/issuer.ts';
 import type { KeyUse } from '../control/keys.ts';
@@ -40,9 +40,14 @@ export async function startIdentities(
 ): Promise<Identities> {
   const { config, pep } = setting;
   const registry = await openRegistry({ ...setting, ...state, publisher });
-  const postures = await openPostures({ ...setting, ...state, entry: (id) => registry.entries().get(id) });
+  const postures = await openPostures({
+    ...setting,
+    ...state,
+    entry: (id) => registry.entries().get(id),
+    onChange: (posture) => publishDrift(publisher, posture),
+  });
   const issuer = issuerOf(setting, state, publisher, { registry, postures });
-  await restore(setting, state.store, publisher, issuer);
+  await restore(setting, state.store, publisher, { issuer, postures });
   const rotating = async (kind: OwnKind, name: string, ttl: number): Promise<Rotation> => {
     const onError = (error: unknown): void => setting.onNotice(`! credentials of ${name} are not renewed: ${errorTextOf(error)}`);
     const rotation = createRotation({ issue: () => issuer.own(kind, name, ttl), now: setting.now, onError });
@@ -85,7 +90,7 @@ const issuerOf = (
     ttlOf: ({ id }) => registry.entries().get(postures.of(id)?.entryId ?? '')?.ttl,
     onIssued(run, svid): void {
       if (run.kind !== 'agent') return;
-      publisher.setRun(run.id, liveRun(run, svid.notAfter));
+      publisher.setRun(run.id, withDrift(liveRun(run, svid.notAfter), postures.of(run.id)));
       publisher.publish();
     },
   });
@@ -98,6 +103,17 @@ const liveRun = ({ name, createdAt, task }: Run, notAfter: number): LiveRun => (
   ...(task === undefined ? {} : { task }),
 });
 
+const withDrift = ({ drifted: _before, ...run }: LiveRun, posture: Posture | undefined): LiveRun =>
+  (posture?.drift.length ?? 0) > 0 ? { ...run, drifted: true } : run;
+
+function publishDrift(publisher: Publisher, posture: Posture): void {
+  const run = publisher.current().runs.get(posture.runId);
+  const next = run && withDrift(run, posture);
+  if (next === undefined || next.drifted === run?.drifted) return;
+  publisher.setRun(posture.runId, next);
+  publisher.publish();
+}
+
 function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'name'>): void {
   if (kind === 'agent' && publisher.world().levels.get(name) === 'off') {
     throw new Refusal('CORDON-4002', `level \`off\`: no SVID is given to \`${name}\``, {
@@ -107,13 +123,18 @@ function refuseOff(publisher: Publisher, { kind, name }: Pick<Run, 'kind' | 'nam
 }
 
 /** Levels, revocations and runs survive a restart: what was `off` stays off. A run whose last certificate has expired is ended. INVARIANT I6 */
-async function restore({ now }: Setting, store: Store, publisher: Publisher, issuer: Issuer): Promise<void> {
+async function restore(
+  { now }: Setting,
+  store: Store,
+  publisher: Publisher,
+  { issuer, postures }: Pick<Identities, 'issuer' | 'postures'>,
+): Promise<void> {
   for (const change of await store.currentLevels()) publisher.setLevel(change.agent, change.level);
   await restoreRevocations({ publisher, store, now });
   for (const run of await store.activeRuns()) {
     const [newest] = await store.certificatesOf(run.id, 1);
     const notAfter = newest?.notAfter ?? run.createdAt + TOKEN_TTL;
     if (notAfter <= now()) await issuer.endRun(run.id, 'cordon');
-    else if (run.kind === 'agent' && newest !== undefined) publisher.setRun(run.id, liveRun(run, notAfter));
+    else if (run.kind === 'agent' && newest !== undefined) publisher.setRun(run.id, withDrift(liveRun(run, notAfter), postures.of(run.id)));
   }
 }

@@ -29,6 +29,8 @@ export interface PostureParts extends ActLog {
   readonly store: Pick<Entries, 'putPosture' | 'postures'>;
   /** As it is registered now. */
   readonly entry: (id: string) => RegistrationEntry | undefined;
+  /** What is known of a run is another now. */
+  readonly onChange?: (posture: Posture) => void;
 }
 
 export interface Postures {
@@ -132,6 +134,7 @@ class StoredPostures implements Postures {
   async #keep(posture: Posture): Promise<Posture> {
     await this.#parts.store.putPosture({ ...posture, composition: { ...posture.composition } });
     this.#byRun.set(posture.runId, { posture, askedAt: this.#parts.now() });
+    this.#parts.onChange?.(posture);
     return posture;
   }
 

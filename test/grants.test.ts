@@ -160,7 +160,8 @@ void test('[I7] who may answer is what the policy says, by the roles of operator
     log: { append: () => ({ log: 'x', seq: 0, leafHash: '' }) },
     now: () => NOW,
     publish: () => undefined,
-    onAsked: ({ id }: { id: string }) => void (asked = id),
+    onEvent: ({ grant }: { grant: { id: string } }) => void (asked = grant.id),
+    later: () => () => undefined,
     onError: (error: unknown) => {
       throw error;
     },

@@ -21,6 +21,8 @@ export const USUAL = { ttl: 15 * 60_000, uses: 1 } as const;
 /** Requests that wait at once: of one agent, and in all. An agent must not bury the ones that matter. */
 const MOST_OF_AGENT = 32;
 const MOST = 1_024;
+/** Between two looks at what has ended. Milliseconds. */
+const LEAST_WATCH = 100;
 const BOUNDS = { maxBytes: 33_554_432, maxDepth: 100 };
 
 export interface GrantParts extends ActLog {
@@ -28,13 +30,23 @@ export interface GrantParts extends ActLog {
   readonly sealer: Box;
   /** Hands the answers to every PEP. */
   readonly publish: (grants: Grants) => void;
-  /** Told of a request that is new. */
-  readonly onAsked: (asked: GrantView) => void;
+  /** Told of what is new, and of what becomes of it. */
+  readonly onEvent: (event: GrantEvent) => void;
+  /** @returns cancels it */
+  readonly later: (ms: number, act: () => void) => () => void;
   readonly onError: (error: unknown) => void;
 }
 
 /** A request or grant without its arguments. */
 export type GrantView = Omit<GrantRow, 'request'>;
+
+/** `answered`: approved, refused or revoked. */
+export interface GrantEvent {
+  readonly kind: 'asked' | 'answered' | 'used' | 'expired';
+  /** As it is now. */
+  readonly grant: GrantView;
+  readonly request: AccessRequest;
+}
 
 export interface Answerer {
   /** SPIFFE ID. */
@@ -77,6 +89,7 @@ class Desk implements GrantDesk {
   /** What waits or was answered, and has not ended. */
   readonly #live = new Map<string, Live>();
   #kept: Promise<void> = Promise.resolve();
+  #cancel: (() => void) | undefined;
 
   constructor(parts: GrantParts) {
     this.#parts = parts;
@@ -122,6 +135,7 @@ class Desk implements GrantDesk {
   }
 
   close(): Promise<void> {
+    this.#cancel?.();
     return this.#kept;
   }
 
@@ -144,9 +158,11 @@ class Desk implements GrantDesk {
     const ofAgent = waiting.filter(({ row }) => row.agent === request.subject.id).length;
     if (waiting.length >= MOST || ofAgent >= MOST_OF_AGENT) return; // the decision is on record all the same
     const row = this.#rowOf(record, request, digest);
-    this.#live.set(row.id, { row, request });
+    const live = { row, request };
+    this.#live.set(row.id, live);
     this.#keep(row);
-    this.#parts.onAsked(viewOf(row));
+    this.#tell('asked', live);
+    this.#watch();
   }
 
   #rowOf(record: DecisionRecord, request: AccessRequest, digest: string): GrantRow {
@@ -179,6 +195,7 @@ class Desk implements GrantDesk {
     live.row = { ...live.row, used, ...(used >= live.row.uses ? { state: 'used' as const } : {}) };
     if (live.row.state === 'used') this.#publish();
     this.#keep(live.row);
+    this.#tell('used', live);
   }
 
   /** @throws Refusal CORDON-1012, CORDON-5008 */
@@ -208,6 +225,8 @@ class Desk implements GrantDesk {
     live.row = next;
     this.#publish();
     this.#keep(next);
+    this.#tell('answered', live);
+    this.#watch();
     await this.#kept;
     return viewOf(next);
   }
@@ -229,11 +248,35 @@ class Desk implements GrantDesk {
   #forget(): void {
     const now = this.#parts.now();
     const over = [...this.#live.values()].filter(({ row }) => row.until <= now);
-    for (const { row } of over) {
+    for (const live of over) {
+      const { row } = live;
       this.#live.delete(row.id);
-      if (row.state === 'asked' || row.state === 'approved') this.#keep({ ...row, state: 'expired' });
+      if (row.state !== 'asked' && row.state !== 'approved') continue;
+      live.row = { ...row, state: 'expired' };
+      this.#keep(live.row);
+      this.#tell('expired', live);
     }
     if (over.some(({ row }) => row.state !== 'asked')) this.#publish();
+  }
+
+  /** What ends by itself is noticed when it does, also when nobody looks. */
+  #watch(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const ends = Math.min(...[...this.#live.values()].map(({ row }) => row.until));
+    if (!Number.isFinite(ends)) return;
+    this.#cancel = this.#parts.later(Math.max(LEAST_WATCH, ends - this.#parts.now()), () => {
+      this.#forget();
+      this.#watch();
+    });
+  }
+
+  #tell(kind: GrantEvent['kind'], { row, request }: Live): void {
+    try {
+      this.#parts.onEvent({ kind, grant: viewOf(row), request });
+    } catch (error) {
+      this.#parts.onError(error); // who is told has no say in what happens
+    }
   }
 
   #keep(row: GrantRow): void {

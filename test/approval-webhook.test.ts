@@ -339,7 +339,7 @@ describe('[I8] what is told', () => {
       used: 0,
     },
   });
-  const PARTS = { trustDomain: 'desk.example', controlUrl: 'https://127.0.0.1:8444', values: false };
+  const PARTS = { trustDomain: 'desk.example', controlUrl: 'https://127.0.0.1:8444', values: false, pageOf: undefined };
   const dataOf = (input: JsonObject, values = false): JsonObject =>
     approvalMessage(event(input), NOW, { ...PARTS, values })['data'] as JsonObject;
 

@@ -9,6 +9,8 @@ export interface ApprovalMessageParts {
   readonly trustDomain: string;
   /** Of the control API. */
   readonly controlUrl: string;
+  /** The page of the request of this digest, for people; undefined: nobody signs in. */
+  readonly pageOf: ((digest: string) => string) | undefined;
   /** The values of arguments are told too. */
   readonly values: boolean;
 }
@@ -24,6 +26,7 @@ const timeOf = (at: number): string => new Date(at).toISOString();
 /** `at`: Unix milliseconds. */
 export function approvalMessage({ kind, grant, request }: GrantEvent, at: number, parts: ApprovalMessageParts): JsonObject {
   const { id, state, times, uses, used } = grant;
+  const page = parts.pageOf?.(grant.digest);
   return {
     type: `approval.${kind}`,
     timestamp: timeOf(at),
@@ -45,7 +48,7 @@ export function approvalMessage({ kind, grant, request }: GrantEvent, at: number
       times,
       ...(state === 'asked' ? {} : { uses, used }),
       ...(grant.answeredBy === undefined ? {} : { answered_by: grant.answeredBy }),
-      answer: { command: `cordon grant get ${id}`, api: `${parts.controlUrl}/v1/grants/${id}` },
+      answer: { command: `cordon grant get ${id}`, api: `${parts.controlUrl}/v1/grants/${id}`, ...(page === undefined ? {} : { page }) },
     },
   };
 }

@@ -52,6 +52,8 @@ export interface Answerer {
   /** SPIFFE ID. */
   readonly actor: string;
   readonly role: OperatorRole | undefined;
+  /** How they showed it, where that is not their certificate. */
+  readonly means?: 'passkey';
 }
 
 export interface GrantDesk {
@@ -59,6 +61,8 @@ export interface GrantDesk {
   note(recorded: RecordedDecision): void;
   /** Newest first. */
   list(): Promise<readonly GrantView[]>;
+  /** The request, or what was answered last, of this digest. */
+  idOf(digest: string): string | undefined;
   /** @throws Refusal CORDON-1012 unknown */
   get(id: string): Promise<{ readonly grant: GrantView; readonly request: AccessRequest }>;
   /** `ttl` in milliseconds. @throws Refusal CORDON-1012 when it does not wait, CORDON-5008 when this is not theirs to say */
@@ -109,6 +113,12 @@ class Desk implements GrantDesk {
     await this.#kept;
     const rows = await this.#parts.store.grants(200);
     return rows.map((row) => this.#now(row));
+  }
+
+  idOf(digest: string): string | undefined {
+    this.#forget();
+    const of = [...this.#live.values()].filter(({ row }) => row.digest === digest).map(({ row }) => row);
+    return (of.find(({ state }) => state === 'asked') ?? of.at(-1))?.id;
   }
 
   async get(id: string): Promise<{ readonly grant: GrantView; readonly request: AccessRequest }> {
@@ -209,7 +219,7 @@ class Desk implements GrantDesk {
     return live;
   }
 
-  async #answer(live: Live, { actor }: Answerer, act: string, change: Partial<GrantRow>): Promise<GrantView> {
+  async #answer(live: Live, { actor, means }: Answerer, act: string, change: Partial<GrantRow>): Promise<GrantView> {
     const { row } = live;
     const next: GrantRow = { ...row, ...change, answeredBy: actor, answeredAt: this.#parts.now() };
     const { comment, uses, until } = next;
@@ -219,6 +229,7 @@ class Desk implements GrantDesk {
       action: row.action,
       resource: row.resource,
       decision: row.decision,
+      ...(means === undefined ? {} : { means }),
       ...(next.state === 'approved' ? { uses, until: new Date(until).toISOString() } : {}),
     };
     recordAct(this.#parts, { actor, act, target: row.id, detail, ...(comment === undefined ? {} : { reason: comment }) });

@@ -13,6 +13,7 @@ import { drain } from './drain.ts';
 import { createFreshness } from './freshness.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type DoorLimits, type LimitSettings } from './limits.ts';
+import { createPageOpeners } from './mcp-page-openers.ts';
 import { createMcpSessions } from './mcp-sessions.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Credentials } from './channel.ts';
@@ -69,6 +70,7 @@ export type PepParts = Omit<
   | 'taskLabels'
   | 'settings'
   | 'mcpSessions'
+  | 'pageOpeners'
   | 'a2aIds'
   | 'stateSealer'
 > & {
@@ -99,6 +101,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), ...par
     taskSessions: createTaskSessions(counted),
     taskLabels: createTaskLabels(counted),
     mcpSessions: createMcpSessions(),
+    pageOpeners: createPageOpeners(),
     a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },

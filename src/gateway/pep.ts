@@ -12,6 +12,7 @@ import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
+import type { PageOpeners } from './mcp-page-openers.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { SpentGrants } from './spent.ts';
@@ -88,6 +89,7 @@ export interface Pep {
   readonly taskSessions: TaskSessions;
   readonly taskLabels: TaskLabels;
   readonly mcpSessions: McpSessions;
+  readonly pageOpeners: PageOpeners;
   /** Ids of tasks and contexts of other agents, by whom they are for. */
   readonly a2aIds: A2aIdsOf;
   /** Seals what callers keep for a server between two calls. */
@@ -99,5 +101,7 @@ export interface Pep {
   /** Of the token service, whose keys are published: signs what the gateway says of others. */
   readonly signer: () => JwsSigner;
   readonly remote: RemotePdp | undefined;
+  /** Where people answer the request of this digest; undefined: nobody signs in. */
+  readonly requestPage: ((digest: string) => string) | undefined;
   readonly onRecorded: (recorded: Recorded) => void;
 }

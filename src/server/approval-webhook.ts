@@ -11,6 +11,7 @@ import { Draws, randomId } from '../crypto/random.ts';
 import { webhookSigner } from '../crypto/webhook.ts';
 import { writeJson } from '../domain/json.ts';
 import { errorTextOf, Refusal } from '../domain/refusal.ts';
+import { requestPageOf } from './operators.ts';
 import { secretOf } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
 import type { State } from './state.ts';
@@ -48,7 +49,7 @@ export async function openApprovalWebhook(
   stack.defer(() => queue.close());
   const controlUrl = urlOf(config.listen.control);
   const { values } = webhook;
-  const parts = { trustDomain: config.trustDomain, controlUrl, values };
+  const parts = { trustDomain: config.trustDomain, controlUrl, values, pageOf: requestPageOf(config) };
   return {
     tell(event): void {
       const { grant, kind } = event;

@@ -11,6 +11,7 @@ import type { GuardView } from '../gateway/guards.ts';
 import type { Recorded, RecordLog, RemotePdp } from '../gateway/pep.ts';
 import type { SharedCounts } from '../gateway/shared-counts.ts';
 import type { Interception } from './interception.ts';
+import { requestPageOf } from './operators.ts';
 import type { Rotation } from './rotation.ts';
 import { secretOf, type SecretParts } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
@@ -96,6 +97,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
       now,
       upstreams,
       remote: await remotePdpOf(parts, stack),
+      requestPage: requestPageOf(config),
       replays: createReplays(),
       signer: parts.signer,
       minter: createTxnMinter({

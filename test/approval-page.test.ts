@@ -268,11 +268,12 @@ interface Desk {
   readonly answers: (readonly [string, Answerer])[];
   now: number;
   role: OperatorRole | undefined;
+  input: JsonObject;
 }
 
 /** Passkeys that say who signed, or that nobody did. */
 function desk(): Desk {
-  const of: Omit<Desk, 'visits'> = { answers: [], now: 0, role: 'analyst' };
+  const of: Omit<Desk, 'visits'> = { answers: [], now: 0, role: 'analyst', input: PAYMENT };
   const grant = { id: 'gr_0000000001', state: 'asked', agent: 'clerk', action: 'tools/call', approver: 'analyst', until: 900_000 };
   const view = { ...grant, resource: 'ledger/pay', reason: '', policies: [] } as unknown as GrantView;
   const answered = (id: string, by: Answerer): Promise<GrantView> => {
@@ -287,7 +288,7 @@ function desk(): Desk {
     },
     grants: {
       idOf: (digest) => (digest === 'known' ? grant.id : undefined),
-      get: () => Promise.resolve({ grant: view, request: call('clerk', 'ledger/pay_invoice', PAYMENT) }),
+      get: () => Promise.resolve({ grant: view, request: call('clerk', 'ledger/pay_invoice', of.input) }),
       approve: answered,
       refuse: answered,
     },
@@ -326,6 +327,8 @@ describe('[I7] what is signed on the page', () => {
       return on.visits.show(begun.visit, challengeOf(begun));
     };
     assert.match(JSON.stringify((await show())['input']), /amount_cents/);
+    on.input = { huge: 2n ** 60n, text: '2' };
+    assert.equal((await show())['input'], '"huge": 1152921504606846976\n"text": "2"', 'no number is rounded');
     for (const role of ['viewer', 'auditor'] as const) {
       on.role = role;
       const { input, may_answer: may } = await show();

@@ -24,7 +24,7 @@ const short = (text: string): string => (text.length <= MOST_TEXT ? text : `${te
 const timeOf = (at: number): string => new Date(at).toISOString();
 
 /** `at`: Unix milliseconds. */
-export function approvalMessage({ kind, grant, request }: GrantEvent, at: number, parts: ApprovalMessageParts): JsonObject {
+export function approvalMessage({ kind, grant, request, narrowed }: GrantEvent, at: number, parts: ApprovalMessageParts): JsonObject {
   const { id, state, times, uses, used } = grant;
   const page = parts.pageOf?.(grant.digest);
   return {
@@ -42,6 +42,7 @@ export function approvalMessage({ kind, grant, request }: GrantEvent, at: number
       policies: grant.policies.map(short),
       reason: short(grant.reason),
       ...argumentsOf(request, parts.values),
+      ...(narrowed === undefined ? {} : { narrowed: Object.keys(narrowed).slice(0, MOST_NAMES).map(short) }),
       asked_at: timeOf(grant.askedAt),
       // of the request, or of what was approved
       expires_at: timeOf(grant.until),

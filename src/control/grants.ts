@@ -7,7 +7,7 @@
 import { randomId } from '../crypto/random.ts';
 import type { Box } from '../crypto/seal.ts';
 import { accessRequestJson, type AccessRequest, type ApproverRole, type DecisionRecord, parseAccessRequest } from '../domain/access.ts';
-import { parseJson, writeJson } from '../domain/json.ts';
+import { type JsonObject, parseJson, writeJson } from '../domain/json.ts';
 import { type OperatorRole, roleHolds } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { digestOf, type Grant, type Grants, targetOf } from '../pdp/approval.ts';
@@ -46,6 +46,23 @@ export interface GrantEvent {
   /** As it is now. */
   readonly grant: GrantView;
   readonly request: AccessRequest;
+  /** Approved with narrower arguments: which they are. */
+  readonly narrowed?: JsonObject;
+}
+
+/** What is approved in place of what was asked. */
+export interface Narrowed {
+  /** Arguments that take the place of those asked. */
+  readonly changes: JsonObject;
+  /** Of the call with them: `digestOf`. */
+  readonly digest: string;
+}
+
+export interface Terms {
+  /** Milliseconds. */
+  readonly ttl: number;
+  readonly uses: number;
+  readonly narrowed?: Narrowed;
 }
 
 export interface Answerer {
@@ -56,6 +73,14 @@ export interface Answerer {
   readonly means?: 'passkey';
 }
 
+/** A request with its arguments. */
+export interface AskedGrant {
+  readonly grant: GrantView;
+  readonly request: AccessRequest;
+  /** What was approved in place of its arguments, as long as it is good for something. */
+  readonly narrowed?: JsonObject;
+}
+
 export interface GrantDesk {
   /** Files what needs approval, and counts what was used. Never throws. */
   note(recorded: RecordedDecision): void;
@@ -64,9 +89,9 @@ export interface GrantDesk {
   /** The request, or what was answered last, of this digest. */
   idOf(digest: string): string | undefined;
   /** @throws Refusal CORDON-1012 unknown */
-  get(id: string): Promise<{ readonly grant: GrantView; readonly request: AccessRequest }>;
-  /** `ttl` in milliseconds. @throws Refusal CORDON-1012 when it does not wait, CORDON-5008 when this is not theirs to say */
-  approve(id: string, by: Answerer, terms: { readonly ttl: number; readonly uses: number }): Promise<GrantView>;
+  get(id: string): Promise<AskedGrant>;
+  /** @throws Refusal CORDON-1012 when it does not wait, CORDON-5008 when this is not theirs to say */
+  approve(id: string, by: Answerer, terms: Terms): Promise<GrantView>;
   /** @throws Refusal CORDON-1012, CORDON-5008 */
   refuse(id: string, by: Answerer, comment: string): Promise<GrantView>;
   /** Takes a grant back; calls that run on the strength of it are cut. @throws Refusal CORDON-1012, CORDON-5008 */
@@ -83,8 +108,13 @@ export async function openGrants(parts: GrantParts): Promise<GrantDesk> {
 
 interface Live {
   row: GrantRow;
+  /** In memory alone, like the count of uses. */
+  narrowed?: Narrowed | undefined;
   readonly request: AccessRequest;
 }
+
+/** What a PEP hears of. */
+const ANSWERED: ReadonlySet<GrantState> = new Set(['approved', 'used', 'refused']);
 
 const viewOf = ({ request: _sealed, ...view }: GrantRow): GrantView => view;
 
@@ -121,16 +151,18 @@ class Desk implements GrantDesk {
     return (of.find(({ state }) => state === 'asked') ?? of.at(-1))?.id;
   }
 
-  async get(id: string): Promise<{ readonly grant: GrantView; readonly request: AccessRequest }> {
+  async get(id: string): Promise<AskedGrant> {
     await this.#kept;
     const row = await this.#parts.store.grant(id);
     if (row === undefined) throw unknown(id, 'unknown');
     const request = parseAccessRequest(parseJson(this.#parts.sealer.open(`grant/${id}`, row.request), BOUNDS));
-    return { grant: this.#now(row), request };
+    const changes = this.#live.get(id)?.narrowed?.changes;
+    return { grant: this.#now(row), request, ...(changes === undefined ? {} : { narrowed: changes }) };
   }
 
-  async approve(id: string, by: Answerer, { ttl, uses }: { readonly ttl: number; readonly uses: number }): Promise<GrantView> {
+  async approve(id: string, by: Answerer, { ttl, uses, narrowed }: Terms): Promise<GrantView> {
     const live = this.#waiting(id, 'asked', by);
+    live.narrowed = narrowed;
     return this.#answer(live, by, 'grant.approve', { state: 'approved', until: this.#parts.now() + ttl, uses });
   }
 
@@ -230,6 +262,7 @@ class Desk implements GrantDesk {
       resource: row.resource,
       decision: row.decision,
       ...(means === undefined ? {} : { means }),
+      ...(live.narrowed === undefined ? {} : { narrowed: `sha256:${live.narrowed.digest}`, changed: Object.keys(live.narrowed.changes) }),
       ...(next.state === 'approved' ? { uses, until: new Date(until).toISOString() } : {}),
     };
     recordAct(this.#parts, { actor, act, target: row.id, detail, ...(comment === undefined ? {} : { reason: comment }) });
@@ -245,11 +278,15 @@ class Desk implements GrantDesk {
   #publish(): void {
     const answered = new Map<string, Grant>();
     const targets = new Set<string>();
-    for (const { row, request } of this.#live.values()) {
-      if (row.state === 'asked' || row.state === 'expired' || row.state === 'revoked') continue;
+    const given = [...this.#live.values()].filter(({ row }) => ANSWERED.has(row.state));
+    // what was answered to a call itself counts more than what was given in place of another
+    for (const { row, narrowed } of given)
+      if (narrowed !== undefined) answered.set(narrowed.digest, { id: row.id, answer: 'approved', uses: row.uses, until: row.until });
+    for (const { row, request, narrowed } of given) {
       // a call that runs on the strength of a grant that is used up stays allowed until it ends
-      const answer = row.state === 'refused' ? 'refused' : 'approved';
-      answered.set(row.digest, { id: row.id, answer, uses: row.uses, until: row.until });
+      const answer = row.state === 'refused' ? 'refused' : narrowed === undefined ? 'approved' : 'narrowed';
+      const instead = narrowed === undefined ? {} : { narrowed: narrowed.changes };
+      answered.set(row.digest, { id: row.id, answer, uses: row.uses, until: row.until, ...instead });
       if (row.state === 'approved') targets.add(targetOf(request));
     }
     this.#parts.publish({ answered, targets });
@@ -282,9 +319,9 @@ class Desk implements GrantDesk {
     });
   }
 
-  #tell(kind: GrantEvent['kind'], { row, request }: Live): void {
+  #tell(kind: GrantEvent['kind'], { row, request, narrowed }: Live): void {
     try {
-      this.#parts.onEvent({ kind, grant: viewOf(row), request });
+      this.#parts.onEvent({ kind, grant: viewOf(row), request, ...(narrowed === undefined ? {} : { narrowed: narrowed.changes }) });
     } catch (error) {
       this.#parts.onError(error); // who is told has no say in what happens
     }
@@ -298,7 +335,7 @@ class Desk implements GrantDesk {
 const unknown = (id: string, observed: string): Refusal =>
   new Refusal('CORDON-1012', `\`${id}\` does not wait for this`, { observed, fix: 'see what does: `cordon grant list`' });
 
-function checkEligible(approver: ApproverRole, { role }: Answerer): void {
+export function checkEligible(approver: ApproverRole, { role }: Answerer): void {
   if (role !== undefined && roleHolds(role, approver)) return;
   throw new Refusal('CORDON-5008', 'this is not yours to answer', { observed: role ?? 'no role', expected: approver });
 }

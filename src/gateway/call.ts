@@ -220,6 +220,8 @@ export interface No {
   readonly unexplained?: readonly string[] | undefined;
   /** Seconds until it is worth another try; of a callee that is in trouble. */
   readonly retryAfter?: number | undefined;
+  /** Arguments with which a person approved the call in place of its own. */
+  readonly narrowed?: JsonObject | undefined;
   /** Of a call that needs approval, for a caller that opens pages for its user. */
   readonly page?: ApprovalPage | undefined;
 }

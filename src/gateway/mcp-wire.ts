@@ -29,6 +29,7 @@ const dataOf = (no: No): JsonObject => ({
   retryable: CODES[no.code].retryable,
   ...(no.decisionId === undefined ? {} : { decision_id: no.decisionId }),
   ...(no.unexplained === undefined || no.unexplained.length === 0 ? {} : { arguments: [...no.unexplained] }),
+  ...(no.narrowed === undefined ? {} : { narrowed: no.narrowed }),
 });
 
 /** JSON-RPC codes and statuses for messages that are refused for their form, by era. */
@@ -117,12 +118,15 @@ function deniedResult(no: No): JsonObject {
   const ref = no.decisionId === undefined ? '' : ` Ref ${no.decisionId}.`;
   return {
     isError: true,
-    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${hintOf(row)}${ref}` }],
+    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${hintOf(row, no)}${ref}` }],
     structuredContent: { ...dataOf(no), remedy: { type: remedyOf(row) } },
   };
 }
 
-function hintOf({ kind, retryable }: CodeRow): string {
+function hintOf({ kind, retryable }: CodeRow, { narrowed }: No): string {
+  // a model is shown the text alone; the values are its own, or smaller numbers that a person chose
+  if (narrowed !== undefined)
+    return `A person approved it with these arguments in place of yours, if you want that: ${writeJson(narrowed)}.`;
   if (!retryable) return 'Do not retry.';
   return kind === 'access' ? 'Go on with the rest; this very call will pass once a person has approved it.' : 'You may retry later.';
 }

@@ -2,8 +2,8 @@
 // again, for exactly that answer. There is no session and no cookie, so nothing that another page could ride on, and nothing to steal from the
 // address: whoever has it, an agent too, sees and answers nothing without an operator's passkey. INVARIANT I7
 import { randomId } from '../../crypto/random.ts';
-import { accessRequestJson, type AccessRequest } from '../../domain/access.ts';
-import type { JsonObject } from '../../domain/json.ts';
+import type { AccessRequest } from '../../domain/access.ts';
+import { type JsonObject, writeJson } from '../../domain/json.ts';
 import { roleHolds, type OperatorRole } from '../../domain/operators.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { USUAL, type Answerer, type GrantDesk, type GrantView } from '../grants.ts';
@@ -135,9 +135,15 @@ function shownOf(grant: GrantView, request: AccessRequest, whole: boolean): Json
     },
     ...(user === undefined ? {} : { user: visible(`${user.issuer} ${user.id}`) }),
     // as over the API: who may not answer does not see the arguments
-    ...(whole ? { input: visible(JSON.stringify(accessRequestJson(request)['context'], undefined, 2)) } : {}),
+    ...(whole ? { input: visible(linesOf(request.context.input ?? {})) } : {}),
   };
 }
+
+/** A line for each argument; integers of any size as they are. */
+const linesOf = (input: JsonObject): string =>
+  Object.entries(input)
+    .map(([name, value]) => `${writeJson(name)}: ${writeJson(value)}`)
+    .join('\n');
 
 /** What cannot be seen, or turns the direction of what follows, is written out: the words are an agent's. attacker-controlled */
 const visible = (text: string): string =>

@@ -110,6 +110,8 @@ interface Live {
   row: GrantRow;
   /** In memory alone, like the count of uses. */
   narrowed?: Narrowed | undefined;
+  /** Of who answered. */
+  role?: OperatorRole | undefined;
   readonly request: AccessRequest;
 }
 
@@ -251,7 +253,7 @@ class Desk implements GrantDesk {
     return live;
   }
 
-  async #answer(live: Live, { actor, means }: Answerer, act: string, change: Partial<GrantRow>): Promise<GrantView> {
+  async #answer(live: Live, { actor, role, means }: Answerer, act: string, change: Partial<GrantRow>): Promise<GrantView> {
     const { row } = live;
     const next: GrantRow = { ...row, ...change, answeredBy: actor, answeredAt: this.#parts.now() };
     const { comment, uses, until } = next;
@@ -267,6 +269,7 @@ class Desk implements GrantDesk {
     };
     recordAct(this.#parts, { actor, act, target: row.id, detail, ...(comment === undefined ? {} : { reason: comment }) });
     live.row = next;
+    live.role = role;
     this.#publish();
     this.#keep(next);
     this.#tell('answered', live);
@@ -280,13 +283,12 @@ class Desk implements GrantDesk {
     const targets = new Set<string>();
     const given = [...this.#live.values()].filter(({ row }) => ANSWERED.has(row.state));
     // what was answered to a call itself counts more than what was given in place of another
-    for (const { row, narrowed } of given)
-      if (narrowed !== undefined) answered.set(narrowed.digest, { id: row.id, answer: 'approved', uses: row.uses, until: row.until });
-    for (const { row, request, narrowed } of given) {
-      // a call that runs on the strength of a grant that is used up stays allowed until it ends
+    for (const live of given) if (live.narrowed !== undefined) answered.set(live.narrowed.digest, grantOf(live, 'approved'));
+    for (const live of given) {
+      const { row, request, narrowed } = live;
+      // a call that runs on the strength of a grant that is used up stays allowed until it ends; nobody hears of less that is used up
       const answer = row.state === 'refused' ? 'refused' : narrowed === undefined ? 'approved' : 'narrowed';
-      const instead = narrowed === undefined ? {} : { narrowed: narrowed.changes };
-      answered.set(row.digest, { id: row.id, answer, uses: row.uses, until: row.until, ...instead });
+      if (answer !== 'narrowed' || row.state !== 'used') answered.set(row.digest, grantOf(live, answer));
       if (row.state === 'approved') targets.add(targetOf(request));
     }
     this.#parts.publish({ answered, targets });
@@ -331,6 +333,16 @@ class Desk implements GrantDesk {
     this.#kept = this.#kept.then(() => this.#parts.store.putGrant(row)).catch((error: unknown) => this.#parts.onError(error));
   }
 }
+
+/** As PEPs know it. Who answered without a role has answered nothing. */
+const grantOf = ({ row, role, narrowed }: Live, answer: Grant['answer']): Grant => ({
+  id: row.id,
+  answer,
+  role: role ?? 'viewer',
+  uses: row.uses,
+  until: row.until,
+  ...(answer === 'narrowed' && narrowed !== undefined ? { narrowed: narrowed.changes } : {}),
+});
 
 const unknown = (id: string, observed: string): Refusal =>
   new Refusal('CORDON-1012', `\`${id}\` does not wait for this`, { observed, fix: 'see what does: `cordon grant list`' });

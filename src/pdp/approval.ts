@@ -3,6 +3,7 @@
 import { sha256Hex } from '../crypto/hash.ts';
 import type { AccessRequest, Decision } from '../domain/access.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject, writeJson } from '../domain/json.ts';
+import { type OperatorRole, roleHolds } from '../domain/operators.ts';
 
 /** What was answered to one exact request. */
 export interface Grant {
@@ -12,6 +13,8 @@ export interface Grant {
   readonly answer: 'approved' | 'refused' | 'narrowed';
   /** The arguments that take the place of its own. */
   readonly narrowed?: JsonObject;
+  /** Of who answered, then: it lifts nothing that is for a higher role. */
+  readonly role: OperatorRole;
   /** Calls that it is good for. */
   readonly uses: number;
   /** Unix milliseconds. */
@@ -48,6 +51,7 @@ export function approved(decision: Decision, request: AccessRequest, { answered,
   if (now >= grant.until) return { ...decision, code: 'CORDON-5003' };
   if (grant.answer === 'refused') return { ...decision, verdict: 'deny', code: 'CORDON-5005' };
   if (grant.id !== request.grant && spent(grant.id) >= grant.uses) return { ...decision, code: 'CORDON-5004' };
+  if (!roleHolds(grant.role, decision.approver ?? 'admin')) return decision; // the policies ask for more than they did
   if (grant.narrowed !== undefined) return { ...decision, verdict: 'deny', code: 'CORDON-5007', narrowed: grant.narrowed };
   const { code: _code, gate: _gate, reason: _reason, approver: _approver, ...rest } = decision;
   return { ...rest, verdict: 'allow', grant: { id: grant.id, until: grant.until } };

@@ -78,7 +78,7 @@ describe('[I4] [I5] a grant', () => {
   before(async () => {
     set = await policySet(permit('p') + forbid('ask', '@approval', LARGE), world);
   });
-  const grant: Grant = { id: 'gr_1', answer: 'approved', uses: 1, until: NOW + 1000 };
+  const grant: Grant = { id: 'gr_1', answer: 'approved', role: 'operator', uses: 1, until: NOW + 1000 };
   const decided = (request: AccessRequest, given: Grant = grant, spent = 0, now = NOW): string =>
     said(
       approved(
@@ -100,6 +100,11 @@ describe('[I4] [I5] a grant', () => {
     assert.match(decided({ ...pay(), grant: 'gr_1' }, grant, 1), /^allow/, 'the call that used it goes on');
     assert.match(decided({ ...pay(), grant: 'gr_2' }, grant, 1), new RegExp(`^${waits} CORDON-5004`));
     assert.match(decided(pay(), grant, 0, NOW + 1000), new RegExp(`^${waits} CORDON-5003`));
+    for (const role of ['viewer', 'auditor', 'analyst'] as const)
+      assert.match(decided(pay(), { ...grant, role }), new RegExp(`^${waits} CORDON-5001`), 'of who could not approve it now');
+    const less = { ...grant, answer: 'narrowed', narrowed: { amount_cents: 5 } } as const;
+    assert.match(decided(pay(), less), /^deny CORDON-5007/);
+    assert.match(decided(pay(), less, 1), /CORDON-5004/);
     assert.match(decided(pay(), { ...grant, answer: 'refused' }), /^deny CORDON-5005/);
     assert.match(said(approved(set.decide(pay(), world), pay(), NO_GRANTS, () => 0, NOW)), /CORDON-5001/);
   });
@@ -160,7 +165,8 @@ void test('[I7] who may answer is what the policy says, by the roles of operator
     log: { append: () => ({ log: 'x', seq: 0, leafHash: '' }) },
     now: () => NOW,
     publish: () => undefined,
-    onAsked: ({ id }: { id: string }) => void (asked = id),
+    onEvent: ({ grant }: { grant: { id: string } }) => void (asked = grant.id),
+    later: () => () => undefined,
     onError: (error: unknown) => {
       throw error;
     },

@@ -6,6 +6,7 @@ import { openDirectory, type Directory } from '../src/control/operators/director
 import { createHeldOrders } from '../src/control/operators/held-orders.ts';
 import { createPages, type Pages } from '../src/control/operators/pages.ts';
 import { createPasskeys } from '../src/control/operators/passkeys.ts';
+import { createRequestVisits } from '../src/control/operators/request-visits.ts';
 import { createSignIns } from '../src/control/operators/sign-in.ts';
 import { ROUTES } from '../src/control/routes.ts';
 import { randomKey } from '../src/crypto/random.ts';
@@ -41,6 +42,13 @@ async function bench(): Promise<Bench & AsyncDisposable> {
   const log = { append: (record: LogRecord) => ({ log: 'test', seq: acts.push(record), leafHash: '' }) };
   return { store, acts, log, now: 1_000_000, [Symbol.asyncDispose]: () => store.close() };
 }
+
+const NO_GRANTS = {
+  idOf: () => undefined,
+  get: () => Promise.reject(new Error('no grants')),
+  approve: () => Promise.reject(new Error('no grants')),
+  refuse: () => Promise.reject(new Error('no grants')),
+};
 
 const directoryOf = (on: Bench, people: Parameters<typeof openDirectory>[0]['people'] = []): Promise<Directory> =>
   openDirectory({ people, store: on.store, log: on.log, now: () => on.now, onNotice: () => undefined });
@@ -190,6 +198,7 @@ void test('[I7] the pages answer their own origin alone, strictly, without a wor
   const signIns = createSignIns({ log: on.log, now, roleOf: () => 'viewer', check: async () => undefined, issue: async () => issued });
   const refused: string[] = [];
   const pages: Pages = createPages({
+    requests: createRequestVisits({ passkeys, grants: NO_GRANTS, roleOf: () => 'viewer', actorOf: actor, now }),
     origin,
     signIns,
     passkeys,

@@ -73,6 +73,7 @@ export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   RFC7518: proved('ECDSA signatures as r ‖ s of fixed length'),
   'Txn-Tokens': proved('Transaction tokens: the transaction goes on unchanged'),
   'ID-JAG': proved('Identity assertions across domains: for one server, one client, once'),
+  'Standard-Webhooks': proved('Standard Webhooks: what is told of requests for approval is signed with its id and the time of the attempt'),
   RFC6962: proved('Merkle tree, audit and consistency proofs'),
   'C2SP-tlog-tiles': proved('Log as static tiles'),
   'C2SP-tlog-checkpoint': proved('Signed checkpoints'),

@@ -110,6 +110,7 @@ const BY_CODE: Partial<Record<Code, (denied: Denied) => readonly Remedy[]>> = {
   'CORDON-5003': approve,
   'CORDON-5004': approve,
   'CORDON-5006': approve,
+  'CORDON-5007': () => [{ type: 'alternative', text: CODES['CORDON-5007'].fix }],
   'CORDON-9006': () => mend,
   'CORDON-9007': () => mend,
   'CORDON-9008': () => mend,

@@ -32,5 +32,5 @@ const request = z.object({
 export const GRANT_REPLIES = {
   grants: z.object({ items: z.array(grant) }),
   grant,
-  grantRequest: grant.extend({ request }),
+  grantRequest: grant.extend({ request, narrowed: z.record(z.string(), z.custom<Json>()).optional() }),
 } as const;

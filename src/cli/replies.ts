@@ -214,6 +214,9 @@ export const REPLIES = {
       }),
     ),
     log: z.object({ origin: z.string(), size: z.number() }),
+    webhook: z
+      .object({ receiver: z.string(), waiting: z.number(), delivered: z.number(), lost: z.number(), failing: z.string().optional() })
+      .optional(),
   }),
   agents: z.object({
     items: z.array(

@@ -317,6 +317,19 @@ export interface DataPlaneConfig {
   readonly routes: ReadonlyMap<string, PlaneRouteConfig>;
 }
 
+/** Whoever is told that a person is asked for approval. */
+export interface ApprovalWebhookConfig {
+  /** https, or http on loopback. */
+  readonly url: URL;
+  /** What is sent is signed with it. */
+  readonly key: SecretSource;
+  /** A PEM file: the private authority behind its certificate. */
+  readonly ca?: string;
+  readonly timeoutMs: number;
+  /** Values of arguments are told too. */
+  readonly values: boolean;
+}
+
 export interface Config {
   /** Directory that relative paths in the file start from. */
   readonly base: string;
@@ -344,4 +357,5 @@ export interface Config {
   readonly federation: FederationConfig;
   readonly dataPlanes: readonly DataPlaneConfig[];
   readonly containmentRules: readonly ContainmentRule[];
+  readonly approvals: { readonly webhook?: ApprovalWebhookConfig };
 }

@@ -21,6 +21,7 @@ import type { PolicyRollout } from './policy-orders.ts';
 import type { HistoryView, PoliciesView } from './policy-views.ts';
 import type { Publisher } from './publisher.ts';
 import type { RefusedRequest } from './refusals.ts';
+import type { WebhookCounts } from './webhook-queue.ts';
 
 export type AgentView = {
   readonly name: string;
@@ -41,7 +42,7 @@ export type LiveConnection = {
 };
 
 export type Check = {
-  readonly category: 'ca' | 'gateway' | 'store' | 'clock' | 'policy' | 'log' | 'clients';
+  readonly category: 'ca' | 'gateway' | 'store' | 'clock' | 'policy' | 'log' | 'clients' | 'approvals';
   readonly name: string;
   readonly ok: boolean;
   /** What was seen. */
@@ -70,6 +71,12 @@ export type WorkerStatus = {
   readonly log: { readonly origin: string; readonly size: number };
 };
 
+/** How whoever is told of requests for approval is doing. */
+export type WebhookState = WebhookCounts & {
+  /** Origin of the receiver; its path may be a secret. */
+  readonly receiver: string;
+};
+
 export type StatusView = {
   readonly schema: 'cordon.status/v1';
   readonly trustDomain: string;
@@ -92,6 +99,8 @@ export type StatusView = {
   /** How callees are doing, as the gateway sees it. */
   readonly upstreams: readonly CalleeState[];
   readonly log: { readonly origin: string; readonly size: number };
+  /** Where somebody is told of requests for approval. */
+  readonly webhook?: WebhookState;
 };
 
 export type DoctorView = { readonly schema: 'cordon.doctor/v1'; readonly checks: readonly Check[] };

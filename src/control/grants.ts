@@ -7,7 +7,7 @@
 import { randomId } from '../crypto/random.ts';
 import type { Box } from '../crypto/seal.ts';
 import { accessRequestJson, type AccessRequest, type ApproverRole, type DecisionRecord, parseAccessRequest } from '../domain/access.ts';
-import { parseJson, writeJson } from '../domain/json.ts';
+import { type JsonObject, parseJson, writeJson } from '../domain/json.ts';
 import { type OperatorRole, roleHolds } from '../domain/operators.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { digestOf, type Grant, type Grants, targetOf } from '../pdp/approval.ts';
@@ -21,6 +21,8 @@ export const USUAL = { ttl: 15 * 60_000, uses: 1 } as const;
 /** Requests that wait at once: of one agent, and in all. An agent must not bury the ones that matter. */
 const MOST_OF_AGENT = 32;
 const MOST = 1_024;
+/** Between two looks at what has ended. Milliseconds. */
+const LEAST_WATCH = 100;
 const BOUNDS = { maxBytes: 33_554_432, maxDepth: 100 };
 
 export interface GrantParts extends ActLog {
@@ -28,18 +30,55 @@ export interface GrantParts extends ActLog {
   readonly sealer: Box;
   /** Hands the answers to every PEP. */
   readonly publish: (grants: Grants) => void;
-  /** Told of a request that is new. */
-  readonly onAsked: (asked: GrantView) => void;
+  /** Told of what is new, and of what becomes of it. */
+  readonly onEvent: (event: GrantEvent) => void;
+  /** @returns cancels it */
+  readonly later: (ms: number, act: () => void) => () => void;
   readonly onError: (error: unknown) => void;
 }
 
 /** A request or grant without its arguments. */
 export type GrantView = Omit<GrantRow, 'request'>;
 
+/** `answered`: approved, refused or revoked. */
+export interface GrantEvent {
+  readonly kind: 'asked' | 'answered' | 'used' | 'expired';
+  /** As it is now. */
+  readonly grant: GrantView;
+  readonly request: AccessRequest;
+  /** Approved with narrower arguments: which they are. */
+  readonly narrowed?: JsonObject;
+}
+
+/** What is approved in place of what was asked. */
+export interface Narrowed {
+  /** Arguments that take the place of those asked. */
+  readonly changes: JsonObject;
+  /** Of the call with them: `digestOf`. */
+  readonly digest: string;
+}
+
+export interface Terms {
+  /** Milliseconds. */
+  readonly ttl: number;
+  readonly uses: number;
+  readonly narrowed?: Narrowed;
+}
+
 export interface Answerer {
   /** SPIFFE ID. */
   readonly actor: string;
   readonly role: OperatorRole | undefined;
+  /** How they showed it, where that is not their certificate. */
+  readonly means?: 'passkey';
+}
+
+/** A request with its arguments. */
+export interface AskedGrant {
+  readonly grant: GrantView;
+  readonly request: AccessRequest;
+  /** What was approved in place of its arguments, as long as it is good for something. */
+  readonly narrowed?: JsonObject;
 }
 
 export interface GrantDesk {
@@ -47,10 +86,12 @@ export interface GrantDesk {
   note(recorded: RecordedDecision): void;
   /** Newest first. */
   list(): Promise<readonly GrantView[]>;
+  /** The request, or what was answered last, of this digest. */
+  idOf(digest: string): string | undefined;
   /** @throws Refusal CORDON-1012 unknown */
-  get(id: string): Promise<{ readonly grant: GrantView; readonly request: AccessRequest }>;
-  /** `ttl` in milliseconds. @throws Refusal CORDON-1012 when it does not wait, CORDON-5008 when this is not theirs to say */
-  approve(id: string, by: Answerer, terms: { readonly ttl: number; readonly uses: number }): Promise<GrantView>;
+  get(id: string): Promise<AskedGrant>;
+  /** @throws Refusal CORDON-1012 when it does not wait, CORDON-5008 when this is not theirs to say */
+  approve(id: string, by: Answerer, terms: Terms): Promise<GrantView>;
   /** @throws Refusal CORDON-1012, CORDON-5008 */
   refuse(id: string, by: Answerer, comment: string): Promise<GrantView>;
   /** Takes a grant back; calls that run on the strength of it are cut. @throws Refusal CORDON-1012, CORDON-5008 */
@@ -67,8 +108,15 @@ export async function openGrants(parts: GrantParts): Promise<GrantDesk> {
 
 interface Live {
   row: GrantRow;
+  /** In memory alone, like the count of uses. */
+  narrowed?: Narrowed | undefined;
+  /** Of who answered. */
+  role?: OperatorRole | undefined;
   readonly request: AccessRequest;
 }
+
+/** What a PEP hears of. */
+const ANSWERED: ReadonlySet<GrantState> = new Set(['approved', 'used', 'refused']);
 
 const viewOf = ({ request: _sealed, ...view }: GrantRow): GrantView => view;
 
@@ -77,6 +125,7 @@ class Desk implements GrantDesk {
   /** What waits or was answered, and has not ended. */
   readonly #live = new Map<string, Live>();
   #kept: Promise<void> = Promise.resolve();
+  #cancel: (() => void) | undefined;
 
   constructor(parts: GrantParts) {
     this.#parts = parts;
@@ -98,16 +147,24 @@ class Desk implements GrantDesk {
     return rows.map((row) => this.#now(row));
   }
 
-  async get(id: string): Promise<{ readonly grant: GrantView; readonly request: AccessRequest }> {
+  idOf(digest: string): string | undefined {
+    this.#forget();
+    const of = [...this.#live.values()].filter(({ row }) => row.digest === digest).map(({ row }) => row);
+    return (of.find(({ state }) => state === 'asked') ?? of.at(-1))?.id;
+  }
+
+  async get(id: string): Promise<AskedGrant> {
     await this.#kept;
     const row = await this.#parts.store.grant(id);
     if (row === undefined) throw unknown(id, 'unknown');
     const request = parseAccessRequest(parseJson(this.#parts.sealer.open(`grant/${id}`, row.request), BOUNDS));
-    return { grant: this.#now(row), request };
+    const changes = this.#live.get(id)?.narrowed?.changes;
+    return { grant: this.#now(row), request, ...(changes === undefined ? {} : { narrowed: changes }) };
   }
 
-  async approve(id: string, by: Answerer, { ttl, uses }: { readonly ttl: number; readonly uses: number }): Promise<GrantView> {
+  async approve(id: string, by: Answerer, { ttl, uses, narrowed }: Terms): Promise<GrantView> {
     const live = this.#waiting(id, 'asked', by);
+    live.narrowed = narrowed;
     return this.#answer(live, by, 'grant.approve', { state: 'approved', until: this.#parts.now() + ttl, uses });
   }
 
@@ -122,6 +179,7 @@ class Desk implements GrantDesk {
   }
 
   close(): Promise<void> {
+    this.#cancel?.();
     return this.#kept;
   }
 
@@ -144,9 +202,11 @@ class Desk implements GrantDesk {
     const ofAgent = waiting.filter(({ row }) => row.agent === request.subject.id).length;
     if (waiting.length >= MOST || ofAgent >= MOST_OF_AGENT) return; // the decision is on record all the same
     const row = this.#rowOf(record, request, digest);
-    this.#live.set(row.id, { row, request });
+    const live = { row, request };
+    this.#live.set(row.id, live);
     this.#keep(row);
-    this.#parts.onAsked(viewOf(row));
+    this.#tell('asked', live);
+    this.#watch();
   }
 
   #rowOf(record: DecisionRecord, request: AccessRequest, digest: string): GrantRow {
@@ -179,6 +239,7 @@ class Desk implements GrantDesk {
     live.row = { ...live.row, used, ...(used >= live.row.uses ? { state: 'used' as const } : {}) };
     if (live.row.state === 'used') this.#publish();
     this.#keep(live.row);
+    this.#tell('used', live);
   }
 
   /** @throws Refusal CORDON-1012, CORDON-5008 */
@@ -192,7 +253,7 @@ class Desk implements GrantDesk {
     return live;
   }
 
-  async #answer(live: Live, { actor }: Answerer, act: string, change: Partial<GrantRow>): Promise<GrantView> {
+  async #answer(live: Live, { actor, role, means }: Answerer, act: string, change: Partial<GrantRow>): Promise<GrantView> {
     const { row } = live;
     const next: GrantRow = { ...row, ...change, answeredBy: actor, answeredAt: this.#parts.now() };
     const { comment, uses, until } = next;
@@ -202,12 +263,17 @@ class Desk implements GrantDesk {
       action: row.action,
       resource: row.resource,
       decision: row.decision,
+      ...(means === undefined ? {} : { means }),
+      ...(live.narrowed === undefined ? {} : { narrowed: `sha256:${live.narrowed.digest}`, changed: Object.keys(live.narrowed.changes) }),
       ...(next.state === 'approved' ? { uses, until: new Date(until).toISOString() } : {}),
     };
     recordAct(this.#parts, { actor, act, target: row.id, detail, ...(comment === undefined ? {} : { reason: comment }) });
     live.row = next;
+    live.role = role;
     this.#publish();
     this.#keep(next);
+    this.#tell('answered', live);
+    this.#watch();
     await this.#kept;
     return viewOf(next);
   }
@@ -215,11 +281,14 @@ class Desk implements GrantDesk {
   #publish(): void {
     const answered = new Map<string, Grant>();
     const targets = new Set<string>();
-    for (const { row, request } of this.#live.values()) {
-      if (row.state === 'asked' || row.state === 'expired' || row.state === 'revoked') continue;
-      // a call that runs on the strength of a grant that is used up stays allowed until it ends
-      const answer = row.state === 'refused' ? 'refused' : 'approved';
-      answered.set(row.digest, { id: row.id, answer, uses: row.uses, until: row.until });
+    const given = [...this.#live.values()].filter(({ row }) => ANSWERED.has(row.state));
+    // what was answered to a call itself counts more than what was given in place of another
+    for (const live of given) if (live.narrowed !== undefined) answered.set(live.narrowed.digest, grantOf(live, 'approved'));
+    for (const live of given) {
+      const { row, request, narrowed } = live;
+      // a call that runs on the strength of a grant that is used up stays allowed until it ends; nobody hears of less that is used up
+      const answer = row.state === 'refused' ? 'refused' : narrowed === undefined ? 'approved' : 'narrowed';
+      if (answer !== 'narrowed' || row.state !== 'used') answered.set(row.digest, grantOf(live, answer));
       if (row.state === 'approved') targets.add(targetOf(request));
     }
     this.#parts.publish({ answered, targets });
@@ -229,11 +298,35 @@ class Desk implements GrantDesk {
   #forget(): void {
     const now = this.#parts.now();
     const over = [...this.#live.values()].filter(({ row }) => row.until <= now);
-    for (const { row } of over) {
+    for (const live of over) {
+      const { row } = live;
       this.#live.delete(row.id);
-      if (row.state === 'asked' || row.state === 'approved') this.#keep({ ...row, state: 'expired' });
+      if (row.state !== 'asked' && row.state !== 'approved') continue;
+      live.row = { ...row, state: 'expired' };
+      this.#keep(live.row);
+      this.#tell('expired', live);
     }
     if (over.some(({ row }) => row.state !== 'asked')) this.#publish();
+  }
+
+  /** What ends by itself is noticed when it does, also when nobody looks. */
+  #watch(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const ends = Math.min(...[...this.#live.values()].map(({ row }) => row.until));
+    if (!Number.isFinite(ends)) return;
+    this.#cancel = this.#parts.later(Math.max(LEAST_WATCH, ends - this.#parts.now()), () => {
+      this.#forget();
+      this.#watch();
+    });
+  }
+
+  #tell(kind: GrantEvent['kind'], { row, request, narrowed }: Live): void {
+    try {
+      this.#parts.onEvent({ kind, grant: viewOf(row), request, ...(narrowed === undefined ? {} : { narrowed: narrowed.changes }) });
+    } catch (error) {
+      this.#parts.onError(error); // who is told has no say in what happens
+    }
   }
 
   #keep(row: GrantRow): void {
@@ -241,10 +334,20 @@ class Desk implements GrantDesk {
   }
 }
 
+/** As PEPs know it. Who answered without a role has answered nothing. */
+const grantOf = ({ row, role, narrowed }: Live, answer: Grant['answer']): Grant => ({
+  id: row.id,
+  answer,
+  role: role ?? 'viewer',
+  uses: row.uses,
+  until: row.until,
+  ...(answer === 'narrowed' && narrowed !== undefined ? { narrowed: narrowed.changes } : {}),
+});
+
 const unknown = (id: string, observed: string): Refusal =>
   new Refusal('CORDON-1012', `\`${id}\` does not wait for this`, { observed, fix: 'see what does: `cordon grant list`' });
 
-function checkEligible(approver: ApproverRole, { role }: Answerer): void {
+export function checkEligible(approver: ApproverRole, { role }: Answerer): void {
   if (role !== undefined && roleHolds(role, approver)) return;
   throw new Refusal('CORDON-5008', 'this is not yours to answer', { observed: role ?? 'no role', expected: approver });
 }

@@ -1,9 +1,12 @@
 // Routes of grants: what waits for a person, and the answers. Who may answer is for the policy to say that asks. INVARIANT I7
 import * as z from 'zod';
 import { accessRequestJson } from '../domain/access.ts';
-import type { JsonObject } from '../domain/json.ts';
+import type { Json, JsonObject } from '../domain/json.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { digestOf } from '../pdp/approval.ts';
+import { narrowed } from '../pdp/narrow.ts';
 import type { Control } from './control.ts';
-import { type Answerer, type GrantView, USUAL } from './grants.ts';
+import { type Answerer, checkEligible, type GrantView, type Narrowed, USUAL } from './grants.ts';
 import { none } from './input.ts';
 import { route, type Asked, type RouteRow } from './route.ts';
 
@@ -22,6 +25,8 @@ const approval = z.strictObject({
     .max(24 * HOUR)
     .default(USUAL.ttl),
   uses: z.number().int().min(1).max(1000).default(USUAL.uses),
+  /** Approved only with these in place of the arguments of the same name. */
+  with: z.record(z.string().min(1).max(256), z.custom<Json>()).exactOptional(),
 });
 const answer = z.strictObject({ id, reason: comment });
 
@@ -31,12 +36,15 @@ export const GRANT_ROUTES: readonly RouteRow[] = [
     items: (await control.grants.list()).map((grant) => ({ ...grant })),
   })),
   route(['GET', '/v1/grants/:id', 'analyst'], one, async ({ control, input }) => {
-    const { grant, request } = await control.grants.get(input.id);
-    return { ...reply(grant), request: accessRequestJson(request) };
+    const { grant, request, narrowed: changes } = await control.grants.get(input.id);
+    return { ...reply(grant), request: accessRequestJson(request), ...(changes === undefined ? {} : { narrowed: changes }) };
   }),
   route(['POST', '/v1/grants/:id/approve', 'analyst'], approval, async (asked) => {
     const { control, input } = asked;
-    return reply(await control.grants.approve(input.id, answerer(asked), { ttl: input.ttl, uses: input.uses }));
+    const by = answerer(asked);
+    const { ttl, uses } = input;
+    const instead = input.with === undefined ? {} : { narrowed: await narrow(control, input.id, input.with, by) };
+    return reply(await control.grants.approve(input.id, by, { ttl, uses, ...instead }));
   }),
   route(['POST', '/v1/grants/:id/refuse', 'analyst'], answer, async (asked) =>
     reply(await asked.control.grants.refuse(asked.input.id, answerer(asked), asked.input.reason)),
@@ -45,6 +53,19 @@ export const GRANT_ROUTES: readonly RouteRow[] = [
     reply(await asked.control.grants.revoke(asked.input.id, answerer(asked), asked.input.reason)),
   ),
 ];
+
+/** Decided whole, now as later: nobody approves what the policies deny, or what is for a higher role. @throws Refusal */
+async function narrow(control: Control, grant: string, changes: JsonObject, by: Answerer): Promise<Narrowed> {
+  const { request } = await control.grants.get(grant);
+  const instead = narrowed(request, changes);
+  const { decision } = control.ask(instead);
+  if (decision.verdict === 'approval_required') checkEligible(decision.approver ?? 'admin', by);
+  else if (decision.verdict !== 'allow') {
+    const { code = 'CORDON-9001', reason = 'the policies do not allow the narrower call' } = decision;
+    throw new Refusal(code, `with these arguments: ${reason}`);
+  }
+  return { changes, digest: digestOf(instead) };
+}
 
 const reply = (grant: GrantView): JsonObject => ({ schema: 'cordon.grant/v1', ...grant });
 

@@ -127,6 +127,8 @@ export type Decision = {
   readonly policyVersion: number;
   /** Of `approval_required`: the least role that may approve. */
   readonly approver?: ApproverRole;
+  /** Arguments with which a person approved the call in place of its own. */
+  readonly narrowed?: JsonObject;
   /** Of an allow that a person approved: the grant, and when it ends (Unix milliseconds). */
   readonly grant?: { readonly id: string; readonly until: number };
   /** What something that is not enforced would have decided; present when that is another verdict or code. Never acted on. */

@@ -133,6 +133,13 @@ export const CODES = {
     'call with the arguments that were approved, or have these approved: `cordon grant list`',
     true,
   ),
+  'CORDON-5007': row(
+    'access',
+    403,
+    'approved with narrower arguments',
+    'make the call with the arguments that were approved: the answer has them',
+    true,
+  ),
   'CORDON-5008': row('access', 403, 'approver not eligible', 'ask another operator: nobody approves or reviews what is their own'),
   'CORDON-9001': row(
     'system',

@@ -93,6 +93,8 @@ interface McpCall extends McpRequest {
   readonly args: JsonObject;
   readonly progressToken?: RpcId;
   readonly answers?: Answers;
+  /** It was told just now where a person answers. */
+  readonly toldOfPage?: boolean;
 }
 
 interface A2aRequest {
@@ -201,6 +203,11 @@ export interface Reply {
 }
 
 /** A no, as the edge is told of it. */
+/** Where a person answers a call that needs approval. */
+export interface ApprovalPage {
+  readonly url: string;
+}
+
 export interface No {
   readonly code: Code;
   /** Absent when nothing of the call's existence may be disclosed. */
@@ -213,6 +220,10 @@ export interface No {
   readonly unexplained?: readonly string[] | undefined;
   /** Seconds until it is worth another try; of a callee that is in trouble. */
   readonly retryAfter?: number | undefined;
+  /** Arguments with which a person approved the call in place of its own. */
+  readonly narrowed?: JsonObject | undefined;
+  /** Of a call that needs approval, for a caller that opens pages for its user. */
+  readonly page?: ApprovalPage | undefined;
 }
 
 /** How one protocol says no. Set as soon as the route is known, replaced when more of the message is. */

@@ -15,6 +15,7 @@ import type { OpenExchange } from './exchanges.ts';
 import { forward } from './forward.ts';
 import { askRemote, judge, type Judged } from './judge.ts';
 import type { Pep } from './pep.ts';
+import { approvalPage } from './mcp-approval.ts';
 import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
 import { recordRefusal, type RecordedDecision } from './record.ts';
 import { watchEnds } from './reconsider.ts';
@@ -51,7 +52,8 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
     const retryAfter = decision.code === 'CORDON-9014' ? pep.upstreams.guards.retryAfter(call.plan) : undefined;
     const { session } = call.request;
     const of = session === undefined || decision.code !== 'CORDON-3002' ? undefined : unexplained(session);
-    sendReply(exchange, exchange.wire({ ...no, retryAfter, unexplained: of }));
+    const { narrowed } = decision;
+    sendReply(exchange, exchange.wire({ ...no, retryAfter, unexplained: of, narrowed, page: approvalPage(pep, call, decision) }));
     return;
   }
   const end = register(pep, exchange, peer, call, decision, recorded);

@@ -13,6 +13,7 @@ import { drain } from './drain.ts';
 import { createFreshness } from './freshness.ts';
 import { createExchanges, type OpenExchange } from './exchanges.ts';
 import { createLimiter, type DoorLimits, type LimitSettings } from './limits.ts';
+import { createPageOpeners } from './mcp-page-openers.ts';
 import { createMcpSessions } from './mcp-sessions.ts';
 import { createListener, type Listener } from './listener.ts';
 import { createOutcomes } from './outcomes.ts';
@@ -73,6 +74,7 @@ export type PepParts = Omit<
   | 'runRisk'
   | 'settings'
   | 'mcpSessions'
+  | 'pageOpeners'
   | 'a2aIds'
   | 'stateSealer'
 > & {
@@ -106,6 +108,7 @@ export function createGateway({ limits, settings, stateKey = randomKey(), habits
     taskLabels: createTaskLabels(counted),
     runRisk: createRunRisk({ ...counted, habits }),
     mcpSessions: createMcpSessions(),
+    pageOpeners: createPageOpeners(),
     a2aIds: createA2aIds(stateKey),
     stateSealer: sealer(stateKey),
     settings: { ...settings, spent: spent.of },

@@ -6,7 +6,7 @@ import { Refusal } from '../domain/refusal.ts';
 import type { AskedMethod, Call, McpRequestPlan, Wire } from './call.ts';
 import type { Peer } from './connections.ts';
 import { isRpcId, readRpc } from './json-rpc.ts';
-import { answersIn, type Answers } from './mcp-answers.ts';
+import { answersIn, saysToldOfPage, type Answers } from './mcp-answers.ts';
 import { agreedVersion, checkMirror, envelopeIn, eraOf, MODERN } from './mcp-headers.ts';
 import { filterIn } from './mcp-listen.ts';
 import { completed, logged, prompted, readResource, type Offered } from './mcp-offered.ts';
@@ -199,6 +199,8 @@ function progressIn(params: JsonObject): { readonly progressToken?: RpcId } {
   return isRpcId(token) ? { progressToken: token } : {};
 }
 
+const toldIn = (params: JsonObject): { readonly toldOfPage?: boolean } => (saysToldOfPage(params) ? { toldOfPage: true } : {});
+
 function answersOf({ era }: McpRequestPlan, params: JsonObject): { readonly answers?: Answers } {
   const answers = era === 'modern' ? answersIn(params) : undefined;
   return answers === undefined ? {} : { answers };
@@ -218,6 +220,6 @@ function toolCall(message: McpMessage, req: IncomingMessage, { known, params }: 
       resource: { type: 'tool', id: `${server}/${tool}` },
       context: { input: args },
     },
-    plan: { kind: 'mcp/call', ...known, tool, args, ...progressIn(params), ...answersOf(known, params) },
+    plan: { kind: 'mcp/call', ...known, tool, args, ...progressIn(params), ...answersOf(known, params), ...toldIn(params) },
   };
 }

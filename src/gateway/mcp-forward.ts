@@ -57,6 +57,7 @@ function capabilitiesOf(offered: JsonObject): JsonObject {
 export async function speakForServer(pep: Pep, exchange: Exchange, plan: PlanOf<'mcp/session'>, call: Call): Promise<Forwarded> {
   const upstream = upstreamOf(pep, plan.server);
   if (plan.method === 'ping') return reply(exchange, rpcResult(plan.id, plan.era, {}), plan.session);
+  if (plan.method === 'initialize') pep.pageOpeners.note(exchange.peer?.run ?? '', plan.server, plan.capabilities ?? {});
   const begun = plan.method === 'initialize' ? await beginSession(pep, exchange, call, { upstream, plan }) : undefined;
   const serverInfo = { name: plan.server, version: '0', ...upstream.serverInfo() };
   const capabilities = capabilitiesOf(begun?.capabilities ?? withoutSession(upstream.offers(), plan));

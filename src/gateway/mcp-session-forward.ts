@@ -27,7 +27,13 @@ export async function beginSession(
   if (begun?.session.id === undefined) return undefined;
   const { peer } = exchange;
   if (peer === undefined) throw new Refusal('CORDON-1001', 'no client certificate');
-  const of = { server, run: peer.run, user: call.request.delegation?.user?.id, upstream: begun.session };
+  const of = {
+    server,
+    run: peer.run,
+    user: call.request.delegation?.user?.id,
+
+    upstream: begun.session,
+  };
   return { session: pep.mcpSessions.open(of, pep.now()), capabilities: begun.capabilities };
 }
 

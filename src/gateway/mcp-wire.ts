@@ -2,7 +2,8 @@
 // (clients hand it to the model), any other denied request is a JSON-RPC error, and a broken PDP is never `isError`.
 import { CODES, type Code, type CodeRow } from '../domain/codes.ts';
 import { writeJson, type Json, type JsonObject } from '../domain/json.ts';
-import { HIDDEN, type No, type Reply, type Wire } from './call.ts';
+import { HIDDEN, type ApprovalPage, type No, type Reply, type Wire } from './call.ts';
+import { APPROVAL_ASK } from './mcp-answers.ts';
 import { SPOKEN } from './mcp-headers.ts';
 import { problem } from './problem.ts';
 import type { McpEra, RpcId } from './mcp-words.ts';
@@ -28,6 +29,7 @@ const dataOf = (no: No): JsonObject => ({
   retryable: CODES[no.code].retryable,
   ...(no.decisionId === undefined ? {} : { decision_id: no.decisionId }),
   ...(no.unexplained === undefined || no.unexplained.length === 0 ? {} : { arguments: [...no.unexplained] }),
+  ...(no.narrowed === undefined ? {} : { narrowed: no.narrowed }),
 });
 
 /** JSON-RPC codes and statuses for messages that are refused for their form, by era. */
@@ -84,8 +86,30 @@ export const mcpCallWire =
     }
     const toModel = row.kind === 'policy' || row.kind === 'containment' || row.kind === 'access';
     if (!toModel || HIDDEN.has(no.code) || row.status === 429) return mcpRequestWire(id, era)(no);
-    return jsonReply(200, rpcResult(id, era, deniedResult(no)));
+    return jsonReply(200, no.page === undefined ? rpcResult(id, era, deniedResult(no)) : askedPerson(id, era, no, no.page));
   };
+
+/** JSON-RPC code of MCP 2025-11-25: a page has to be opened first. */
+const URL_ELICITATION_REQUIRED = -32_042;
+
+/** Where a person answers, for a caller that opens pages. */
+function askedPerson(id: RpcId, era: McpEra, no: No, { url }: ApprovalPage): JsonObject {
+  const reason = no.reason ?? CODES[no.code].title;
+  if (era === 'legacy') {
+    const elicitations = [urlElicitation(url, reason, no.decisionId ?? url)];
+    return rpcError(id, URL_ELICITATION_REQUIRED, reason, { elicitations, ...dataOf(no) });
+  }
+  const ask = { method: 'elicitation/create', params: urlElicitation(url, reason) };
+  return rpcResult(id, era, { resultType: 'input_required', inputRequests: { [APPROVAL_ASK]: ask } });
+}
+
+/** `elicitation/create` in URL mode; `id` in 2025-11-25 alone. */
+const urlElicitation = (url: string, reason: string, id?: string): JsonObject => ({
+  mode: 'url',
+  ...(id === undefined ? {} : { elicitationId: id }),
+  url,
+  message: `${reason}. An operator of Cordon approves or refuses this call on this page; make it again afterwards.`,
+});
 
 /** Short, constant in shape, without a word from the caller or an upstream. */
 function deniedResult(no: No): JsonObject {
@@ -94,12 +118,15 @@ function deniedResult(no: No): JsonObject {
   const ref = no.decisionId === undefined ? '' : ` Ref ${no.decisionId}.`;
   return {
     isError: true,
-    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${hintOf(row)}${ref}` }],
+    content: [{ type: 'text', text: `Access denied (${no.code}): ${reason}. ${hintOf(row, no)}${ref}` }],
     structuredContent: { ...dataOf(no), remedy: { type: remedyOf(row) } },
   };
 }
 
-function hintOf({ kind, retryable }: CodeRow): string {
+function hintOf({ kind, retryable }: CodeRow, { narrowed }: No): string {
+  // a model is shown the text alone; the values are its own, or smaller numbers that a person chose
+  if (narrowed !== undefined)
+    return `A person approved it with these arguments in place of yours, if you want that: ${writeJson(narrowed)}.`;
   if (!retryable) return 'Do not retry.';
   return kind === 'access' ? 'Go on with the rest; this very call will pass once a person has approved it.' : 'You may retry later.';
 }

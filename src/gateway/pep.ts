@@ -12,6 +12,7 @@ import type { Budgets } from './budgets.ts';
 import type { Connections } from './connections.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Limiter } from './limits.ts';
+import type { PageOpeners } from './mcp-page-openers.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { RunRisk } from './run-risk.ts';
@@ -92,6 +93,7 @@ export interface Pep {
   readonly taskLabels: TaskLabels;
   readonly runRisk: RunRisk;
   readonly mcpSessions: McpSessions;
+  readonly pageOpeners: PageOpeners;
   /** Ids of tasks and contexts of other agents, by whom they are for. */
   readonly a2aIds: A2aIdsOf;
   /** Seals what callers keep for a server between two calls. */
@@ -103,5 +105,7 @@ export interface Pep {
   /** Of the token service, whose keys are published: signs what the gateway says of others. */
   readonly signer: () => JwsSigner;
   readonly remote: RemotePdp | undefined;
+  /** Where people answer the request of this digest; undefined: nobody signs in. */
+  readonly requestPage: ((digest: string) => string) | undefined;
   readonly onRecorded: (recorded: Recorded) => void;
 }

@@ -56,7 +56,7 @@ async function withBudget(pep: Pep, call: Call, take: Take): Promise<Call> {
 async function grantOf(pep: Pep, { request }: Call, take: Take): Promise<() => void> {
   const answered = pep.snapshot()?.grants?.answered;
   const grant = answered === undefined || answered.size === 0 ? undefined : answered.get(digestOf(request));
-  if (grant === undefined || grant.answer === 'refused' || pep.now() >= grant.until) return NOTHING;
+  if (grant === undefined || grant.answer !== 'approved' || pep.now() >= grant.until) return NOTHING;
   const before = await take({ kind: 'grant', name: grant.id, until: grant.until });
   return () => pep.spent.set(grant.id, before, pep.now());
 }

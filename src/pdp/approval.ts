@@ -2,13 +2,19 @@
 // policies say needs approval (`@approval`) and nothing else, because everything is decided again with it. INVARIANT I4
 import { sha256Hex } from '../crypto/hash.ts';
 import type { AccessRequest, Decision } from '../domain/access.ts';
-import { isJsonArray, isJsonObject, type Json, writeJson } from '../domain/json.ts';
+import { isJsonArray, isJsonObject, type Json, type JsonObject, writeJson } from '../domain/json.ts';
+import { type OperatorRole, roleHolds } from '../domain/operators.ts';
 
 /** What was answered to one exact request. */
 export interface Grant {
   /** `gr_…` */
   readonly id: string;
-  readonly answer: 'approved' | 'refused';
+  /** `narrowed`: approved, but with other arguments; that call has a grant of the same id. */
+  readonly answer: 'approved' | 'refused' | 'narrowed';
+  /** The arguments that take the place of its own. */
+  readonly narrowed?: JsonObject;
+  /** Of who answered, then: it lifts nothing that is for a higher role. */
+  readonly role: OperatorRole;
   /** Calls that it is good for. */
   readonly uses: number;
   /** Unix milliseconds. */
@@ -45,6 +51,8 @@ export function approved(decision: Decision, request: AccessRequest, { answered,
   if (now >= grant.until) return { ...decision, code: 'CORDON-5003' };
   if (grant.answer === 'refused') return { ...decision, verdict: 'deny', code: 'CORDON-5005' };
   if (grant.id !== request.grant && spent(grant.id) >= grant.uses) return { ...decision, code: 'CORDON-5004' };
+  if (!roleHolds(grant.role, decision.approver ?? 'admin')) return decision; // the policies ask for more than they did
+  if (grant.narrowed !== undefined) return { ...decision, verdict: 'deny', code: 'CORDON-5007', narrowed: grant.narrowed };
   const { code: _code, gate: _gate, reason: _reason, approver: _approver, ...rest } = decision;
   return { ...rest, verdict: 'allow', grant: { id: grant.id, until: grant.until } };
 }

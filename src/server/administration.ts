@@ -17,6 +17,7 @@ import { kindOf } from '../domain/registry.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { listOffers } from '../gateway/mcp-offers.ts';
 import type { McpUpstream } from '../gateway/upstreams.ts';
+import type { ApprovalWebhook } from './approval-webhook.ts';
 import { openAuthzen } from './authzen.ts';
 import { startFederation } from './federation.ts';
 import type { Identities } from './identities.ts';
@@ -38,6 +39,7 @@ export interface AdministrationParts {
   readonly identities: Identities;
   readonly decisions: DecisionIndex;
   readonly grants: GrantDesk;
+  readonly webhook: ApprovalWebhook | undefined;
   readonly gateway: Gateway;
   readonly interception: Interception | undefined;
   readonly workers?: WorkerPool | undefined;
@@ -83,6 +85,7 @@ export async function buildAdministration(parts: AdministrationParts, stack: Asy
     authority,
     operator: identities.operator.current,
     federated: federation.domains,
+    webhook: parts.webhook,
   });
   return {
     config,

@@ -8,6 +8,7 @@ import { DATA_PLANES_SECTION } from './config-data-planes.ts';
 import { FEDERATION_SECTION } from './config-federation.ts';
 import { OPERATORS_SECTION } from './config-operators.ts';
 import { TOKENS_SECTION } from './config-tokens.ts';
+import { APPROVALS_SECTION } from './config-approvals.ts';
 import { EGRESS_SECTION } from './config-egress.ts';
 import { HTTP_SECTION } from './config-http.ts';
 import { credential, duration, secret } from './config-values.ts';
@@ -128,6 +129,7 @@ export const CONFIG_FILE = z.strictObject({
   drain: duration('0s', '10m').default('10s'),
   resilience: RESILIENCE.prefault({}),
   containment: CONTAINMENT.prefault({}),
+  approvals: APPROVALS_SECTION.prefault({}),
   authzen: AUTHZEN_SECTION.prefault({}),
   attestation: ATTESTATION_SECTION.prefault({}),
   pdp: pdp.optional(),

@@ -6,6 +6,7 @@ import type { Address, Config, Limits, RemotePdpConfig, ResourceConfig, Upstream
 import { Refusal } from '../domain/refusal.ts';
 import { RESOURCE_KINDS, type ResourceKind } from '../domain/registry.ts';
 import { parseTrustDomain, type TrustDomain } from '../domain/spiffe-id.ts';
+import { approvalsOf } from './config-approvals.ts';
 import { attestationOf } from './config-attestation.ts';
 import { authzenOf } from './config-authzen.ts';
 import { dataPlanesOf } from './config-data-planes.ts';
@@ -100,6 +101,7 @@ function configOf(from: ConfigFile, base: string, misfitAt: Misfit): Config {
     workload: workloadOf(from.workload, base),
     federation: federationOf(from, base, misfitAt),
     containmentRules: rulesOf(from.containment),
+    approvals: approvalsOf(from.approvals, base, misfitAt),
     dataPlanes: dataPlanesOf(from.dataPlanes, { registered: from, base, addressOf, refuse: misfitAt }),
   };
 }

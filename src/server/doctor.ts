@@ -75,6 +75,7 @@ export async function examine(parts: Examined, views: Views): Promise<readonly C
     await check('policy', 'policies', async () => policies(status)),
     await check('policy', 'empty set denies', () => emptySetDenies(parts, views)),
     await check('log', 'tampering is detected', () => tampering(parts)),
+    ...(status.webhook === undefined ? [] : [await check('approvals', 'webhook', async () => webhook(status.webhook))]),
     await check('clients', 'agents at level off', () => offIsSilent(views)),
     await check('store', 'database', () => database(data.database)),
     await check('store', 'disk space', () => diskSpace(data.root)),
@@ -227,6 +228,13 @@ function circuits({ upstreams }: StatusView): Found {
   if (full.length > 0)
     return bad(`as many calls in flight as they may have: ${full.join(', ')}`, 'see what holds them; `resilience.inFlight` in cordon.yaml');
   return good(`${upstreams.length} with their circuit closed`);
+}
+
+function webhook(state: StatusView['webhook']): Found {
+  const { receiver = '', waiting = 0, delivered = 0, lost = 0, failing } = state ?? {};
+  const counts = `${receiver}: ${delivered} delivered, ${waiting} waiting, ${lost} lost`;
+  if (failing === undefined) return good(counts);
+  return bad(`${counts}; ${failing}`, 'bring the receiver back, or mend `approvals.webhook` in cordon.yaml');
 }
 
 function policies({ policies: set }: StatusView): Found {

@@ -12,6 +12,7 @@ import type { Recorded, RecordLog, RemotePdp } from '../gateway/pep.ts';
 import type { Habits } from '../gateway/run-risk.ts';
 import type { SharedCounts } from '../gateway/shared-counts.ts';
 import type { Interception } from './interception.ts';
+import { requestPageOf } from './operators.ts';
 import type { Rotation } from './rotation.ts';
 import { secretOf, type SecretParts } from './secrets.ts';
 import { urlOf, type Setting } from './setting.ts';
@@ -98,6 +99,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
       now,
       upstreams,
       remote: await remotePdpOf(parts, stack),
+      requestPage: requestPageOf(config),
       replays: createReplays(),
       signer: parts.signer,
       minter: createTxnMinter({

@@ -2,6 +2,7 @@
 import { openGrants, type GrantDesk, type GrantView } from '../control/grants.ts';
 import type { Publisher } from '../control/publisher.ts';
 import { errorTextOf } from '../domain/refusal.ts';
+import type { ApprovalWebhook } from './approval-webhook.ts';
 import type { Setting } from './setting.ts';
 import type { State } from './state.ts';
 
@@ -9,7 +10,7 @@ import type { State } from './state.ts';
 export async function startGrants(
   { now, onNotice }: Setting,
   { store, sealer, log }: State,
-  publisher: Publisher,
+  { publisher, webhook }: { readonly publisher: Publisher; readonly webhook: ApprovalWebhook | undefined },
   stack: AsyncDisposableStack,
 ): Promise<GrantDesk> {
   const desk = await openGrants({
@@ -21,7 +22,14 @@ export async function startGrants(
       publisher.setGrants(grants);
       publisher.publish();
     },
-    onAsked: (asked) => onNotice(noticeOf(asked)),
+    onEvent: (event) => {
+      if (event.kind === 'asked') onNotice(noticeOf(event.grant));
+      webhook?.tell(event);
+    },
+    later: (ms, act) => {
+      const timer = setTimeout(act, ms).unref();
+      return () => clearTimeout(timer);
+    },
     onError: (error) => onNotice(`! grants: ${errorTextOf(error)}`),
   });
   stack.defer(() => desk.close());

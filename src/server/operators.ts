@@ -5,10 +5,12 @@ import type { OperatorService, SigningIn } from '../control/operators/operators.
 import { createPages } from '../control/operators/pages.ts';
 import { createPasskeys } from '../control/operators/passkeys.ts';
 import { createProvider, type Provider } from '../control/operators/provider.ts';
+import { createRequestVisits } from '../control/operators/request-visits.ts';
 import { createSignIns } from '../control/operators/sign-in.ts';
 import type { Control } from '../control/control.ts';
-import type { SignInConfig } from '../control/config.ts';
+import type { Config, SignInConfig } from '../control/config.ts';
 import { publicKeyOfRequest } from '../crypto/x509.ts';
+import { workloadId } from '../domain/spiffe-id.ts';
 import type { Identities } from './identities.ts';
 import { secretOf } from './secrets.ts';
 import type { Setting } from './setting.ts';
@@ -53,12 +55,24 @@ export async function openPages(
   if (signIn === undefined || signingIn === undefined) return;
   const pages = createPages({
     ...signingIn,
+    requests: createRequestVisits({
+      passkeys: signingIn.passkeys,
+      grants: control.grants,
+      roleOf: (name) => control.operators.directory.roleOf(name),
+      actorOf: (name) => workloadId(setting.config.trustDomain, 'operator', name),
+      now: setting.now,
+    }),
     provider: await providerOf(signIn, { setting, state }, control),
     now: setting.now,
     refused: (refusal, action) => control.refused({ refusal, caller: undefined, action }),
   });
   stack.defer(() => pages.close());
   await pages.listen(signIn.listen.host, signIn.listen.port);
+}
+
+/** Where people see a request for approval and answer it, by its digest; undefined: nobody signs in. */
+export function requestPageOf({ operators: { signIn } }: Pick<Config, 'operators'>): ((digest: string) => string) | undefined {
+  return signIn && ((digest) => new URL(`/#request=${digest}`, signIn.origin).href);
 }
 
 async function providerOf(

@@ -16,6 +16,7 @@ import type { Snapshot } from '../pdp/snapshot.ts';
 import { explainGates } from '../policy/gates.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { DecisionLog } from '../store/log-files.ts';
+import type { ApprovalWebhook } from './approval-webhook.ts';
 import type { DataDir } from './data-dir.ts';
 import { examine } from './doctor.ts';
 import { VERSION } from './version.ts';
@@ -33,6 +34,7 @@ export interface ViewParts {
   readonly authority: Pick<AuthorityKeeper, 'current' | 'keys'>;
   readonly operator: () => Credentials;
   readonly federated: () => readonly FederatedDomainView[];
+  readonly webhook: ApprovalWebhook | undefined;
 }
 
 type Views = Pick<Control, 'agentId' | 'agents' | 'connections' | 'status' | 'doctor' | 'ask'>;
@@ -90,7 +92,7 @@ function connectionView({ pep }: Gateway, socket: Socket): LiveConnection {
 const sum = (workers: WorkerPool | undefined, of: (worker: WorkerView) => number): number =>
   (workers?.workers() ?? []).reduce((all, worker) => all + of(worker), 0);
 
-function statusView({ config, publisher, gateway, workers, catalog, log, now }: ViewParts, startedAt: number): StatusView {
+function statusView({ config, publisher, gateway, workers, catalog, log, webhook, now }: ViewParts, startedAt: number): StatusView {
   gateway.pep.outcomes.flush(); // so that the size says of everything until now
   const snapshot = publisher.current();
   const { policies } = snapshot;
@@ -114,6 +116,7 @@ function statusView({ config, publisher, gateway, workers, catalog, log, now }: 
     resources,
     upstreams: workers?.workers().flatMap(({ upstreams }) => upstreams) ?? gateway.pep.upstreams.guards.views(),
     log: { origin: log.origin, size: log.size },
+    ...(webhook === undefined ? {} : { webhook: webhook.state() }),
   };
 }
 

@@ -1,6 +1,7 @@
 // `cordon grant list | get | approve | refuse | revoke`: calls that wait for a person, and what was answered (UX reference J6).
 import type { Command } from 'commander';
-import { writeJson } from '../../domain/json.ts';
+import { type Json, type JsonObject, parseJson, writeJson } from '../../domain/json.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import { contextOf } from '../context.ts';
 import { labelled } from '../explain.ts';
 import type { Paint } from '../paint.ts';
@@ -12,6 +13,7 @@ import { count, duration, several } from '../units.ts';
 import { plain } from '../untrusted.ts';
 import { showExamples } from '../usage.ts';
 
+const BOUNDS = { maxBytes: 65_536, maxDepth: 16 };
 const ID = 'of the request: `cordon grant list`';
 
 export function grantCommand(program: Command): void {
@@ -76,16 +78,17 @@ function addGet(grant: Command): void {
 }
 
 function renderGrant(paint: Paint, value: ReplyOf<'grantRequest'>): readonly string[] {
-  const { id, state, request, policies, reason, approver, decision, times } = value;
+  const { id, state, request, policies, reason, approver, decision, times, narrowed } = value;
   const { subject, action, resource, context, delegation } = request;
   const through = delegation?.chain.map((hop) => shortActor(hop)).join(' > ');
-  const given = Object.entries(context.input ?? {}).map(([name, member]) => `${plain(name, 80)}: ${plain(writeJson(member), 1_000)}`);
+  const given = membersOf(context.input ?? {});
   return [
     `${paint.mark(state === 'asked' ? '!' : '-')} ${id}  ${paint('bold', state)}  ${stateOf(value)}`,
     ...labelled(paint, 'who', [`${plain(subject.id)}${through === undefined ? '' : `  chain ${through}`}`]),
     ...labelled(paint, 'for', [delegation?.user === undefined ? 'nobody but itself' : plain(delegation.user.id)]),
     ...labelled(paint, 'wanted', [`${plain(resource.id)}  ${plain(action.name)}`]),
     ...labelled(paint, 'with', given.length === 0 ? ['no arguments'] : given),
+    ...(narrowed === undefined ? [] : labelled(paint, 'approved', membersOf(narrowed))),
     ...labelled(paint, 'because', [
       `${policies.map((policy) => `\`${plain(policy)}\``).join(', ')}${reason === '' ? '' : `: ${plain(reason)}`}`,
     ]),
@@ -96,9 +99,22 @@ function renderGrant(paint: Paint, value: ReplyOf<'grantRequest'>): readonly str
   ];
 }
 
+const membersOf = (members: JsonObject): readonly string[] =>
+  Object.entries(members).map(([name, member]) => `${plain(name, 80)}: ${plain(writeJson(member), 1_000)}`);
+
 interface ApproveOptions {
   readonly ttl: string;
   readonly uses: string;
+  readonly with: readonly string[];
+}
+
+const gathered = (one: string, before: readonly string[]): readonly string[] => [...before, one];
+
+/** `amount_cents=100000`. @throws Refusal CORDON-9011 */
+function argumentOf(text: string): readonly [string, Json] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new Refusal('CORDON-9011', '`--with` does not fit', { observed: plain(text, 80), expected: '`name=json`' });
+  return [text.slice(0, equals), parseJson(Buffer.from(text.slice(equals + 1)), BOUNDS)];
 }
 
 function addApprove(grant: Command): void {
@@ -109,15 +125,25 @@ function addApprove(grant: Command): void {
     .argument('<id>', ID)
     .option('--ttl <span>', 'how long it may be used, at most 24h', '15m')
     .option('--uses <n>', 'how many calls', '1')
-    .action(async (id: string, { ttl, uses }: ApproveOptions, self: Command) => {
+    .option('--with <name=json>', 'only with this argument in place of its own: less of the same; may be repeated', gathered, [])
+    .action(async (id: string, { ttl, uses, with: instead }: ApproveOptions, self: Command) => {
       const context = contextOf(self);
-      const terms = { ttl: spanOf(ttl, '--ttl'), uses: Number(uses) };
+      const terms = {
+        ttl: spanOf(ttl, '--ttl'),
+        uses: Number(uses),
+        ...(instead.length === 0 ? {} : { with: Object.fromEntries(instead.map(argumentOf)) }),
+      };
       const { json, value } = await context.connected((client) => client.answerGrant(id, 'approve', terms));
+      const only = instead.length === 0 ? '' : ' with narrower arguments';
       context.out.print(json, (paint) => [
-        `${paint.mark('v')} ${value.id} approved: ${plain(value.agent)} may ${plain(value.action)} ${plain(value.resource)}, ${several(value.uses, 'call')} within ${duration(value.until - Date.now())}`,
+        `${paint.mark('v')} ${value.id} approved${only}: ${plain(value.agent)} may ${plain(value.action)} ${plain(value.resource)}, ${several(value.uses, 'call')} within ${duration(value.until - Date.now())}`,
       ]);
     });
-  showExamples(command, ['cordon grant approve gr_7Q2F9KXW1B', 'cordon grant approve gr_7Q2F9KXW1B --ttl 1h --uses 3']);
+  showExamples(command, [
+    'cordon grant approve gr_7Q2F9KXW1B',
+    'cordon grant approve gr_7Q2F9KXW1B --ttl 1h --uses 3',
+    'cordon grant approve gr_7Q2F9KXW1B --with amount_cents=100000',
+  ]);
 }
 
 function addNo(grant: Command, how: 'refuse' | 'revoke', summary: string, description: string): void {

@@ -60,6 +60,7 @@ function render(paint: Paint, status: Status): readonly string[] {
     ...policyRows(at, status.policies),
     ...status.resources.map((resource) => resourceRow(at, resource)),
     ...status.upstreams.filter(isInTrouble).map((callee) => calleeRow(at, callee)),
+    ...(status.webhook === undefined ? [] : [webhookRow(at, status.webhook)]),
     [at(status.agents.off > 0 ? '!' : 'v'), 'agents', agentsText(status)],
     [at('v'), 'log', `${log.origin}  ${several(log.size, 'entry', 'entries')}`],
     [at('v'), 'snapshot', `version ${count(snapshot.version)}, ${duration(snapshot.ageMs)} old`],
@@ -98,6 +99,11 @@ const workerRow = (at: At, { pep, pid, connections, openCalls, policies }: Worke
   pep,
   `pid ${pid}, ${several(connections, 'connection')}, ${several(openCalls, 'open call')}, ${policies > 0 ? `policies version ${count(policies)}` : 'no policies yet'}`,
 ];
+
+function webhookRow(at: At, { receiver, waiting, delivered, lost, failing }: NonNullable<Status['webhook']>): Cell[] {
+  const counts = `${receiver}  ${count(delivered)} delivered, ${count(waiting)} waiting, ${count(lost)} lost`;
+  return [at(failing === undefined ? 'v' : '!'), 'webhook', failing === undefined ? counts : `${counts}: ${failing}`];
+}
 
 type Callee = Status['upstreams'][number];
 

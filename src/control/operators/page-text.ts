@@ -27,6 +27,25 @@ export const PAGE = `<!doctype html>
 <p>Make a passkey on this device. It is how you sign in from now on; this link then no longer works.</p>
 <div class="row"><button id="make" type="button">Make a passkey</button></div>
 </section>
+<section id="request" hidden>
+<h2>A person is asked</h2>
+<p>An agent wants to do something that needs approval. Show with your passkey who you are to see what it is.</p>
+<div class="row"><button id="see" type="button">Show me, with a passkey</button></div>
+<p class="soft">Without a passkey: <code>cordon grant list</code> in a terminal.</p>
+</section>
+<section id="asked" hidden>
+<h2 id="asked-title" tabindex="-1"></h2>
+<p id="asked-reason"></p>
+<dl id="asked-facts"></dl>
+<pre id="asked-input" tabindex="0" hidden></pre>
+<div id="answers" hidden>
+<p class="soft">Approving is good for exactly this call, once, within 15 minutes. Each answer is signed with your passkey.</p>
+<div class="row"><button id="approve" type="button">Approve this call</button></div>
+<label for="why">Why not?</label>
+<input id="why" type="text" maxlength="500" autocomplete="off">
+<div class="row"><button id="refuse" type="button" class="quiet">Refuse</button></div>
+</div>
+</section>
 <section id="done" hidden>
 <h2 id="done-title" tabindex="-1">Done</h2>
 <p id="done-text"></p>
@@ -53,6 +72,13 @@ h1{margin:0 0 1.5rem;font-size:1rem;letter-spacing:.08em;color:var(--soft);displ
 h2{margin:0 0 .5rem;font-size:1.4rem;line-height:1.3}
 p{margin:.5rem 0}
 .code{font:600 1.9rem/1.4 ui-monospace,monospace;letter-spacing:.12em;text-align:center;border:1px dashed var(--line);border-radius:8px;padding:.6rem;margin:1rem 0}
+.soft{color:var(--soft);font-size:.9rem}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:1rem 0}
+dt{color:var(--soft)}
+dd{margin:0;overflow-wrap:anywhere}
+pre{max-height:18rem;overflow:auto;border:1px solid var(--line);border-radius:8px;padding:.75rem;white-space:pre-wrap;overflow-wrap:anywhere;font:.85rem/1.5 ui-monospace,monospace}
+label{display:block;margin-top:1.25rem}
+input{width:100%;font:inherit;padding:.6rem .75rem;min-height:2.75rem;border:1px solid var(--line);border-radius:8px;background:transparent;color:inherit}
 .code.small{font-size:1.1rem;letter-spacing:0}
 .row{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.25rem}
 button,.button{appearance:none;border:1px solid var(--go);border-radius:8px;background:var(--go);color:var(--on-go);font:inherit;font-weight:600;padding:.65rem 1.1rem;min-height:2.75rem;cursor:pointer;text-decoration:none}
@@ -114,12 +140,45 @@ async function enrol(link) {
   }));
 }
 
+const sign = async (options) => (await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) })).toJSON();
+
+function showRequest({ operator, grant, user, input, may_answer }) {
+  at('asked-title').textContent = grant.agent + ' asks for approval';
+  at('asked-reason').textContent = grant.reason;
+  const facts = [['wants', grant.action + ' ' + grant.resource], ['for', user || 'itself'], ['policies', grant.policies.join(', ')], ['asked', grant.times + ' times, first ' + new Date(grant.askedAt).toLocaleString()],
+    ['state', grant.state + ', until ' + new Date(grant.until).toLocaleString()], ['answered by', 'the role ' + grant.approver + ' or above'], ['you are', operator], ['digest', 'sha256:' + grant.digest]];
+  at('asked-facts').replaceChildren(...facts.flatMap(([name, value]) => {
+    const [term, text] = [document.createElement('dt'), document.createElement('dd')];
+    term.textContent = name; text.textContent = value;
+    return [term, text];
+  }));
+  at('asked-input').textContent = input || ''; at('asked-input').hidden = !input;
+  at('answers').hidden = !may_answer;
+  show('asked'); at('asked-title').focus();
+}
+
+async function seeRequest(request) {
+  show('request');
+  const answer = (button, body) => during(button, async () => {
+    const { visit, options } = await ask('/request/begin-answer', body());
+    const { state } = await ask('/request/answer', { visit, response: await sign(options) });
+    done(state === 'approved' ? 'Approved' : 'Refused', state === 'approved' ? 'The agent can make this call now.' : 'The agent is told so.');
+  });
+  at('see').addEventListener('click', () => during(at('see'), async () => {
+    const { visit, options } = await ask('/request/begin', { request });
+    const view = await ask('/request/show', { visit, response: await sign(options) });
+    showRequest(view);
+    at('approve').addEventListener('click', () => answer(at('approve'), () => ({ id: view.grant.id, answer: 'approve' })));
+    at('refuse').addEventListener('click', () => answer(at('refuse'), () => ({ id: view.grant.id, answer: 'refuse', reason: at('why').value })));
+  }));
+}
+
 const plain = (name, form) => { const value = answered.get(name) || ''; return form.test(value) ? value : ''; };
-const [login, link] = [wanted.get('login'), wanted.get('link')];
+const [login, link, request] = [wanted.get('login'), wanted.get('link'), wanted.get('request')];
 const [signedIn, failed] = [plain('signed-in', /^[a-z0-9-]{1,63}$/), plain('problem', /^CORDON-[0-9]{4}$/)];
-const start = login ? signIn(login) : link ? enrol(link) : Promise.resolve();
+const start = login ? signIn(login) : link ? enrol(link) : request ? seeRequest(request) : Promise.resolve();
 if (signedIn) done('Signed in as ' + signedIn, 'Your terminal goes on by itself. You can close this page.');
-else if (!login && !link) show('nothing');
+else if (!login && !link && !request) show('nothing');
 if (failed) problem('signing in failed (' + failed + '): begin again with cordon login; an admin finds the reason in the log');
 start.catch((error) => { show('nothing'); problem(error.message); });
 `;

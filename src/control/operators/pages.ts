@@ -1,4 +1,4 @@
-// The listener of the pages where operators sign in: plain HTTP on loopback, a secure context for the browser, or behind the operator's
+// The listener of the pages where operators sign in and answer requests for approval: plain HTTP on loopback, a secure context for the browser, or behind the operator's
 // own TLS under another origin. It holds no session and sets no cookie; what a page proves goes to the terminal that asked.
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import * as z from 'zod';
@@ -9,6 +9,7 @@ import { refusalOf, sendProblem } from '../problem.ts';
 import { PAGE, SCRIPT, STYLE } from './page-text.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { Provider } from './provider.ts';
+import type { BegunVisit, RequestVisits } from './request-visits.ts';
 import type { SignIns } from './sign-in.ts';
 
 const MAX_BODY = 65_536;
@@ -20,6 +21,7 @@ export interface PageParts {
   readonly signIns: SignIns;
   readonly passkeys: Passkeys;
   readonly provider: Provider | undefined;
+  readonly requests: RequestVisits;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** Told of what was refused, for the record. */
@@ -44,9 +46,21 @@ const HEADERS: Readonly<Record<string, string>> = {
 const login = z.strictObject({ login: z.string().regex(/^[0-9A-Z]{20}$/) });
 const link = z.strictObject({ link: z.string().regex(/^[\w-]{43}$/) });
 const withResponse = { response: z.unknown() };
+const wanted = z.strictObject({ request: z.string().regex(/^[0-9a-f]{64}$/) });
+const signed = z.strictObject({ visit: z.string().regex(/^[0-9A-Z]{20}$/), ...withResponse });
+const ofGrant = { id: z.string().regex(/^gr_[0-9A-Z]{10}$/) };
+const given = z.discriminatedUnion('answer', [
+  z.strictObject({ ...ofGrant, answer: z.literal('approve') }),
+  z.strictObject({ ...ofGrant, answer: z.literal('refuse'), reason: z.string().trim().min(1).max(500) }),
+]);
 
 /** What a page asks for: one row a question. */
-const questions = ({ signIns, passkeys, provider }: PageParts): Readonly<Record<string, (body: unknown) => Json | Promise<Json>>> => ({
+const questions = ({
+  signIns,
+  passkeys,
+  provider,
+  requests,
+}: PageParts): Readonly<Record<string, (body: unknown) => Json | Promise<Json>>> => ({
   '/sign-in/view': (body) => ({ ...signIns.view(inputOf(login, body).login), oidc: provider !== undefined }),
   '/sign-in/challenge': async (body) => {
     const asked = inputOf(login, body).login;
@@ -67,7 +81,22 @@ const questions = ({ signIns, passkeys, provider }: PageParts): Readonly<Record<
     const { link: secret, response } = inputOf(link.extend(withResponse), body);
     return { operator: await passkeys.enrol(secret, response) };
   },
+  '/request/begin': async (body) => begun(await requests.begin(inputOf(wanted, body).request)),
+  '/request/show': (body) => {
+    const { visit, response } = inputOf(signed, body);
+    return requests.show(visit, response);
+  },
+  '/request/begin-answer': async (body) => {
+    const { id, ...answer } = inputOf(given, body);
+    return begun(await requests.beginAnswer(id, answer));
+  },
+  '/request/answer': (body) => {
+    const { visit, response } = inputOf(signed, body);
+    return requests.answer(visit, response);
+  },
 });
+
+const begun = ({ visit, options }: BegunVisit): Json => ({ visit, options: jsonOf(options) });
 
 /** What the WebAuthn library makes for the browser is JSON already. */
 // oxlint-disable-next-line typescript/no-unsafe-return -- JSON.parse of JSON.stringify
@@ -83,7 +112,8 @@ export function createPages(parts: PageParts): Pages {
   });
   app.setErrorHandler((error, request, reply) => {
     const refusal = refusalOf(error);
-    if (refusal.row.kind === 'identity') parts.refused(refusal, `sign-in/${request.method} ${request.routeOptions.url ?? ''}`);
+    if (refusal.row.kind === 'identity' || refusal.row.kind === 'access')
+      parts.refused(refusal, `sign-in/${request.method} ${request.routeOptions.url ?? ''}`);
     return sendProblem(reply, refusal);
   });
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, new Refusal('CORDON-3003', 'no such page')));

@@ -210,6 +210,13 @@ describe('[DESIGN-5] why, by gate', () => {
     );
   });
 
+  test('an argument that a closed entry does not name is shown', () => {
+    const one: Json = { type: 'cordon_task', actions: ['*'], locations: ['*'], arguments: { vendor: {} }, other_arguments: false };
+    const { nearest: near } = explainGates(set, forUser(PAY, { ...ALICE, mandate: [one] }), world, NOW);
+    assert.equal(near[0]?.failedClause, 'no other arguments than vendor');
+    assert.match(near[0].observed ?? '', /^context\.input: \[.*"amount_cents"/);
+  });
+
   test('what is shown of a mandate is what was enforced: an entry allows exactly if all of its parts hold', () => {
     const some = <T>(...values: T[]): fc.Arbitrary<T[]> => fc.uniqueArray(fc.constantFrom(...values), { minLength: 1 });
     const limit = fc.constantFrom<Json>({}, { max: 4200 }, { max: 4199 }, { min: 4200 }, { in: ['Acme'] }, { prefix: 'Ac' }, { prefix: 'Ac', suffix: 'me' }, { suffix: 'x' }); // prettier-ignore
@@ -219,10 +226,12 @@ describe('[DESIGN-5] why, by gate', () => {
       locations: some('tool:ledger/*', 'tool:ledger/pay_invoice', 'mcp_server:ledger', 'tool:mail/*', '*'),
       budget: fc.constantFrom({ calls: 1 }, { calls: 2 }),
       arguments: fc.dictionary(fc.constantFrom('amount_cents', 'vendor', 'memo'), limit, { maxKeys: 2 }),
+      other_arguments: fc.constantFrom(false, undefined),
       exp: fc.constantFrom(NOW / 1000, NOW / 1000 + 1),
     });
     fc.assert(
-      fc.property(entry, fc.constantFrom(PAY, request('clerk', 'ping', 'ledger')), (one, wanted) => {
+      fc.property(entry, fc.constantFrom(PAY, request('clerk', 'ping', 'ledger')), ({ other_arguments: others, ...open }, wanted) => {
+        const one = others === undefined ? open : { ...open, other_arguments: others };
         const on = forUser(wanted, { ...ALICE, mandate: [one] }, { made: 1 });
         const allowed = decideGates(set, on, world, NOW).gates?.mandate.verdict === 'allow';
         const { nearest: near } = explainGates({ ...set, decide: () => ALLOW }, on, world, NOW);

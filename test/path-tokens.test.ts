@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { send, toolCall, type Answer, type Svid } from './support/bed.ts';
-import { mandateJson } from '../src/domain/mandate.ts';
-import { type Callable, draftMandate } from '../src/domain/mandate-draft.ts';
 import { streamCall } from './support/call-stream.ts';
 import { joinRun, renew, startRun, type RunSvid } from './support/join.ts';
 import { claimsOf, jwt, makeSigner, now, proof, thumbprint, TYPE, x5t } from './support/oauth-bed.ts';
@@ -85,28 +83,6 @@ describe('[I4] a task that goes from a user through two agents to a tool', () =>
     const again = await bed.exchange(caller, task, TYPE.access);
     assert.deepEqual(said(await bed.tool(caller, 'write', { line: 'x', amount: 1 }, again)), [200, 'CORDON-3019'], 'one task, one budget');
     assert.equal((await lastOf('caller'))['gate'], 'mandate');
-  });
-
-  test('[I4] a mandate that was drafted from a plan lets the plan pass, and nothing beside it', async () => {
-    const callables: readonly Callable[] = [
-      { id: 'bench/write', type: 'tool', arguments: ['line', 'amount'], required: ['line', 'amount'], sinks: [] },
-      { id: 'bench/echo', type: 'tool', arguments: ['text'], required: [], sinks: [] },
-    ];
-    const plan = [
-      { tool: 'write', arguments: { line: 'as planned', amount: { max: 10 } } },
-      { tool: 'echo', arguments: {} },
-    ];
-    const drafted = draftMandate(plan, callables).mandate;
-    const task = await bed.task(caller, { authorization_details: JSON.stringify(mandateJson(drafted)) });
-    const write = async (input: Readonly<Record<string, unknown>>): Promise<unknown> => said(await bed.tool(caller, 'write', input, task));
-    const denied = [200, 'CORDON-3019'];
-    const planned = { line: 'as planned', amount: 10 };
-    assert.deepEqual(await write({ ...planned, line: 'as an attacker has it' }), denied);
-    assert.deepEqual(await write({ ...planned, amount: 11 }), denied);
-    assert.deepEqual(said(await bed.tool(caller, ...ECHO, task)), denied, 'an argument that the plan does not name');
-    const wider = { authorization_details: JSON.stringify(drafted.map(({ other_arguments: _closed, ...rest }) => rest)) };
-    await assert.rejects(bed.exchange(caller, task, TYPE.access, wider), /invalid_authorization_details/, 'it does not open again');
-    assert.deepEqual([await write(planned), await write(planned)], [[200, undefined], denied]);
   });
 
   test('the user’s own rights bound it too, and a denial is no 401', async () => {

@@ -1,10 +1,13 @@
 // Manifests of tools that people reviewed: what counts, when it counts no more, and that it reaches the decision.
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Resource, Tool } from '../src/domain/registry.ts';
 import { definitionDigest, manifestOf } from '../src/pdp/tool-manifest.ts';
+import { readBounded, readBoundedStream } from '../src/server/bounded-file.ts';
 import { parseManifests } from '../src/server/manifests-file.ts';
 import { type Answer, type Bed, openBed, send, type Svid, toolCall } from './support/bed.ts';
 import { cordon, type Ran } from './support/cordon.ts';
@@ -53,6 +56,34 @@ void test('a file that does not fit is refused with the place', () => {
   ] as const) {
     assert.throws(() => read(yaml), { code: 'CORDON-9006', message });
   }
+});
+
+void test('[I10] a manifests file that never ends, or never begins, is refused unread; its bytes are bounded', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'cordon-manifests-'));
+  try {
+    const [pipe, long] = [join(dir, 'pipe'), join(dir, 'long')];
+    execFileSync('/usr/bin/mkfifo', [pipe]);
+    await writeFile(long, 'é'.repeat(9));
+    for (const path of [pipe, '/dev/zero', dir]) await assert.rejects(readBounded(path, 10), /not a regular file/);
+    assert.equal(await readBounded(long, 17), undefined);
+    assert.equal(await readBounded(long, 18), 'é'.repeat(9));
+    await writeFile(long, Buffer.from([0xff]));
+    await assert.rejects(readBounded(long, 10));
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+void test('[I10] a stream that never ends is read no further than the bound', async () => {
+  let given = 0;
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      given += 4;
+      yield await Promise.resolve(new Uint8Array(4));
+    }
+  };
+  assert.equal(await readBoundedStream(endless(), 10), undefined);
+  assert.equal(given, 12);
 });
 
 const POLICIES = `

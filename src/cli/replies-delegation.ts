@@ -7,6 +7,7 @@ const entry = z.object({
   actions: z.array(z.string()),
   locations: z.array(z.string()),
   arguments: z.record(z.string(), z.json()).optional(),
+  other_arguments: z.literal(false).optional(),
   budget: z.object({ calls: z.number() }).optional(),
   purpose: z.string().optional(),
 });

@@ -59,12 +59,12 @@ function partsOf(entry: MandateEntry, { action, resource, input, unseen, made = 
     }
   }
   if (others === false) {
-    const more = Object.keys(input ?? {}).filter((name) => !Object.hasOwn(limits, name));
-    const text = `no arguments but ${Object.keys(limits).join(', ') || 'none'}`;
-    // those that are named need not be there for this part to hold
-    const there = Object.fromEntries(Object.keys(limits).flatMap((name) => (Object.hasOwn(input ?? {}, name) ? [[name, {}]] : [])));
-    const observed = unseen === true ? 'the body was not seen' : `besides: ${shown(more)}`;
-    parts.push({ text, alone: asking({ arguments: there, other_arguments: others }), observed });
+    const given = Object.keys(input ?? {});
+    // asked of those that are there alone: that the others are missing is said above
+    const named = Object.fromEntries(given.filter((name) => Object.hasOwn(limits, name)).map((name) => [name, {}]));
+    const text = ['no other arguments', Object.keys(limits).join(', ')].filter((part) => part !== '').join(' than ');
+    const observed = unseen === true ? 'the body was not seen' : `context.input: ${shown(given)}`;
+    parts.push({ text, alone: asking({ arguments: named, other_arguments: others }), observed });
   }
   if (budget !== undefined)
     parts.push({ text: `budget: ${budget.calls} calls`, alone: asking({ budget }), observed: `calls before: ${made}` });

@@ -1,13 +1,12 @@
 // Reviewed manifests of tools: files that cordon.yaml names, written by `cordon tools classify --out` and corrected by people. Versioned as
 // the policies beside them are.
-import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import type { Config, ResourceConfig } from '../control/config.ts';
 import { EFFECTS, OUTPUTS, type Reviewed, ROLES } from '../domain/manifest.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { gather } from '../gateway/gather.ts';
+import { readBounded } from './bounded-file.ts';
 import { deepest, misfit, placeOf } from './config-place.ts';
 
 const MAX_BYTES = 4_194_304;
@@ -35,17 +34,15 @@ export const withManifests = async (config: Config): Promise<Config> => ({
 async function withFile(base: string, resource: ResourceConfig): Promise<ResourceConfig> {
   if (resource.manifestsFile === undefined) return resource;
   const path = resolve(base, resource.manifestsFile);
-  const source = createReadStream(path);
-  let bytes: Uint8Array | undefined;
+  let text: string | undefined;
   try {
-    bytes = await gather(source, MAX_BYTES);
+    text = await readBounded(path, MAX_BYTES);
   } catch (cause) {
     const fix = `write it from what is pinned, with the line taken out meanwhile: cordon tools classify ${resource.name} --out ${resource.manifestsFile}`;
     throw new Refusal('CORDON-9006', `cannot read \`${path}\``, { cause, fix });
   }
-  source.destroy();
-  if (bytes === undefined) throw new Refusal('CORDON-9006', `\`${path}\` is longer than ${MAX_BYTES} bytes`);
-  return { ...resource, manifests: parseManifests(Buffer.from(bytes).toString('utf8'), path) };
+  if (text === undefined) throw new Refusal('CORDON-9006', `\`${path}\` is longer than ${MAX_BYTES} bytes`);
+  return { ...resource, manifests: parseManifests(text, path) };
 }
 
 /** `path` names the file in messages. @throws Refusal CORDON-9006 */

@@ -49,7 +49,10 @@ async function serve(port: number, svid: RunSvid, isCall: (message: Message) => 
 const TEXT = { type: 'string' };
 const TOOLS = [
   { name: 'echo', inputSchema: { type: 'object', properties: { text: TEXT }, required: ['text'] } },
-  { name: 'write', inputSchema: { type: 'object', properties: { line: TEXT, amount: { type: 'integer' } }, required: ['line', 'amount'] } },
+  {
+    name: 'write',
+    inputSchema: { type: 'object', properties: { line: TEXT, amount: { type: 'integer' }, note: TEXT }, required: ['line', 'amount'] },
+  },
   { name: 'tick', inputSchema: { type: 'object', properties: {} } },
 ];
 

@@ -75,12 +75,14 @@ function entryText({
   actions,
   locations,
   arguments: limits = {},
+  other_arguments: others,
   budget,
   purpose,
 }: NonNullable<Verified['delegation']>['mandate'][number]): string {
   const constrained = Object.entries(limits).map(([name, limit]) => `${name} ${JSON.stringify(limit)}`);
   const terms = [
     ...constrained,
+    ...(others === undefined ? [] : ['no other arguments']),
     ...(budget === undefined ? [] : [several(budget.calls, 'call')]),
     ...(purpose === undefined ? [] : [`for: ${purpose}`]),
   ];

@@ -1,10 +1,9 @@
 // `cordon mandate draft`: a mandate for a plan (docs/delegation.md).
-import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
-import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { isJsonArray, type Json } from '../../domain/json.ts';
 import type { Callable } from '../../domain/mandate-draft.ts';
 import type { World } from '../../domain/registry.ts';
-import { gather } from '../../gateway/gather.ts';
+import { readBounded, readBoundedStream } from '../../server/bounded-file.ts';
 import { contextOf } from '../context.ts';
 import { Failure } from '../errors.ts';
 import { addWorldOptions, knownWorld, type WorldOptions } from '../known-world.ts';
@@ -54,16 +53,13 @@ const MAX_BYTES = 1_048_576;
 /** @throws Failure when there is none, or it is no YAML */
 async function readPlan(file: string): Promise<Json> {
   const fix = ['name a file with a plan, or `-`: a list of tools, each with its arguments'];
-  const source = file === '-' ? process.stdin : createReadStream(file);
-  let bytes: Uint8Array | undefined;
+  let text: string | undefined;
   try {
-    bytes = await gather(source, MAX_BYTES);
+    text = file === '-' ? await readBoundedStream(process.stdin, MAX_BYTES) : await readBounded(file, MAX_BYTES);
   } catch (cause) {
     throw new Failure('usage', `the plan cannot be read from \`${file}\``, { fix, cause });
   }
-  source.destroy();
-  if (bytes === undefined) throw new Failure('usage', `\`${file}\` is longer than ${MAX_BYTES} bytes`, { fix });
-  const text = Buffer.from(bytes).toString('utf8');
+  if (text === undefined) throw new Failure('usage', `\`${file}\` is longer than ${MAX_BYTES} bytes`, { fix });
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { uniqueKeys: true, schema: 'core', merge: false });
   const [broken] = document.errors;
@@ -83,18 +79,14 @@ async function callablesOf({ resources, tools }: World): Promise<readonly Callab
   return resources.flatMap((resource) =>
     (tools.get(resource.name) ?? []).map((tool): Callable => {
       const roles = Object.entries(manifestOf(tool, resource).manifest.roles);
+      const { required } = tool.inputSchema;
       return {
         id: `${resource.name}/${tool.name}`,
         type: tool.route === undefined ? 'tool' : 'route',
         arguments: roles.map(([name]) => name),
-        required: requiredOf(tool.definition),
+        required: roles.map(([name]) => name).filter((name) => isJsonArray(required) && required.includes(name)),
         sinks: roles.filter(([, role]) => role === 'sink').map(([name]) => name),
       };
     }),
   );
-}
-
-function requiredOf({ inputSchema: schema }: JsonObject): readonly string[] {
-  const required = isJsonObject(schema) ? schema['required'] : undefined;
-  return isJsonArray(required) ? required.filter((name) => typeof name === 'string') : [];
 }

@@ -1,0 +1,78 @@
+// From a plan to the tool: the drafted mandate is asked for, and what is called over the wire passes where the plan has it, and nowhere else.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { type Json, writeJson } from '../src/domain/json.ts';
+import { mandateJson } from '../src/domain/mandate.ts';
+import { type Callable, draftMandate } from '../src/domain/mandate-draft.ts';
+import { joinRun, startRun, type RunSvid } from './support/join.ts';
+import { EXCHANGE, TYPE } from './support/oauth-bed.ts';
+import { codeOf, openTokenBed, type TokenBed } from './support/token-bed.ts';
+
+const CALLABLES: readonly Callable[] = [
+  { id: 'bench/write', type: 'tool', arguments: ['line', 'amount', 'note'], sinks: ['line'], required: ['line', 'amount'] },
+  { id: 'bench/echo', type: 'tool', arguments: ['text'], sinks: [], required: ['text'] },
+];
+const PLAN: Json = [
+  { tool: 'echo', args: { text: '<b>paid</b>' } },
+  { tool: 'write', args: { line: 'acme', amount: { max: 10 } }, calls: 2 },
+];
+const details = (plan: Json): string => writeJson(mandateJson(draftMandate(plan, CALLABLES).mandate));
+
+let bed: TokenBed;
+let caller: RunSvid;
+before(async () => {
+  bed = await openTokenBed();
+  caller = await joinRun(bed, await startRun(bed, 'agent', 'caller'));
+});
+after(() => (bed as TokenBed | undefined)?.[Symbol.asyncDispose]());
+
+describe('[I4] a task with the mandate that was drafted for its plan', () => {
+  test('does what the plan says, as often as it says, and nothing besides', async () => {
+    const task = await bed.task(caller, { authorization_details: details(PLAN) });
+    const call = async (tool: string, args: object): Promise<string | undefined> => {
+      const before_ = bed.tools.calls.length;
+      const code = codeOf(await bed.tool(caller, tool, args, task));
+      assert.equal(bed.tools.calls.length - before_, code === undefined ? 1 : 0, 'the upstream is the witness');
+      return code;
+    };
+    for (const [what, tool, args] of [
+      ['another value', 'write', { line: 'evil', amount: 1 }],
+      ['an argument more, which the tool knows', 'write', { line: 'acme', amount: 1, note: 'x' }],
+      ['more of it', 'write', { line: 'acme', amount: 11 }],
+      ['the text without its angles', 'echo', { text: 'paid' }],
+      ['another tool', 'tick', {}],
+    ] as const)
+      assert.equal(await call(tool, args), 'CORDON-3019', what);
+    assert.equal(await call('echo', { text: '<b>paid</b>' }), undefined);
+    assert.equal(await call('write', { line: 'acme', amount: 1 }), undefined);
+    assert.equal(await call('write', { line: 'acme', amount: 1 }), undefined);
+    assert.equal(await call('write', { line: 'acme', amount: 1 }), 'CORDON-3019', 'once more than planned');
+    assert.equal(await call('echo', { text: '<b>paid</b>' }), 'CORDON-3019', 'once more than planned');
+  });
+
+  test('cannot open what is closed by exchanging its token', async () => {
+    const task = await bed.task(caller, { authorization_details: details(PLAN) });
+    const ask = (entry: object): ReturnType<TokenBed['post']> =>
+      bed.post(
+        {
+          grant_type: EXCHANGE,
+          subject_token: task,
+          subject_token_type: TYPE.access,
+          authorization_details: JSON.stringify([
+            { type: 'cordon_task', actions: ['tools/call'], locations: ['tool:bench/write'], ...entry },
+          ]),
+        },
+        { as: caller },
+      );
+    const held = { arguments: { line: { in: ['acme'] }, amount: { max: 10 } } };
+    const opened = await ask(held);
+    assert.deepEqual([opened.status, opened.json['error']], [400, 'invalid_authorization_details'], opened.text);
+    const named = await ask({ arguments: { ...held.arguments, note: {} }, other_arguments: false });
+    assert.equal(named.json['error'], 'invalid_authorization_details');
+    const same = await ask({ ...held, other_arguments: false });
+    assert.equal(same.status, 200, same.text);
+    const narrower = String(same.json['access_token']);
+    assert.equal(codeOf(await bed.tool(caller, 'write', { line: 'acme', amount: 1, note: 'x' }, narrower)), 'CORDON-3019');
+    assert.equal(codeOf(await bed.tool(caller, 'write', { line: 'acme', amount: 1 }, narrower)), undefined);
+  });
+});

@@ -41,8 +41,8 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
 /** INVARIANT I6: nothing is awaited between `judge` and `register`, so no change of level or policy falls between the two unseen. */
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
-  const remote = await askRemote(pep, asked);
   const reserved = await reserve(pep, exchange, asked);
+  const remote = await askRemote(pep, reserved.call);
   const { call, decision, authorized, recorded, leave } = judgeReserved(pep, reserved, remote); // 5 what its session knows, 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {

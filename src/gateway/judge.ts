@@ -49,7 +49,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, enfor
 /** Step 5, at once before the decision: what is in flight has been counted. */
 const withSession = (pep: Pep, call: Call): Call => {
   const snapshot = pep.snapshot();
-  return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot), snapshot) };
+  return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot, call.before), snapshot) };
 };
 
 const NOTHING = (): void => undefined;

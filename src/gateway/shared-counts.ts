@@ -1,6 +1,7 @@
 // What may happen once, or so many times, whichever of several gateways it comes to: proofs of a key, uses of a grant, calls of a mandate
 // with a budget. One counts for all. INVARIANTS I4, I5
 import { Refusal } from '../domain/refusal.ts';
+import type { Before, Made } from './shared-sessions.ts';
 
 export interface Counted {
   readonly kind: 'proof' | 'grant' | 'budget';
@@ -14,6 +15,10 @@ export interface SharedCounts {
   take(what: Counted): Promise<number>;
   /** It was not made after all. */
   giveBack(what: Counted): void;
+  /** One more call of a session. @throws Refusal CORDON-9012 when nobody answers */
+  count(made: Made): Promise<Before>;
+  /** It was not made after all. */
+  uncount(made: Made): void;
 }
 
 const MOST = 262_144;

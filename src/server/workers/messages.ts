@@ -9,6 +9,7 @@ import type { CalleeState } from '../../control/control.ts';
 import type { Observed } from '../../control/publisher.ts';
 import type { Credentials } from '../../gateway/channel.ts';
 import type { Counted } from '../../gateway/shared-counts.ts';
+import type { Before, Made } from '../../gateway/shared-sessions.ts';
 import type { Snapshot } from '../../pdp/snapshot.ts';
 import type { PolicySet, PolicySource } from '../../policy/policy-set.ts';
 
@@ -59,6 +60,7 @@ export type ToWorker =
   | { readonly kind: 'signer'; readonly signer: SentSigner }
   | { readonly kind: 'contain'; readonly id: number; readonly snapshot: SentSnapshot; readonly target: Target }
   | { readonly kind: 'taken'; readonly id: number; readonly before: number | undefined }
+  | { readonly kind: 'counted'; readonly id: number; readonly before: Before }
   | { readonly kind: 'drain'; readonly ms: number };
 
 export interface SentDecision {
@@ -82,6 +84,8 @@ export type FromWorker =
   | { readonly kind: 'observed'; readonly id: number; readonly observed: Observed }
   | { readonly kind: 'take'; readonly id: number; readonly what: Counted }
   | { readonly kind: 'give'; readonly what: Counted }
+  | { readonly kind: 'count'; readonly id: number; readonly made: Made }
+  | { readonly kind: 'uncount'; readonly made: Made }
   | { readonly kind: 'state'; readonly state: WorkerState }
   | { readonly kind: 'seen'; readonly checkpoint: string }
   | { readonly kind: 'notice'; readonly line: string };
@@ -127,6 +131,7 @@ const TO_WORKER: Readonly<Record<ToWorker['kind'], true>> = {
   signer: true,
   contain: true,
   taken: true,
+  counted: true,
   drain: true,
 };
 const FROM_WORKER: Readonly<Record<FromWorker['kind'], true>> = {
@@ -136,6 +141,8 @@ const FROM_WORKER: Readonly<Record<FromWorker['kind'], true>> = {
   observed: true,
   take: true,
   give: true,
+  count: true,
+  uncount: true,
   state: true,
   seen: true,
   notice: true,

@@ -9,6 +9,7 @@ import type { Observed, Publisher } from '../../control/publisher.ts';
 import { Refusal, errorTextOf } from '../../domain/refusal.ts';
 import type { Target } from '../../domain/revocation.ts';
 import { createSharedCounts } from '../../gateway/shared-counts.ts';
+import { createSharedSessions, type SharedSessions } from '../../gateway/shared-sessions.ts';
 import { within } from '../../gateway/waiting.ts';
 import type { Snapshot } from '../../pdp/snapshot.ts';
 import type { Identities } from '../identities.ts';
@@ -54,7 +55,9 @@ const LAST_MS = 5_000;
 
 export function createWorkerPool(parts: PoolParts): WorkerPool {
   assertCountable(parts.setting);
-  const shared: Shared = { counts: createSharedCounts(parts.setting.now), heard: 0 };
+  const { now } = parts.setting;
+  const sessions = createSharedSessions({ snapshot: parts.publisher.current, now });
+  const shared: Shared = { counts: createSharedCounts(now), sessions, heard: 0 };
   const pool = Array.from({ length: parts.setting.workers.count }, (_, n) => new Supervised(`gateway-${n + 2}`, parts, shared));
   for (const one of pool) parts.publisher.attach(one);
   return {
@@ -99,6 +102,7 @@ async function assertFree({ config }: Setting): Promise<void> {
 /** What the workers have in common. */
 interface Shared {
   readonly counts: ReturnType<typeof createSharedCounts>;
+  readonly sessions: SharedSessions;
   heard: number;
 }
 
@@ -288,6 +292,10 @@ class Supervised {
         return this.#say({ kind: 'taken', id: message.id, before: this.#take(message.what) });
       case 'give':
         return this.#shared.counts.giveBack(message.what);
+      case 'count':
+        return this.#say({ kind: 'counted', id: message.id, before: this.#shared.sessions.count(message.made) });
+      case 'uncount':
+        return this.#shared.sessions.uncount(message.made);
       case 'seen':
         void seeLog(state, this.id, message.checkpoint).catch((error: unknown) => setting.onNotice(`! ${this.id}: ${errorTextOf(error)}`));
         return;

@@ -8,12 +8,12 @@ import { Draws } from '../../crypto/random.ts';
 import { asRefusal, Refusal } from '../../domain/refusal.ts';
 import type { Credentials } from '../../gateway/channel.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Counted, SharedCounts } from '../../gateway/shared-counts.ts';
 import type { Snapshot } from '../../pdp/snapshot.ts';
 import { openDecisionLog, type DecisionLog } from '../../store/log-files.ts';
 import { steadyClock } from '../clock.ts';
 import { openDataDir } from '../data-dir.ts';
 import { buildGateway } from '../gateway.ts';
+import { Asking } from './asking.ts';
 import { vaultOf } from './vault.ts';
 import {
   isToWorker,
@@ -30,7 +30,6 @@ import { createWorkerPolicies, type WorkerPolicies } from './worker-policies.ts'
 /** Milliseconds. */
 const TELL_MS = 20;
 const STATE_MS = 250;
-const ANSWER_MS = 2_000;
 /** Decisions that wait to be told; what is above stands in the log alone. */
 const MOST_UNTOLD = 10_000;
 /** The share of decisions that the official engine decides again. */
@@ -38,35 +37,6 @@ const CHECKED = 0.01;
 
 const say = (message: FromWorker): void => void (process.connected && process.send?.(message));
 const notice = (line: string): void => say({ kind: 'notice', line });
-
-/** What the main process counts for all. */
-class Asking implements SharedCounts {
-  readonly #waiting = new Map<number, PromiseWithResolvers<number>>();
-  #next = 1;
-
-  async take(what: Counted): Promise<number> {
-    const id = this.#next++;
-    const answer = Promise.withResolvers<number>();
-    this.#waiting.set(id, answer);
-    const late = setTimeout(() => answer.reject(new Refusal('CORDON-9012', 'the control plane does not answer')), ANSWER_MS);
-    say({ kind: 'take', id, what });
-    try {
-      return await answer.promise;
-    } finally {
-      clearTimeout(late);
-      this.#waiting.delete(id);
-    }
-  }
-
-  giveBack(what: Counted): void {
-    say({ kind: 'give', what });
-  }
-
-  answered(id: number, before: number | undefined): void {
-    if (before === undefined) this.#waiting.get(id)?.reject(new Refusal('CORDON-4003', 'more is to be counted than can be'));
-    else this.#waiting.get(id)?.resolve(before);
-  }
-}
 
 class Worker {
   readonly #stack: AsyncDisposableStack;
@@ -135,7 +105,8 @@ class Worker {
         return say({ kind: 'observed', id: message.id, observed });
       }
       case 'taken':
-        return this.#shared.answered(message.id, message.before);
+      case 'counted':
+        return this.#shared.answered(message);
       case 'drain':
         await this.#gateway.drain(message.ms);
         return this.stop();
@@ -210,7 +181,7 @@ async function build(start: Start): Promise<Built> {
   const untold: SentDecision[] = [];
   const tell = setInterval(() => untold.length > 0 && say({ kind: 'recorded', decisions: untold.splice(0) }), TELL_MS);
   stack.defer(() => clearInterval(tell));
-  const shared = new Asking();
+  const shared = new Asking(say);
   const draws = new Draws();
   const policies: WorkerPolicies = createWorkerPolicies((set) => check.setPolicies(set));
   const check = new DecisionCheck({

@@ -186,6 +186,8 @@ export interface Call {
   readonly task?: TaskToken;
   /** What its session came to before it, where one counts for several gateways. */
   readonly before?: Before;
+  /** Labels that it brought to its run and task, where all gateways had to know them first: none of its own decision's business. */
+  readonly brought?: readonly string[];
 }
 
 /** How a task token is shown: RFC 6750, RFC 9449 §7.1. */

@@ -2,6 +2,7 @@
 // with a budget. One counts for all. INVARIANTS I4, I5
 import { Refusal } from '../domain/refusal.ts';
 import type { Before, Made } from './shared-sessions.ts';
+import type { Bringing } from './task-labels.ts';
 
 export interface Counted {
   readonly kind: 'proof' | 'grant' | 'budget';
@@ -19,6 +20,11 @@ export interface SharedCounts {
   count(made: Made): Promise<Before>;
   /** It was not made after all. */
   uncount(made: Made): void;
+  /**
+   * Every gateway knows the labels, and has decided again what is open there. @returns those that neither run nor task had
+   * @throws Refusal CORDON-9012 when not all answer, CORDON-4003 when there are too many
+   */
+  bring(bringing: Bringing): Promise<readonly string[]>;
 }
 
 const MOST = 262_144;

@@ -36,6 +36,8 @@ export interface GatewayParts {
   readonly stateKey?: Uint8Array;
   /** Counts that several gateways share; absent where one counts for itself. */
   readonly shared?: SharedCounts;
+  /** Since when what runs brought in is known, Unix milliseconds; absent: from now on. */
+  readonly knownSince?: number;
   readonly onRecorded: (recorded: Recorded) => void;
 }
 
@@ -65,7 +67,7 @@ async function remotePdpOf(
 
 /** It does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
 export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableStack): Promise<Gateway> {
-  const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, onRecorded } = parts;
+  const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, knownSince, onRecorded } = parts;
   const { config, pep, now } = setting;
   const upstreams = await buildUpstreams({
     config,
@@ -106,6 +108,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
         ttl: config.tokens.ttl,
       }),
       ...(shared === undefined ? {} : { shared }),
+      ...(knownSince === undefined ? {} : { knownSince }),
       ...(stateKey === undefined ? {} : { stateKey }),
       onRecorded,
     },

@@ -2,6 +2,7 @@
 import { Refusal } from '../../domain/refusal.ts';
 import type { Counted, SharedCounts } from '../../gateway/shared-counts.ts';
 import type { Before, Made } from '../../gateway/shared-sessions.ts';
+import type { Bringing } from '../../gateway/task-labels.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 /** Milliseconds. */
@@ -33,12 +34,13 @@ class Questions<T> {
   }
 }
 
-export type Answered = Extract<ToWorker, { readonly kind: 'taken' | 'counted' }>;
+export type Answered = Extract<ToWorker, { readonly kind: 'taken' | 'counted' | 'brought' }>;
 
 export class Asking implements SharedCounts {
   readonly #say: (message: FromWorker) => void;
   readonly #taken = new Questions<number>();
   readonly #counted = new Questions<Before>();
+  readonly #brought = new Questions<readonly string[]>();
 
   constructor(say: (message: FromWorker) => void) {
     this.#say = say;
@@ -65,8 +67,14 @@ export class Asking implements SharedCounts {
     this.#say({ kind: 'uncount', made });
   }
 
+  bring(bringing: Bringing): Promise<readonly string[]> {
+    return this.#brought.ask((id) => this.#say({ kind: 'bring', id, bringing }));
+  }
+
   answered(answer: Answered): void {
     if (answer.kind === 'counted') this.#counted.answered(answer.id, answer.before);
+    else if (answer.kind === 'brought')
+      this.#brought.answered(answer.id, 'code' in answer.own ? new Refusal(answer.own.code, answer.own.message) : answer.own);
     else this.#taken.answered(answer.id, answer.before ?? new Refusal('CORDON-4003', 'more is to be counted than can be'));
   }
 }

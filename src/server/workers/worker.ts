@@ -45,29 +45,35 @@ class Worker {
   readonly #log: DecisionLog;
   readonly #policies: WorkerPolicies;
   readonly #keep: Kept;
+  readonly #address: Built['address'];
   #current: Snapshot;
 
-  private constructor(parts: Pick<Built, 'stack' | 'shared' | 'gateway' | 'log' | 'policies' | 'keep'>, first: SentSnapshot) {
+  private constructor(parts: Built, first: SentSnapshot) {
     this.#stack = parts.stack;
     this.#shared = parts.shared;
     this.#gateway = parts.gateway;
     this.#log = parts.log;
     this.#policies = parts.policies;
     this.#keep = parts.keep;
+    this.#address = parts.address;
     this.#current = this.#take(first);
     this.#gateway.apply(this.#current);
   }
 
-  static async start(start: Start): Promise<Worker> {
+  /** It does not listen yet: what it is told of until then it must know before its first call. INVARIANT I6 */
+  static async open(start: Start): Promise<Worker> {
     const built = await build(start);
-    const worker = new Worker(built, start.snapshot);
-    const { host, port } = built.address;
-    await built.gateway.listen(host, port, { reusePort: true });
-    say({ kind: 'seen', checkpoint: await built.log.checkpoint() });
-    say({ kind: 'listening', state: worker.state() });
-    const telling = setInterval(() => say({ kind: 'state', state: worker.state() }), STATE_MS);
-    built.stack.defer(() => clearInterval(telling));
-    return worker;
+    for (const bringing of start.labels) built.gateway.learn(bringing);
+    return new Worker(built, start.snapshot);
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.#address;
+    await this.#gateway.listen(host, port, { reusePort: true });
+    say({ kind: 'seen', checkpoint: await this.#log.checkpoint() });
+    say({ kind: 'listening', state: this.state() });
+    const telling = setInterval(() => say({ kind: 'state', state: this.state() }), STATE_MS);
+    this.#stack.defer(() => clearInterval(telling));
   }
 
   state(): WorkerState {
@@ -86,7 +92,7 @@ class Worker {
   async hear(message: ToWorker): Promise<void> {
     switch (message.kind) {
       case 'start':
-        return;
+        return; // it has
       case 'snapshot':
         return this.#apply(this.#take(message.snapshot));
       case 'alive':
@@ -106,7 +112,13 @@ class Worker {
       }
       case 'taken':
       case 'counted':
+      case 'brought':
         return this.#shared.answered(message);
+      case 'learn':
+        this.#gateway.learn(message.bringing);
+        return say({ kind: 'learnt', id: message.id });
+      case 'listen':
+        return this.#listen().catch(fail);
       case 'drain':
         await this.#gateway.drain(message.ms);
         return this.stop();
@@ -203,6 +215,7 @@ async function build(start: Start): Promise<Built> {
       signer: () => keep.signer,
       stateKey: start.stateKey,
       shared,
+      knownSince: start.since,
       onRecorded: ({ record, receipt, request }) => void (untold.length < MOST_UNTOLD && untold.push({ record, receipt, request })),
     },
     stack,
@@ -214,20 +227,28 @@ let worker: Promise<Worker> | undefined;
 
 async function begin(start: Start): Promise<Worker> {
   try {
-    return await Worker.start(start);
+    return await Worker.open(start);
   } catch (error) {
-    const { code, message, fix } = asRefusal(error, 'CORDON-9001', 'the worker does not start');
-    say({ kind: 'failed', code, message, fix });
-    process.exitCode = 1;
-    process.disconnect();
+    fail(error);
     throw error;
   }
+}
+
+function fail(error: unknown): void {
+  const { code, message, fix } = asRefusal(error, 'CORDON-9001', 'the worker does not start');
+  say({ kind: 'failed', code, message, fix });
+  process.exitCode = 1;
+  process.disconnect();
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined); // the main process drains its workers
 process.on('message', (message) => {
   if (!isToWorker(message)) return;
-  if (message.kind === 'start') worker ??= begin(message.start);
+  if (message.kind === 'start') {
+    worker ??= begin(message.start);
+    void worker.then(() => say({ kind: 'ready' })).catch(() => undefined);
+    return;
+  }
   void worker?.then((one) => one.hear(message)).catch(() => undefined);
 });
 process.once('disconnect', () => {

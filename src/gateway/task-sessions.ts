@@ -8,6 +8,7 @@ import { UNCOUNTED } from '../domain/provenance.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 import { type Call, type Counts, Session } from '../trust/session.ts';
+import type { Facts } from '../trust/facts.ts';
 import { wholesIn } from '../trust/tallies.ts';
 import { createDroppedSessions } from './dropped-sessions.ts';
 import { firstRunOf, runOf, taskNameOf } from './runs-of.ts';
@@ -80,6 +81,8 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
     for (const run of runs.keys()) if (!snapshot.runs.has(run)) runs.delete(run);
     dropped.forgetBut((run) => snapshot.runs.has(run));
   };
+  /** What is seen nowhere here another gateway may have seen strangers write. INVARIANT I1 */
+  const factsOf = (facts: Facts): Facts => (alone ? facts : { ...facts, untrusted: [...new Set([...facts.untrusted, ...facts.unseen])] });
   const size = (): ReturnType<TaskSessions['size']> => {
     const sessions = [...runs.values()].flatMap((tasks) => [...tasks.values()]);
     return { sessions: sessions.length, bytes: sessions.reduce((sum, { bytes }) => sum + bytes, 0) };
@@ -91,7 +94,7 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
       const task = call && taskOf(request, snapshot);
       if (call === undefined || task === undefined || snapshot === undefined) return request;
       see(snapshot);
-      return { ...request, session: { ...opened(request, task, snapshot).facts(call), ...before } };
+      return { ...request, session: { ...factsOf(opened(request, task, snapshot).facts(call)), ...before } };
     },
     made(request, snapshot): Made | undefined {
       const call = callOf(request);

@@ -224,7 +224,7 @@ void describe('what a run has read', { skip }, () => {
     process.kill(stopped.pid, 'SIGSTOP');
     try {
       // those that come to the stopped one wait for it
-      const asked = Array.from({ length: 8 }, () => echo(svid));
+      const asked = Array.from({ length: 20 }, () => echo(svid));
       const first = await Promise.race(asked);
       assert.match(first.text, /CORDON-9012/);
       process.kill(stopped.pid, 'SIGCONT');

@@ -8,14 +8,17 @@ import type { Pep } from '../src/gateway/pep.ts';
 import { reserve } from '../src/gateway/reserve.ts';
 import { createSharedCounts, type SharedCounts } from '../src/gateway/shared-counts.ts';
 import { createSpentGrants } from '../src/gateway/spent.ts';
+import { createTaskSessions } from '../src/gateway/task-sessions.ts';
 
 const NOW = 1_000_000;
 
 /** Two gateways and the one that counts for both. */
 function gateways(): readonly [Pep, Pep] {
   const counts = createSharedCounts(() => NOW);
-  const shared: SharedCounts = { take: async (what) => counts.take(what), giveBack: (what) => counts.giveBack(what) };
-  const one = (): Pep => ({ shared, now: () => NOW, snapshot: () => undefined, spent: createSpentGrants() }) as unknown as Pep;
+  const shared: Partial<SharedCounts> = { take: async (what) => counts.take(what), giveBack: (what) => counts.giveBack(what) };
+  const taskSessions = createTaskSessions({ now: () => NOW, alone: false });
+  const one = (): Pep =>
+    ({ shared, taskSessions, now: () => NOW, snapshot: () => undefined, spent: createSpentGrants() }) as unknown as Pep;
   return [one(), one()];
 }
 
@@ -44,8 +47,8 @@ void test('[I4] calls of a mandate with a budget are counted over both, and one 
 
 void test('[I1] a gateway whose question is not answered refuses', async () => {
   const refusal = new Refusal('CORDON-9012', 'the control plane does not answer');
-  const shared: SharedCounts = { take: () => Promise.reject(refusal), giveBack: () => undefined };
-  await assert.rejects(reserve({ ...gateways()[0], shared }, shown('key jti'), budget), { code: 'CORDON-9012' });
+  const shared: Partial<SharedCounts> = { take: () => Promise.reject(refusal) };
+  await assert.rejects(reserve({ ...gateways()[0], shared: shared as SharedCounts }, shown('key jti'), budget), { code: 'CORDON-9012' });
 });
 
 void test('[I10] more than can be counted is refused, and what is too old to matter makes room', () => {

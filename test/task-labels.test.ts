@@ -41,7 +41,7 @@ const labelsFor = (labels: TaskLabels, request: AccessRequest, snapshot: Snapsho
   labels.labelled(request, snapshot).labels;
 
 const NOW = 1_000;
-const opened = (alone = true, now = (): number => NOW): TaskLabels => createTaskLabels({ now, alone });
+const opened = (isShared = false, now = (): number => NOW): TaskLabels => createTaskLabels({ now, isShared });
 
 void test('a tool gives its own labels and those of all of its server; what is no tool gives all of them', () => {
   const snapshot = snapshotOf(['r1', NOW]);
@@ -75,8 +75,31 @@ void test('[I1] a run that began before the gateway did has every label, and so 
   assert.deepEqual(labelsFor(labels, call('new', undefined, within('t2', 'old', 'new')), snapshot), ALL);
 });
 
-void test('[I1] beside another gateway that forwards calls of the same runs, every run has every label', () => {
-  assert.deepEqual(labelsFor(opened(false), call('new'), snapshotOf(['new', NOW])), ALL);
+void test('[I3] beside other gateways a call that brings a label passes when all of them know it, and no sooner', () => {
+  const labels = opened(true);
+  const snapshot = snapshotOf(['r1', NOW]);
+  const bringing = labels.bringing(call('r1'), snapshot);
+  assert.ok(bringing);
+  assert.throws(() => labels.admit(call('r1'), snapshot), { code: 'CORDON-9012' });
+  assert.deepEqual(labels.learn(bringing, snapshot), { own: ['confidential', 'internal'], isNews: true });
+  assert.deepEqual(labelsFor(labels, call('r1'), snapshot), ['confidential', 'internal'], 'it counts from when it is heard of');
+  assert.deepEqual(labels.labelled(call('r1'), snapshot, ['confidential']).labels, ['internal'], 'but not for the call that brings it');
+  assert.throws(() => labels.admit(call('r1'), snapshot), { code: 'CORDON-9012' });
+  labels.settle(bringing);
+  assert.equal(labels.bringing(call('r1'), snapshot), undefined);
+  labels.admit(call('r1'), snapshot);
+  assert.throws(() => labels.admit(call('r1', undefined, within('t1', 'r1')), snapshot), { code: 'CORDON-9012' }, 'the task is another');
+  assert.deepEqual(labels.learn(bringing, undefined), { own: [], isNews: false });
+});
+
+void test('[I1] what one holds, another that begins with it holds as well, of runs that began since the first', () => {
+  const first = opened();
+  const snapshot = snapshotOf(['r1', NOW], ['old', NOW - 1]);
+  first.admit(call('r1', undefined, within('t1', 'r1')), snapshot);
+  const second = createTaskLabels({ now: () => NOW + 500, since: NOW, isShared: true });
+  for (const bringing of first.list()) second.learn(bringing, snapshot);
+  for (const one of [call('r1'), call('r1', 'mail/send', within('t1', 'r1')), call('old')])
+    assert.deepEqual(labelsFor(second, one, snapshot), labelsFor(first, one, snapshot));
 });
 
 void test('[I4] a label goes with the task to whoever is in it, and stays with the run that read', () => {
@@ -95,7 +118,7 @@ void test('[I4] a label goes with the task to whoever is in it, and stays with t
 
 void test('[I10] a run that begins tasks without end fills its own room, and takes none of the others', () => {
   let now = NOW;
-  const labels = opened(true, () => now);
+  const labels = opened(false, () => now);
   const snapshot = snapshotOf(['r1', NOW], ['r2', NOW]);
   const begin = (run: string, txn: string): boolean => labels.admit(call(run, undefined, within(txn, run)), snapshot);
   for (let n = 0; n < 1023; n++) begin('r1', `t${n}`); // and the run itself

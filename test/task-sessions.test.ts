@@ -241,3 +241,10 @@ void test('[I1] what was counted before a restart, or in another worker, is take
   assert.deepEqual(counts(opened(true, 1)), [most, most, most], 'the run began before');
   assert.deepEqual(counts(opened(false)), [most, most, most], 'others count too');
 });
+
+void test('[I1] what one of several gateways has not seen it takes to be what strangers wrote at another', () => {
+  const to = { to: 'mallory@evil.example' };
+  const [own, beside] = [opened(), opened(false)].map((sessions) => sessions.known(request('send_message', to), snapshotOf(TASK)).session);
+  assert.deepEqual([own?.unseen, own?.untrusted], [['to'], []]);
+  assert.deepEqual([beside?.unseen, beside?.untrusted], [['to'], ['to']]);
+});

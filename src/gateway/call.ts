@@ -10,6 +10,7 @@ import type { TaskMethodName } from './a2a-task-methods.ts';
 import type { Answers } from './mcp-answers.ts';
 import type { CallerSession } from './mcp-sessions.ts';
 import type { McpEra, RpcId } from './mcp-words.ts';
+import type { Before } from './shared-sessions.ts';
 
 /** What a request of 2026-07-28 says of its caller; never a policy input. */
 export interface CallerEnvelope {
@@ -185,6 +186,10 @@ export interface Call {
   readonly plan: Plan;
   /** Of a call that came with one; verified. */
   readonly task?: TaskToken;
+  /** What its session came to before it, where one counts for several gateways. */
+  readonly before?: Before;
+  /** Labels that it brought to its run and task, where all gateways had to know them first: none of its own decision's business. */
+  readonly brought?: readonly string[];
 }
 
 /** How a task token is shown: RFC 6750, RFC 9449 §7.1. */

@@ -13,7 +13,7 @@ import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import type { OpenExchange } from './exchanges.ts';
 import { forward } from './forward.ts';
-import { askRemote, judge, type Judged } from './judge.ts';
+import { announce, askRemote, judge, type Judged } from './judge.ts';
 import type { Pep } from './pep.ts';
 import { approvalPage } from './mcp-approval.ts';
 import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
@@ -42,9 +42,9 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
 /** INVARIANT I6: nothing is awaited between `judge` and `register`, so no change of level or policy falls between the two unseen. */
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
-  const remote = await askRemote(pep, asked);
   const reserved = await reserve(pep, exchange, asked);
-  const { call, decision, authorized, recorded, leave } = judgeReserved(pep, reserved, remote); // 5 what its session knows, 6 may it, 7 before any effect
+  const { ready, remote } = await readied(pep, reserved);
+  const { call, decision, authorized, recorded, leave } = judgeReserved(pep, ready, remote); // 5 what its session knows, 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
@@ -67,6 +67,22 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
   } finally {
     leave();
     end();
+  }
+}
+
+interface Readied {
+  readonly ready: Reserved;
+  readonly remote: Decision | undefined;
+}
+
+/** All that has to be waited for before the decision. */
+async function readied(pep: Pep, reserved: Reserved): Promise<Readied> {
+  try {
+    const remote = await askRemote(pep, reserved.call);
+    return { ready: { ...reserved, call: await announce(pep, reserved.call, remote) }, remote };
+  } catch (error) {
+    reserved.giveBack();
+    throw error;
   }
 }
 

@@ -19,10 +19,10 @@ import { createListener, type Listener } from './listener.ts';
 import { createOutcomes } from './outcomes.ts';
 import type { Credentials } from './channel.ts';
 import type { Pep, PepSettings } from './pep.ts';
-import { reconsider } from './reconsider.ts';
+import { reconsider, reconsiderOf } from './reconsider.ts';
 import { createRunRisk, type Habits } from './run-risk.ts';
 import { createSpentGrants } from './spent.ts';
-import { createTaskLabels } from './task-labels.ts';
+import { createTaskLabels, type Bringing } from './task-labels.ts';
 import { createTaskSessions } from './task-sessions.ts';
 import { createVerifiedTokens } from './verified-tokens.ts';
 
@@ -50,6 +50,8 @@ export interface Gateway {
   apply(snapshot: Snapshot): void;
   /** Applies the snapshot in which the target is contained and reports what was seen. `since`: performance.now() of the order. */
   contain(snapshot: Snapshot, target: Target, since: number): Promise<Observation>;
+  /** What a call that another gateway forwards brings in; what is open here is decided again. */
+  learn(bringing: Bringing): void;
   rotate(credentials: Credentials): void;
   /** @returns the port */
   listen(host: string, port: number, sharing?: Sharing): Promise<number>;
@@ -83,17 +85,22 @@ export type PepParts = Omit<
   /** Seals what callers keep between two calls, ids of tasks too; gateways of one port share it. Absent: a key of its own. */
   readonly stateKey?: Uint8Array;
   readonly habits?: Habits;
+  /** Since when what runs brought in is known here, Unix milliseconds; absent: from now on. */
+  readonly knownSince?: number;
 };
 
 /** How long an end is waited for before it counts as not seen. Milliseconds. */
 const OBSERVE_MS = 2_000;
 
-export function createGateway({ limits, settings, stateKey = randomKey(), habits, ...parts }: PepParts, credentials: Credentials): Gateway {
+export function createGateway(
+  { limits, settings, stateKey = randomKey(), habits, knownSince, ...parts }: PepParts,
+  credentials: Credentials,
+): Gateway {
   let current: Snapshot | undefined;
   const spent = createSpentGrants();
   const freshness = createFreshness(settings.maxStaleness, () => void reconsider(pep));
   let draining = false;
-  const counted = { now: parts.now, alone: parts.shared === undefined };
+  const isShared = parts.shared !== undefined;
   const pep: Pep = {
     ...parts,
     snapshot: () => (freshness.stale ? undefined : current),
@@ -104,9 +111,9 @@ export function createGateway({ limits, settings, stateKey = randomKey(), habits
     tokens: createVerifiedTokens(),
     budgets: createBudgets(),
     spent,
-    taskSessions: createTaskSessions(counted),
-    taskLabels: createTaskLabels(counted),
-    runRisk: createRunRisk({ ...counted, habits }),
+    taskSessions: createTaskSessions({ now: parts.now, alone: !isShared }),
+    taskLabels: createTaskLabels({ now: parts.now, isShared, ...(knownSince === undefined ? {} : { since: knownSince }) }),
+    runRisk: createRunRisk({ now: parts.now, alone: !isShared, habits }),
     mcpSessions: createMcpSessions(),
     pageOpeners: createPageOpeners(),
     a2aIds: createA2aIds(stateKey),
@@ -139,6 +146,9 @@ export function createGateway({ limits, settings, stateKey = randomKey(), habits
       const callee = calleeOf(current, target);
       const silenced = isSilent(snapshot, target) ? pep.connections.end((peer) => isPeer(target, peer)) : undefined;
       return observe(pep, { target, callee, silenced, cut: apply(snapshot), since });
+    },
+    learn(bringing): void {
+      if (pep.taskLabels.learn(bringing, pep.snapshot()).isNews) reconsiderOf(pep, bringing.holders);
     },
     rotate: (next) => listener.rotate(next),
     listen: (host, port, sharing) => listen(listener, { host, port, ...sharing }),

@@ -5,10 +5,11 @@ import { type Cause, NO_RISK, type RiskFacts } from '../domain/risk.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
-import { reconsiderRelated, reconsiderRun } from './reconsider.ts';
+import { reconsiderOf, reconsiderRun } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
 import { causeOfDenial } from './run-risk.ts';
 import { runOf } from './runs-of.ts';
+import { holdersOf } from './task-labels.ts';
 
 export interface Judged extends Decided<Call> {
   /** As it was decided. */
@@ -34,6 +35,22 @@ export interface Judging {
 }
 
 /**
+ * Where several gateways share what runs have brought in: all of them know what this call brings before it is forwarded, or it is not. A call
+ * that is not allowed brings nothing. INVARIANTS I3, I6
+ * @throws Refusal CORDON-9012 they do not all answer, CORDON-4003
+ */
+export async function announce(pep: Pep, call: Call, remote?: Decision): Promise<Call> {
+  const { shared } = pep;
+  const bringing = shared && pep.taskLabels.bringing(call.request, pep.snapshot());
+  if (shared === undefined || bringing === undefined) return call;
+  const { authorized } = decide(pep.snapshot(), withAll(pep, call), pep.now(), pep.settings, remote);
+  if (authorized === undefined) return call;
+  const brought = await shared.bring(bringing);
+  pep.taskLabels.settle(bringing);
+  return { ...call, brought };
+}
+
+/**
  * Decides the call and records the decision; what is allowed counts against its budget.
  * @throws Refusal CORDON-9004 when it cannot be recorded: then nothing may be carried out
  */
@@ -50,7 +67,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enf
     if (authorized !== undefined) {
       pep.budgets.spend(call.request, pep.now());
       pep.taskSessions.admit(call.request);
-      if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderRelated(pep, call.request);
+      if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderOf(pep, holdersOf(call.request));
     }
     if (Object.keys(raised).length > 0) reconsiderRun(pep, runOf(call.request));
     if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());
@@ -64,7 +81,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enf
 /** Step 5, at once before the decision: what is in flight has been counted. */
 const withSession = (pep: Pep, call: Call): Call => {
   const snapshot = pep.snapshot();
-  return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot), snapshot) };
+  return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot, call.before), snapshot, call.brought) };
 };
 
 const withRisk = (call: Call, risk: RiskFacts): Call => ({ ...call, request: { ...call.request, risk } });

@@ -9,7 +9,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { decide } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import { MAX_STATE, MOST_ASKED, type Answers } from './mcp-answers.ts';
-import { judge } from './judge.ts';
+import { announce, judge } from './judge.ts';
 import type { Pep } from './pep.ts';
 
 /** Methods, and the capability by which a caller says that it can answer. */
@@ -27,8 +27,10 @@ const requestFor = ({ request }: Call, server: string, ask: Ask): Call['request'
 });
 
 /** Decides and records it. @throws Refusal what the decision says, when it is no */
-export function permitAsk(pep: Pep, call: Call, server: string, ask: Ask): void {
-  const { decision, authorized } = judge(pep, { ...call, request: requestFor(call, server, ask) }, undefined, { ofServer: true });
+export async function permitAsk(pep: Pep, call: Call, server: string, ask: Ask): Promise<void> {
+  const { before: _counted, brought: _brought, ...rest } = call; // it is a call of its own, after this one
+  const asked = await announce(pep, { ...rest, request: requestFor(call, server, ask) });
+  const { decision, authorized } = judge(pep, asked, undefined, { ofServer: true });
   if (authorized === undefined) throw new Refusal(decision.code ?? 'CORDON-9001', decision.reason ?? 'the server may not ask that');
 }
 
@@ -45,10 +47,10 @@ const STATE_LIFE = 15 * 60_000;
 const BOUNDS = { maxBytes: 2 * MAX_STATE, maxDepth: 4 };
 
 /** The result as the caller gets it: what is asked was permitted, what it keeps is sealed. @throws Refusal */
-export function requiring(pep: Pep, call: Call, server: string, result: JsonObject): JsonObject {
+export async function requiring(pep: Pep, call: Call, server: string, result: JsonObject): Promise<JsonObject> {
   const { inputRequests = {}, requestState, _meta: meta } = result;
   if (!isJsonObject(inputRequests) || Object.keys(inputRequests).length > MOST_ASKED) throw malformed('`inputRequests`');
-  for (const ask of new Set(Object.values(inputRequests).map(askIn))) permitAsk(pep, call, server, ask);
+  for (const ask of new Set(Object.values(inputRequests).map(askIn))) await permitAsk(pep, call, server, ask);
   if (requestState !== undefined && (typeof requestState !== 'string' || requestState.length > MAX_STATE))
     throw malformed('`requestState`');
   return {

@@ -204,7 +204,7 @@ async function answered(pep: Pep, exchange: Exchange, call: Call, { plan, outcom
   const { era, id } = plan;
   if ('error' in outcome && !exchange.res.headersSent) return refused(exchange, plan, outcome.error);
   const message =
-    'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, resultOf(pep, call, plan, outcome.result));
+    'error' in outcome ? { jsonrpc: '2.0', id, error: outcome.error } : rpcResult(id, era, await resultOf(pep, call, plan, outcome.result));
   return reply(exchange, message, plan.session);
 }
 
@@ -221,7 +221,7 @@ function refused(exchange: Exchange, { id, era }: Pick<McpRequestPlan, 'id' | 'e
 }
 
 /** `resultType` is a word of 2026-07-28 that an older client does not know; what one caller may read is not for the next to be kept. */
-function resultOf(pep: Pep, call: Call, plan: Outcome['plan'], result: JsonObject): JsonObject {
+async function resultOf(pep: Pep, call: Call, plan: Outcome['plan'], result: JsonObject): Promise<JsonObject> {
   const { resultType, ...rest } = result;
   if (plan.era === 'legacy') return rest;
   if (resultType === 'input_required') return requiring(pep, call, plan.server, result);

@@ -74,7 +74,7 @@ async function askCaller(pep: Pep, exchange: Exchange, call: Call, { upstream, s
   const ask = askOf(method);
   if (ask === undefined || session.asked.size >= MOST_OPEN) return say({ error: { code: -32_601, message: 'Method not found' } });
   try {
-    permitAsk(pep, call, session.server, ask);
+    await permitAsk(pep, call, session.server, ask);
   } catch (error) {
     const { code } = asRefusal(error, 'CORDON-9001', 'the gateway failed');
     return say({ error: { code: -32_001, message: `Access denied (${code})` } });

@@ -15,9 +15,9 @@ export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange
     return decide(snapshot, { request: known }, pep.now(), pep.settings).decision;
   }, only);
 
-/** Decides the other open calls of its run and of its task again: what these have brought in is another now. */
-export function reconsiderRelated(pep: Pep, request: AccessRequest): void {
-  for (const open of pep.exchanges.list()) if (pep.taskLabels.isRelated(open.request, request)) reconsider(pep, open);
+/** Decides the open calls of these runs and tasks again: what they have brought in is another now. */
+export function reconsiderOf(pep: Pep, holders: readonly string[]): void {
+  for (const open of pep.exchanges.list()) if (pep.taskLabels.isOf(open.request, holders)) reconsider(pep, open);
 }
 
 /** Decides the other open calls of a run again, and those made for it: more speaks against it now. */

@@ -1,5 +1,6 @@
 // Where several gateways share what may happen once: it is reserved with the one that counts for all before the call is decided, and given
 // back when the call is not made. A gateway whose question is not answered refuses. INVARIANTS I1, I4, I5
+import { UNCOUNTED } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { digestOf } from '../pdp/approval.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
@@ -22,20 +23,24 @@ const NOTHING = (): void => undefined;
 export async function reserve(pep: Pep, { proof }: Exchange, call: Call): Promise<Reserved> {
   const { shared } = pep;
   if (shared === undefined) return { call, begin: NOTHING, giveBack: NOTHING };
-  const taken: Counted[] = [];
+  const back: (() => void)[] = [];
   const giveBack = (): void => {
-    for (const one of taken.splice(0)) shared.giveBack(one);
+    for (const one of back.splice(0)) one();
   };
   const take = async (what: Counted): Promise<number> => {
     const before = await shared.take(what);
-    taken.push(what);
+    back.push(() => shared.giveBack(what));
     return before;
   };
   try {
     // a proof is used up by being shown, whatever becomes of the call
     if (proof !== undefined && (await shared.take({ kind: 'proof', ...proof })) > 0) throw new Refusal('CORDON-1016', 'it was used before');
     const budgeted = await withBudget(pep, call, take);
-    return { call: budgeted, begin: await grantOf(pep, budgeted, take), giveBack };
+    const made = pep.taskSessions.made(call.request, pep.snapshot());
+    const before = made && (await shared.count(made));
+    if (made !== undefined && before?.calls !== UNCOUNTED) back.push(() => shared.uncount(made));
+    const counted = before === undefined ? budgeted : { ...budgeted, before };
+    return { call: counted, begin: await grantOf(pep, counted, take), giveBack };
   } catch (error) {
     giveBack();
     throw error;

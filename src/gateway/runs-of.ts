@@ -10,3 +10,7 @@ export function firstRunOf({ subject, delegation }: AccessRequest): string | und
   const [first] = delegation?.chain ?? [];
   return first === undefined ? subject.run : parseWorkload(first).run;
 }
+
+/** A run that acts for itself has one task, however many tokens it asks for: else each would be a budget of its own. */
+export const taskNameOf = ({ delegation }: AccessRequest): string =>
+  delegation === undefined || (delegation.user === undefined && delegation.chain.length < 2) ? '' : delegation.txn;

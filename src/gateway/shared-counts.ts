@@ -1,6 +1,8 @@
 // What may happen once, or so many times, whichever of several gateways it comes to: proofs of a key, uses of a grant, calls of a mandate
 // with a budget. One counts for all. INVARIANTS I4, I5
 import { Refusal } from '../domain/refusal.ts';
+import type { Before, Made } from './shared-sessions.ts';
+import type { Bringing } from './task-labels.ts';
 
 export interface Counted {
   readonly kind: 'proof' | 'grant' | 'budget';
@@ -14,6 +16,15 @@ export interface SharedCounts {
   take(what: Counted): Promise<number>;
   /** It was not made after all. */
   giveBack(what: Counted): void;
+  /** One more call of a session. @throws Refusal CORDON-9012 when nobody answers */
+  count(made: Made): Promise<Before>;
+  /** It was not made after all. */
+  uncount(made: Made): void;
+  /**
+   * Every gateway knows the labels, and has decided again what is open there. @returns those that neither run nor task had
+   * @throws Refusal CORDON-9012 when not all answer, CORDON-4003 when there are too many
+   */
+  bring(bringing: Bringing): Promise<readonly string[]>;
 }
 
 const MOST = 262_144;

@@ -8,13 +8,22 @@ import { UNCOUNTED } from '../domain/provenance.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 import { type Call, type Counts, Session } from '../trust/session.ts';
+import type { Facts } from '../trust/facts.ts';
+import { wholesIn } from '../trust/tallies.ts';
 import { createDroppedSessions } from './dropped-sessions.ts';
-import { firstRunOf, runOf } from './runs-of.ts';
+import { firstRunOf, runOf, taskNameOf } from './runs-of.ts';
+import type { Before, Made } from './shared-sessions.ts';
 import { createManifests } from './tool-manifests.ts';
+import { dropOldest, used } from './used.ts';
 
 export interface TaskSessions {
-  /** The request with what its session knows of it; as it is when its run, or the run that its task began with, was given no task. */
-  known(request: AccessRequest, snapshot: Snapshot | undefined): AccessRequest;
+  /**
+   * The request with what its session knows of it; as it is when its run, or the run that its task began with, was given no task.
+   * `before`: what was counted for all gateways.
+   */
+  known(request: AccessRequest, snapshot: Snapshot | undefined, before?: Before): AccessRequest;
+  /** The call as the one that counts for all gateways counts it; undefined when it has no session. */
+  made(request: AccessRequest, snapshot: Snapshot | undefined): Made | undefined;
   /** It was allowed: what is in flight has been spent. */
   admit(request: AccessRequest): void;
   /** What was answered to an allowed call. */
@@ -54,7 +63,7 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
   };
 
   const opened = (request: AccessRequest, task: string, snapshot: Snapshot): Session => {
-    const [run, name] = [runOf(request), taskName(request)];
+    const [run, name] = [runOf(request), taskNameOf(request)];
     const isCounted = [run, firstRunOf(request)].some((one) => (snapshot.runs.get(one ?? '')?.since ?? -Infinity) >= countedSince);
     const tasks = used(runs, run, { most: MOST.runs, make: (): Tasks => new Map(), drop: dropRun });
     return used(tasks, name, {
@@ -64,7 +73,7 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
     });
   };
   const found = (request: AccessRequest): Session | undefined =>
-    request.session === undefined ? undefined : runs.get(runOf(request))?.get(taskName(request));
+    request.session === undefined ? undefined : runs.get(runOf(request))?.get(taskNameOf(request));
   const see = (snapshot: Snapshot): void => {
     if (snapshot === seen) return;
     seen = snapshot;
@@ -72,18 +81,28 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
     for (const run of runs.keys()) if (!snapshot.runs.has(run)) runs.delete(run);
     dropped.forgetBut((run) => snapshot.runs.has(run));
   };
+  /** What is seen nowhere here another gateway may have seen strangers write. INVARIANT I1 */
+  const factsOf = (facts: Facts): Facts => (alone ? facts : { ...facts, untrusted: [...new Set([...facts.untrusted, ...facts.unseen])] });
   const size = (): ReturnType<TaskSessions['size']> => {
     const sessions = [...runs.values()].flatMap((tasks) => [...tasks.values()]);
     return { sessions: sessions.length, bytes: sessions.reduce((sum, { bytes }) => sum + bytes, 0) };
   };
 
   return {
-    known(request, snapshot): AccessRequest {
+    known(request, snapshot, before): AccessRequest {
       const call = callOf(request);
       const task = call && taskOf(request, snapshot);
       if (call === undefined || task === undefined || snapshot === undefined) return request;
       see(snapshot);
-      return { ...request, session: opened(request, task, snapshot).facts(call, now()) };
+      return { ...request, session: { ...factsOf(opened(request, task, snapshot).facts(call, now())), ...before } };
+    },
+    made(request, snapshot): Made | undefined {
+      const call = callOf(request);
+      if (call === undefined || snapshot === undefined || taskOf(request, snapshot) === undefined) return undefined;
+      see(snapshot);
+      const [run, first, task] = [runOf(request), firstRunOf(request), taskNameOf(request)];
+      const isWrite = manifests.get(call.tool)?.effect !== 'read';
+      return { run, first, task, tool: call.tool, isWrite, wholes: wholesIn(call.arguments), at: now() };
     },
     admit(request): void {
       const call = callOf(request);
@@ -102,33 +121,6 @@ export function createTaskSessions({ now, alone }: { readonly now: () => number;
     size,
   };
 }
-
-interface Bounded<V> {
-  readonly most: number;
-  readonly make: () => V;
-  readonly drop: Drop<V>;
-}
-type Drop<V> = (key: string, value: V) => void;
-
-/** The value of `key`, which is now the newest; the oldest makes room. */
-function used<V>(map: Map<string, V>, key: string, { most, make, drop }: Bounded<V>): V {
-  const value = map.get(key) ?? make();
-  map.delete(key);
-  if (map.size >= most) dropOldest(map, drop);
-  map.set(key, value);
-  return value;
-}
-
-function dropOldest<V>(map: Map<string, V>, drop: Drop<V>): void {
-  const [oldest] = map;
-  if (oldest === undefined) return;
-  map.delete(oldest[0]);
-  drop(...oldest);
-}
-
-/** A run that acts for itself has one task, however many tokens it asks for: else each would be a budget of its own. */
-const taskName = ({ delegation }: AccessRequest): string =>
-  delegation === undefined || (delegation.user === undefined && delegation.chain.length < 2) ? '' : delegation.txn;
 
 /** Of the run that the task began with: what a token says besides was worded by an agent. */
 function taskOf(request: AccessRequest, snapshot: Snapshot | undefined): string | undefined {

@@ -39,6 +39,8 @@ export interface GatewayParts {
   /** Counts that several gateways share; absent where one counts for itself. */
   readonly shared?: SharedCounts;
   readonly habits?: Habits;
+  /** Since when what runs brought in is known, Unix milliseconds; absent: from now on. */
+  readonly knownSince?: number;
   readonly onRecorded: (recorded: Recorded) => void;
 }
 
@@ -68,7 +70,7 @@ async function remotePdpOf(
 
 /** It does not listen yet. `stack` closes it. @throws Refusal CORDON-9006 */
 export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableStack): Promise<Gateway> {
-  const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, habits, onRecorded } = parts;
+  const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, habits, knownSince, onRecorded } = parts;
   const { config, pep, now } = setting;
   const upstreams = await buildUpstreams({
     config,
@@ -110,6 +112,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
         ttl: config.tokens.ttl,
       }),
       ...(shared === undefined ? {} : { shared }),
+      ...(knownSince === undefined ? {} : { knownSince }),
       ...(stateKey === undefined ? {} : { stateKey }),
       ...(habits === undefined ? {} : { habits }),
       onRecorded,

@@ -8,7 +8,7 @@ import { type Manifest, type ToolSchema, draftManifest } from './manifest.ts';
 import { Memory, type Pointed } from './memory.ts';
 import { piecesOf, piecesOfJson } from './records.ts';
 import type { Origins } from './seen.ts';
-import { Tallies } from './tallies.ts';
+import { Tallies, wholesIn } from './tallies.ts';
 import { addressKind, atomsIn } from './values.ts';
 
 /** A planner's list of tools and its words about their arguments, written before anything untrusted was read. */
@@ -168,7 +168,7 @@ export class Session {
 
   /** Counts a call that was allowed, before it is forwarded: what is in flight has been spent. `now` as for `facts`. */
   admit(call: Call, now = 0): void {
-    this.#tallies.add(call.tool, call.arguments, now);
+    this.#tallies.add(call.tool, wholesIn(call.arguments), now);
     this.#calls = Math.min(this.#calls + 1, UNCOUNTED);
     if (this.#manifests.get(call.tool)?.effect !== 'read') this.#writes = Math.min(this.#writes + 1, UNCOUNTED);
     const left = this.#left.get(call.tool);

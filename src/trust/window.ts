@@ -19,6 +19,15 @@ export class Window {
     if (this.#counts.size > 2 * SLOTS) this.#forget(slot - SLOTS);
   }
 
+  /** What was added at this time was nothing. */
+  remove(at: number): void {
+    const slot = Math.floor(at / this.#slotMs);
+    const times = this.#counts.get(slot);
+    if (times === undefined) return;
+    if (times === 1) this.#counts.delete(slot);
+    else this.#counts.set(slot, times - 1);
+  }
+
   /** With what stands at a later time: a clock that was set back. */
   count(now: number): number {
     const oldest = Math.floor(now / this.#slotMs) - SLOTS;

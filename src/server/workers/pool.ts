@@ -6,9 +6,11 @@ import type { DecisionIndex } from '../../control/decisions.ts';
 import type { ContainmentRules } from '../../control/containment-rules.ts';
 import type { GrantDesk } from '../../control/grants.ts';
 import type { Observed, Publisher } from '../../control/publisher.ts';
-import { Refusal, errorTextOf } from '../../domain/refusal.ts';
+import { Refusal, asRefusal, errorTextOf } from '../../domain/refusal.ts';
 import type { Target } from '../../domain/revocation.ts';
 import { createSharedCounts } from '../../gateway/shared-counts.ts';
+import { createSharedSessions, type SharedSessions } from '../../gateway/shared-sessions.ts';
+import { createTaskLabels, type Bringing, type TaskLabels } from '../../gateway/task-labels.ts';
 import { within } from '../../gateway/waiting.ts';
 import type { Snapshot } from '../../pdp/snapshot.ts';
 import type { Identities } from '../identities.ts';
@@ -47,6 +49,8 @@ export interface WorkerPool {
 
 /** Milliseconds. */
 const OBSERVE_MS = 5_000;
+/** Less than a worker waits for its answer. */
+const LEARN_MS = 1_500;
 const FIRST_RESTART = 100;
 const LAST_RESTART = 5_000;
 const STEADY_MS = 10_000;
@@ -54,8 +58,22 @@ const LAST_MS = 5_000;
 
 export function createWorkerPool(parts: PoolParts): WorkerPool {
   assertCountable(parts.setting);
-  const shared: Shared = { counts: createSharedCounts(parts.setting.now), heard: 0 };
-  const pool = Array.from({ length: parts.setting.workers.count }, (_, n) => new Supervised(`gateway-${n + 2}`, parts, shared));
+  const { now } = parts.setting;
+  const sessions = createSharedSessions({ snapshot: parts.publisher.current, now });
+  const since = now();
+  const labels = createTaskLabels({ now, since });
+  const shared: Shared = {
+    counts: createSharedCounts(now),
+    sessions,
+    since,
+    labels,
+    heard: 0,
+    learn: (bringing) => learnAll(pool, bringing),
+  };
+  const pool: readonly Supervised[] = Array.from(
+    { length: parts.setting.workers.count },
+    (_, n) => new Supervised(`gateway-${n + 2}`, parts, shared),
+  );
   for (const one of pool) parts.publisher.attach(one);
   return {
     async start(): Promise<void> {
@@ -96,9 +114,18 @@ async function assertFree({ config }: Setting): Promise<void> {
   });
 }
 
+/** Whether all of them know it. */
+const learnAll = async (pool: readonly Supervised[], bringing: Bringing): Promise<boolean> =>
+  (await Promise.all(pool.map((one) => one.learn(bringing)))).every(Boolean);
+
 /** What the workers have in common. */
 interface Shared {
   readonly counts: ReturnType<typeof createSharedCounts>;
+  readonly sessions: SharedSessions;
+  /** Since when runs and tasks are known. Unix milliseconds. */
+  readonly since: number;
+  readonly labels: TaskLabels;
+  readonly learn: (bringing: Bringing) => Promise<boolean>;
   heard: number;
 }
 
@@ -108,7 +135,9 @@ class Supervised {
   readonly #parts: PoolParts;
   readonly #shared: Shared;
   readonly #asked = new Map<number, (observed: Observed | undefined) => void>();
+  readonly #learning = new Map<number, () => void>();
   #credentials: Rotation | undefined;
+  #isReady = false;
   #child: ChildProcess | undefined;
   #state: WorkerState | undefined;
   #nextId = 1;
@@ -158,6 +187,24 @@ class Supervised {
       : { ...observed, silentMs };
   }
 
+  /**
+   * Whether it knows what a run has brought in, and has cut what is no longer allowed. One that is not there has nothing open; one that is not
+   * ready yet has heard it before it listens. INVARIANT I6
+   */
+  async learn(bringing: Bringing): Promise<boolean> {
+    const id = this.#nextId++;
+    let isLearnt = !this.#isReady;
+    const learnt = Promise.withResolvers<void>();
+    this.#learning.set(id, () => {
+      isLearnt = true;
+      learnt.resolve();
+    });
+    this.#say({ kind: 'learn', id, bringing });
+    if (!isLearnt) await within(LEARN_MS, learnt.promise);
+    this.#learning.delete(id);
+    return isLearnt;
+  }
+
   /** @throws Refusal why it does not start */
   async start(): Promise<void> {
     const { identities, state } = this.#parts;
@@ -177,7 +224,7 @@ class Supervised {
     await this.#ended;
   }
 
-  #begin(start: Start): Promise<void> {
+  #begin(beginning: Omit<Start, 'labels'>): Promise<void> {
     return new Promise((resolve, reject) => {
       const child = fork(new URL('./worker.ts', import.meta.url), {
         serialization: 'advanced',
@@ -203,6 +250,7 @@ class Supervised {
         if (message.kind === 'listening') resolve();
         this.#hear(message);
       });
+      const start: Start = { ...beginning, labels: this.#shared.labels.list() };
       this.#sent = start.snapshot.version;
       child.send({ kind: 'start', start } satisfies ToWorker, () => undefined);
       this.apply(this.#parts.publisher.current()); // what was published since the start was put together
@@ -211,6 +259,8 @@ class Supervised {
 
   #gone(): void {
     this.#state = undefined;
+    this.#isReady = false;
+    for (const learnt of this.#learning.values()) learnt();
     for (const answer of this.#asked.values()) answer(undefined);
   }
 
@@ -238,7 +288,7 @@ class Supervised {
     }, ms).unref();
   }
 
-  async #startOf(credentials: Rotation): Promise<Start> {
+  async #startOf(credentials: Rotation): Promise<Omit<Start, 'labels'>> {
     const { setting, state, publisher, secrets } = this.#parts;
     const { key, pinned } = await logOf(state, this.id);
     return {
@@ -254,6 +304,7 @@ class Supervised {
       signer: state.authority.sts.handOut(),
       stateKey: this.#parts.state.stateKey,
       snapshot: this.#sendable(publisher.current()),
+      since: this.#shared.since,
     };
   }
 
@@ -288,11 +339,34 @@ class Supervised {
         return this.#say({ kind: 'taken', id: message.id, before: this.#take(message.what) });
       case 'give':
         return this.#shared.counts.giveBack(message.what);
+      case 'ready':
+        this.#isReady = true;
+        return this.#say({ kind: 'listen' });
+      case 'bring':
+        return void this.#bring(message.bringing).then((own) => this.#say({ kind: 'brought', id: message.id, own }));
+      case 'learnt':
+        return this.#learning.get(message.id)?.();
+      case 'count':
+        return this.#say({ kind: 'counted', id: message.id, before: this.#shared.sessions.count(message.made) });
+      case 'uncount':
+        return this.#shared.sessions.uncount(message.made);
       case 'seen':
         void seeLog(state, this.id, message.checkpoint).catch((error: unknown) => setting.onNotice(`! ${this.id}: ${errorTextOf(error)}`));
         return;
       case 'notice':
         return setting.onNotice(message.line);
+    }
+  }
+
+  /** Held here first, so that a worker that begins meanwhile begins with it. */
+  async #bring(bringing: Bringing): Promise<Extract<ToWorker, { readonly kind: 'brought' }>['own']> {
+    try {
+      const { own } = this.#shared.labels.bring(bringing, this.#parts.publisher.current());
+      if (await this.#shared.learn(bringing)) return own;
+      return { code: 'CORDON-9012', message: 'not every worker answers' };
+    } catch (error) {
+      const { code, message } = asRefusal(error, 'CORDON-9001', 'the main process failed');
+      return { code, message };
     }
   }
 

@@ -8,12 +8,12 @@ import { Draws } from '../../crypto/random.ts';
 import { asRefusal, Refusal } from '../../domain/refusal.ts';
 import type { Credentials } from '../../gateway/channel.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
-import type { Counted, SharedCounts } from '../../gateway/shared-counts.ts';
 import type { Snapshot } from '../../pdp/snapshot.ts';
 import { openDecisionLog, type DecisionLog } from '../../store/log-files.ts';
 import { steadyClock } from '../clock.ts';
 import { openDataDir } from '../data-dir.ts';
 import { buildGateway } from '../gateway.ts';
+import { Asking } from './asking.ts';
 import { vaultOf } from './vault.ts';
 import {
   isToWorker,
@@ -30,7 +30,6 @@ import { createWorkerPolicies, type WorkerPolicies } from './worker-policies.ts'
 /** Milliseconds. */
 const TELL_MS = 20;
 const STATE_MS = 250;
-const ANSWER_MS = 2_000;
 /** Decisions that wait to be told; what is above stands in the log alone. */
 const MOST_UNTOLD = 10_000;
 /** The share of decisions that the official engine decides again. */
@@ -39,35 +38,6 @@ const CHECKED = 0.01;
 const say = (message: FromWorker): void => void (process.connected && process.send?.(message));
 const notice = (line: string): void => say({ kind: 'notice', line });
 
-/** What the main process counts for all. */
-class Asking implements SharedCounts {
-  readonly #waiting = new Map<number, PromiseWithResolvers<number>>();
-  #next = 1;
-
-  async take(what: Counted): Promise<number> {
-    const id = this.#next++;
-    const answer = Promise.withResolvers<number>();
-    this.#waiting.set(id, answer);
-    const late = setTimeout(() => answer.reject(new Refusal('CORDON-9012', 'the control plane does not answer')), ANSWER_MS);
-    say({ kind: 'take', id, what });
-    try {
-      return await answer.promise;
-    } finally {
-      clearTimeout(late);
-      this.#waiting.delete(id);
-    }
-  }
-
-  giveBack(what: Counted): void {
-    say({ kind: 'give', what });
-  }
-
-  answered(id: number, before: number | undefined): void {
-    if (before === undefined) this.#waiting.get(id)?.reject(new Refusal('CORDON-4003', 'more is to be counted than can be'));
-    else this.#waiting.get(id)?.resolve(before);
-  }
-}
-
 class Worker {
   readonly #stack: AsyncDisposableStack;
   readonly #shared: Asking;
@@ -75,29 +45,35 @@ class Worker {
   readonly #log: DecisionLog;
   readonly #policies: WorkerPolicies;
   readonly #keep: Kept;
+  readonly #address: Built['address'];
   #current: Snapshot;
 
-  private constructor(parts: Pick<Built, 'stack' | 'shared' | 'gateway' | 'log' | 'policies' | 'keep'>, first: SentSnapshot) {
+  private constructor(parts: Built, first: SentSnapshot) {
     this.#stack = parts.stack;
     this.#shared = parts.shared;
     this.#gateway = parts.gateway;
     this.#log = parts.log;
     this.#policies = parts.policies;
     this.#keep = parts.keep;
+    this.#address = parts.address;
     this.#current = this.#take(first);
     this.#gateway.apply(this.#current);
   }
 
-  static async start(start: Start): Promise<Worker> {
+  /** It does not listen yet: what it is told of until then it must know before its first call. INVARIANT I6 */
+  static async open(start: Start): Promise<Worker> {
     const built = await build(start);
-    const worker = new Worker(built, start.snapshot);
-    const { host, port } = built.address;
-    await built.gateway.listen(host, port, { reusePort: true });
-    say({ kind: 'seen', checkpoint: await built.log.checkpoint() });
-    say({ kind: 'listening', state: worker.state() });
-    const telling = setInterval(() => say({ kind: 'state', state: worker.state() }), STATE_MS);
-    built.stack.defer(() => clearInterval(telling));
-    return worker;
+    for (const bringing of start.labels) built.gateway.learn(bringing);
+    return new Worker(built, start.snapshot);
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.#address;
+    await this.#gateway.listen(host, port, { reusePort: true });
+    say({ kind: 'seen', checkpoint: await this.#log.checkpoint() });
+    say({ kind: 'listening', state: this.state() });
+    const telling = setInterval(() => say({ kind: 'state', state: this.state() }), STATE_MS);
+    this.#stack.defer(() => clearInterval(telling));
   }
 
   state(): WorkerState {
@@ -117,7 +93,7 @@ class Worker {
   async hear(message: ToWorker): Promise<void> {
     switch (message.kind) {
       case 'start':
-        return;
+        return; // it has
       case 'snapshot':
         return this.#apply(this.#take(message.snapshot));
       case 'alive':
@@ -136,7 +112,14 @@ class Worker {
         return say({ kind: 'observed', id: message.id, observed });
       }
       case 'taken':
-        return this.#shared.answered(message.id, message.before);
+      case 'counted':
+      case 'brought':
+        return this.#shared.answered(message);
+      case 'learn':
+        this.#gateway.learn(message.bringing);
+        return say({ kind: 'learnt', id: message.id });
+      case 'listen':
+        return this.#listen().catch(fail);
       case 'drain':
         await this.#gateway.drain(message.ms);
         return this.stop();
@@ -211,7 +194,7 @@ async function build(start: Start): Promise<Built> {
   const untold: SentDecision[] = [];
   const tell = setInterval(() => untold.length > 0 && say({ kind: 'recorded', decisions: untold.splice(0) }), TELL_MS);
   stack.defer(() => clearInterval(tell));
-  const shared = new Asking();
+  const shared = new Asking(say);
   const draws = new Draws();
   const policies: WorkerPolicies = createWorkerPolicies((set) => check.setPolicies(set));
   const check = new DecisionCheck({
@@ -233,6 +216,7 @@ async function build(start: Start): Promise<Built> {
       signer: () => keep.signer,
       stateKey: start.stateKey,
       shared,
+      knownSince: start.since,
       onRecorded: ({ record, receipt, request }) => void (untold.length < MOST_UNTOLD && untold.push({ record, receipt, request })),
     },
     stack,
@@ -244,20 +228,28 @@ let worker: Promise<Worker> | undefined;
 
 async function begin(start: Start): Promise<Worker> {
   try {
-    return await Worker.start(start);
+    return await Worker.open(start);
   } catch (error) {
-    const { code, message, fix } = asRefusal(error, 'CORDON-9001', 'the worker does not start');
-    say({ kind: 'failed', code, message, fix });
-    process.exitCode = 1;
-    process.disconnect();
+    fail(error);
     throw error;
   }
+}
+
+function fail(error: unknown): void {
+  const { code, message, fix } = asRefusal(error, 'CORDON-9001', 'the worker does not start');
+  say({ kind: 'failed', code, message, fix });
+  process.exitCode = 1;
+  process.disconnect();
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined); // the main process drains its workers
 process.on('message', (message) => {
   if (!isToWorker(message)) return;
-  if (message.kind === 'start') worker ??= begin(message.start);
+  if (message.kind === 'start') {
+    worker ??= begin(message.start);
+    void worker.then(() => say({ kind: 'ready' })).catch(() => undefined);
+    return;
+  }
   void worker?.then((one) => one.hear(message)).catch(() => undefined);
 });
 process.once('disconnect', () => {

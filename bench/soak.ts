@@ -1,7 +1,6 @@
 // `soak`: the calls of `gateway` without a pause, and the resident memory of Cordon while it lasts: it must not grow. A minute, unless
 // `--minutes` says otherwise.
-import type { Svid } from '../test/support/bed.ts';
-import { startCordon } from './gateway/cordon.ts';
+import { startCordon, taskToken } from './gateway/cordon.ts';
 import { startRunner } from './gateway/runner.ts';
 import type { UpstreamState } from './gateway/upstream.ts';
 import { startWorker } from './gateway/worker.ts';
@@ -20,10 +19,12 @@ export const soak: Bench = async ({ quick, minutes = 1, onNotice }) => {
   const upstream = stack.adopt(startWorker<object, UpstreamState>(new URL('gateway/upstream.ts', import.meta.url)), (it) => it.close());
   const { port } = await upstream.ask({});
   const bed = stack.adopt(await startCordon(port), (it) => it.stop().then(() => it.close()));
-  const { cert, key, ca }: Svid = await bed.svid('caller');
+  const svid = await bed.svid('caller');
+  const { cert, key, ca } = svid;
   const runner = await startRunner({
     name: 'cordon',
     target: { port: bed.ports.gateway, tls: { cert, key, ca } },
+    token: await taskToken(bed, svid),
     pids: [bed.process().pid ?? 0],
     connections: CONNECTIONS,
     quietMs: 300,

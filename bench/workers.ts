@@ -1,8 +1,7 @@
 // `workers`: the same calls through one process and through two, in the same rounds. What two are worth is bounded by the cores that the
 // machine has for them: the load and the upstream need one or two of their own.
 import { availableParallelism } from 'node:os';
-import type { Svid } from '../test/support/bed.ts';
-import { startCordon } from './gateway/cordon.ts';
+import { startCordon, taskToken } from './gateway/cordon.ts';
 import { startRunner, type Runner } from './gateway/runner.ts';
 import type { UpstreamState } from './gateway/upstream.ts';
 import { startWorker } from './gateway/worker.ts';
@@ -23,12 +22,14 @@ export const workers: Bench = async (options) => {
   const upstream = stack.adopt(startWorker<object, UpstreamState>(new URL('gateway/upstream.ts', import.meta.url)), (it) => it.close());
   const { port } = await upstream.ask({});
   const start = async (count: number): Promise<Runner> => {
-    const bed = stack.adopt(await startCordon(port, count), (it) => it.stop().then(() => it.close()));
-    const { cert, key, ca }: Svid = await bed.svid('caller');
+    const bed = stack.adopt(await startCordon(port, { workers: count }), (it) => it.stop().then(() => it.close()));
+    const svid = await bed.svid('caller');
+    const { cert, key, ca } = svid;
     const { workers: own = [] } = (await bed.control('GET', '/v1/status')).json as { workers?: readonly { pid: number }[] };
     const runner = await startRunner({
       name: `${count} worker${count === 1 ? '' : 's'}`,
       target: { port: bed.ports.gateway, tls: { cert, key, ca } },
+      token: await taskToken(bed, svid),
       pids: [bed.process().pid ?? 0, ...own.map(({ pid }) => pid)],
       connections: CONNECTIONS,
       quietMs: 1200,

@@ -7,13 +7,14 @@ export const TOOL = 'pay_invoice';
 const VERSION = '2026-07-28';
 const META = { 'io.modelcontextprotocol/protocolVersion': VERSION, 'io.modelcontextprotocol/clientCapabilities': {} };
 
-/** The whole request of HTTP/1.1. `id` also names the invoice, so an answer to another call cannot pass for this one's. */
-export function requestOf(id: number): string {
+/** The whole request of HTTP/1.1, with a task token. `id` also names the invoice, so an answer to another call cannot pass for this one's. */
+export function requestOf(id: number, token: string): string {
   const params = { name: TOOL, arguments: payment(4200, id), _meta: META };
   const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params });
   const head = [
     `POST ${PATH} HTTP/1.1`,
     'host: 127.0.0.1',
+    `authorization: Bearer ${token}`,
     'content-type: application/json',
     'accept: application/json, text/event-stream',
     `mcp-protocol-version: ${VERSION}`,

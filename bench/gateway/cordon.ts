@@ -1,12 +1,19 @@
 // Cordon with everything on: SVIDs of its own CA, limits, 1,000 policies, the log, the index of decisions.
 import { parse, stringify } from 'yaml';
-import { openBed, type Bed } from '../../test/support/bed.ts';
+import type { JSONWebKeySet } from 'jose';
+import { openBed, send, type Bed, type Svid } from '../../test/support/bed.ts';
 import { until } from '../../test/support/until.ts';
 import { READS, TAGS, TOOLS } from '../desks.ts';
 import { gatewayDesks, gatewayPolicies } from './policies.ts';
 
+interface Started {
+  readonly workers?: number;
+  /** Where HAProxy listens, which asks over SPOE. */
+  readonly haproxy?: number;
+}
+
 /** A `cordon up` process in front of `upstream`, ready. */
-export async function startCordon(upstream: number, workers = 1): Promise<Bed> {
+export async function startCordon(upstream: number, { workers = 1, haproxy }: Started = {}): Promise<Bed> {
   const bed = await openBed({
     policies: gatewayPolicies(),
     tools: false,
@@ -27,6 +34,8 @@ export async function startCordon(upstream: number, workers = 1): Promise<Bed> {
         agents: { ...agents, ...Object.fromEntries(clerks) },
         resources: { bench: { ...resources.bench, reads: READS, tags: TAGS, mcp } },
         limits: { ...limits, rate: 100_000, burst: 100_000 },
+        tokens: { ttl: '1h' },
+        ...(haproxy === undefined ? {} : { dataPlanes: { haproxy: planeAt(haproxy) } }),
       });
     },
   });
@@ -41,6 +50,29 @@ export async function startCordon(upstream: number, workers = 1): Promise<Bed> {
     throw error;
   }
 }
+
+const planeAt = (port: number): object => ({
+  protocol: 'spoe',
+  url: `https://127.0.0.1:${port}`,
+  socket: 'run/haproxy.sock',
+  access: 'owner',
+  routes: { 'mcp/bench': { credential: true, txnToken: false } },
+});
+
+/** A task token for this gateway, with which the run acts for itself, within a mandate. @throws Error when it is refused */
+export async function taskToken(bed: Bed, svid: Svid): Promise<string> {
+  const details = [{ type: 'cordon_task', actions: ['tools/call'], locations: ['tool:bench/*'] }];
+  const form = new URLSearchParams({ grant_type: 'client_credentials', authorization_details: JSON.stringify(details) });
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const { json, text } = await send({ port: bed.ports.control, path: '/oauth2/token', headers, body: form.toString(), svid });
+  const { access_token: token } = json as { access_token?: string };
+  if (token === undefined) throw new Error(`no task token: ${text}`);
+  return token;
+}
+
+/** Of the token service. */
+export const keysOf = async (bed: Bed, svid: Svid): Promise<JSONWebKeySet> =>
+  (await send({ port: bed.ports.identity, path: '/oauth2/jwks', method: 'GET', svid: { ca: svid.ca } })).json as unknown as JSONWebKeySet;
 
 /** Each worker admits the policies by itself. */
 const inForce = (bed: Bed): Promise<true> =>

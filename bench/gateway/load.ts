@@ -1,5 +1,7 @@
-// The load generator, in a process of its own: a closed loop over connections that stay open. Each connection sends its next call when
-// it has the answer to the last; every answer is checked; the first that is wrong ends the round.
+// The load generator, in a process of its own, over connections that stay open. A closed loop: each connection sends its next call when it has
+// the answer to the last. Or a rate: calls become due whether or not others were answered, and are timed from then on. Every answer is checked;
+// the first that is wrong ends the round.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../row.ts';
 import { checkAnswer, requestOf } from './call.ts';
 import { openConnection, type Connection, type Target } from './connection.ts';
@@ -7,8 +9,8 @@ import { answerQuestions } from './worker.ts';
 
 /** The first question opens the connections, every further one runs a round. */
 export type LoadQuestion =
-  | { readonly open: Target; readonly connections: number }
-  | { readonly connections: number; readonly ms: number; readonly max: number };
+  | { readonly open: Target; readonly connections: number; readonly token: string }
+  | { readonly connections: number; readonly ms: number; readonly max: number; readonly perS?: number | undefined };
 
 export interface LoadAnswer {
   readonly protection: string;
@@ -21,37 +23,79 @@ export interface LoadAnswer {
 const PATIENCE_MS = 15_000;
 const connections: Connection[] = [];
 let nextId = 1;
+let token = '';
 
-async function round(count: number, ms: number, max: number): Promise<LoadAnswer> {
+/** One call; resolves when its answer was checked. */
+const call = (connection: Connection): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const id = nextId++;
+    connection.send(requestOf(id, token), (error, status, body) => {
+      try {
+        if (error !== undefined) throw error;
+        checkAnswer(status, body, id);
+        resolve();
+      } catch (cause) {
+        reject(cause instanceof Error ? cause : new Error(String(cause)));
+      }
+    });
+  });
+
+/** Microseconds that each call took. */
+type Note = (us: number) => void;
+
+/** As fast as answers come. */
+async function closedLoop(connection: Connection, until: number, note: Note): Promise<void> {
+  for (let sent = performance.now(); sent < until; sent = performance.now()) {
+    await call(connection);
+    note((performance.now() - sent) * 1000);
+  }
+}
+
+/** So many a second: what finds no idle connection waits, and its wait counts. */
+async function atRate(idle: Connection[], until: number, perS: number, note: Note): Promise<void> {
+  const due: number[] = [];
+  const open = new Set<Promise<unknown>>();
+  const started = performance.now();
+  let made = 0;
+  let failed: unknown;
+  const next = (): void => {
+    const connection = due.length > 0 ? idle.pop() : undefined;
+    const since = connection && due.shift();
+    if (connection === undefined || since === undefined) return;
+    const done = call(connection)
+      .then(() => {
+        note((performance.now() - since) * 1000);
+        idle.push(connection);
+        next();
+      })
+      .catch((error: unknown) => (failed ??= error))
+      .finally(() => open.delete(done));
+    open.add(done);
+  };
+  for (let now = started; now < until && failed === undefined; now = performance.now()) {
+    for (const all = Math.floor(((now - started) * perS) / 1000); made < all; made++) due.push(now);
+    for (let left = due.length; left > 0; left--) next();
+    await sleep(1);
+  }
+  while (open.size > 0) await Promise.all(open);
+  if (failed !== undefined) throw failed;
+}
+
+async function round({ connections: count, ms, max, perS }: Exclude<LoadQuestion, { open: Target }>): Promise<LoadAnswer> {
   const latencies = new Float64Array(max + count);
   let calls = 0;
+  const note: Note = (us) => {
+    latencies[calls++] = us;
+  };
   const started = performance.now();
-
-  const loop = (connection: Connection): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const next = (): void => {
-        const sent = performance.now();
-        if (sent - started >= ms || calls >= max) return resolve();
-        const id = nextId++;
-        connection.send(requestOf(id), (error, status, body) => {
-          try {
-            if (error !== undefined) throw error;
-            checkAnswer(status, body, id);
-            latencies[calls++] = (performance.now() - sent) * 1000;
-            next();
-          } catch (cause) {
-            reject(cause instanceof Error ? cause : new Error(String(cause)));
-          }
-        });
-      };
-      next();
-    });
-
+  const used = connections.slice(0, count);
+  const until = started + ms;
+  const work = perS === undefined ? Promise.all(used.map((one) => closedLoop(one, until, note))) : atRate(used, until, perS, note);
   const late = AbortSignal.timeout(ms + PATIENCE_MS);
   const timeout = new Promise<never>((_, reject) => {
     late.addEventListener('abort', () => reject(new Error('a call was never answered')));
   });
-  await Promise.race([Promise.all(connections.slice(0, count).map(loop)), timeout]);
+  await Promise.race([work, timeout]);
   const wall = performance.now() - started;
   if (calls === 0) throw new Error('no call was made');
   const sorted = latencies.subarray(0, calls).sort();
@@ -60,9 +104,10 @@ async function round(count: number, ms: number, max: number): Promise<LoadAnswer
 }
 
 async function answer(question: LoadQuestion): Promise<LoadAnswer> {
-  if (!('open' in question)) return round(question.connections, question.ms, question.max);
+  if (!('open' in question)) return round(question);
+  token = question.token;
   while (connections.length < question.connections) connections.push(await openConnection(question.open));
-  return round(question.connections, 50, question.connections);
+  return round({ connections: question.connections, ms: 50, max: 200_000 });
 }
 
 await answerQuestions((question) => answer(question as LoadQuestion));

@@ -8,6 +8,8 @@ import { startWorker } from './worker.ts';
 export interface RunnerOptions {
   readonly name: string;
   readonly target: Target;
+  /** The task token of every call. */
+  readonly token: string;
   readonly connections: number;
   /** Who is counted; empty when there is no proxy. */
   readonly pids: readonly number[];
@@ -22,7 +24,8 @@ export interface Runner {
   readonly protection: string;
   /** Calls so far, warming up included. */
   readonly calls: number;
-  round(connections: number, ms: number): Promise<Sample>;
+  /** `perS`: calls a second; absent: as fast as answers come. */
+  round(connections: number, ms: number, perS?: number): Promise<Sample>;
   close(): Promise<void>;
 }
 
@@ -30,10 +33,10 @@ const MAX_CALLS = 200_000;
 
 /** Opens the connections, which stay open, and warms both sides up: a round finds a server that has been running for a while. */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
-  const { name, target, connections, pids, quietMs, warmUpMs } = options;
+  const { name, target, token, connections, pids, quietMs, warmUpMs } = options;
   const load = startWorker<LoadQuestion, LoadAnswer>(new URL('load.ts', import.meta.url));
   try {
-    const opened = await load.ask({ open: target, connections });
+    const opened = await load.ask({ open: target, connections, token });
     const warm = await load.ask({ connections, ms: warmUpMs, max: MAX_CALLS });
     await settled(pids, quietMs);
     let calls = opened.calls + warm.calls;
@@ -43,9 +46,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       get calls() {
         return calls;
       },
-      async round(count, ms) {
+      async round(count, ms, perS) {
         const before = cpuUs(pids);
-        const done = await load.ask({ connections: count, ms, max: MAX_CALLS });
+        const done = await load.ask({ connections: count, ms, max: MAX_CALLS, perS });
         const rss_mb = pids.length === 0 ? null : rssMb(pids);
         await settled(pids, quietMs);
         calls += done.calls;

@@ -73,6 +73,7 @@ export async function openUpstream(): Promise<Upstream> {
 
 export interface Running {
   readonly port: number;
+  readonly pid: number;
   /** What it wrote to its standard error. */
   readonly said: () => string;
   close(): Promise<void>;
@@ -121,6 +122,7 @@ async function start(program: string, args: readonly string[], port: number, env
   });
   return {
     port,
+    pid: child.pid ?? 0,
     said: () => said,
     async close(): Promise<void> {
       kill();

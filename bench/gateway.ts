@@ -106,9 +106,9 @@ function findHaproxy({ onNotice }: BenchOptions): boolean {
 function peerOf({ onNotice }: BenchOptions): string | undefined {
   const binary = findNginx();
   if (binary !== undefined) return binary;
-  const missing = `nginx is missing, so there is nothing to compare with: install it with \`${INSTALL}\``;
-  if (process.env['CI'] === 'true') throw new Error(missing);
-  onNotice(`!\n! ${missing}\n!`);
+  const why = `nginx is missing, so there is nothing to compare with: install it with \`${INSTALL}\``;
+  if (process.env['CI'] === 'true') throw new Error(why);
+  onNotice(`!\n! ${why}\n!`);
   return undefined;
 }
 

@@ -9,6 +9,14 @@ import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../src/do
 import { canonicalCard, verifyCard } from '../src/identity/agent-card.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 
+/** What A2A has of webhooks (§3.1.7 to §3.1.10). */
+const WEBHOOKS = [
+  ['CreateTaskPushNotificationConfig', 'POST', '/pushNotificationConfigs'],
+  ['GetTaskPushNotificationConfig', 'GET', '/pushNotificationConfigs/hook'],
+  ['ListTaskPushNotificationConfigs', 'GET', '/pushNotificationConfigs'],
+  ['DeleteTaskPushNotificationConfig', 'DELETE', '/pushNotificationConfigs/hook'],
+] as const;
+
 const BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
 type Binding = (typeof BINDINGS)[number];
 
@@ -168,16 +176,16 @@ for (const binding of BINDINGS) {
 
     void test('[I2] a webhook is refused with the error that A2A has for it', async () => {
       const { id: taskId } = await begin(client);
-      const config = { taskId, url: 'https://evil.example/hook' };
-      const { status, text } =
-        binding === 'HTTP+JSON'
-          ? await rest(caller, `/tasks/${taskId}/pushNotificationConfigs`, { method: 'POST', body: JSON.stringify(config) })
-          : await rest(caller, '', {
-              method: 'POST',
-              body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'CreateTaskPushNotificationConfig', params: config }),
-            });
-      assert.equal(status, binding === 'HTTP+JSON' ? 400 : 200);
-      assert.match(text, /"reason":"PUSH_NOTIFICATION_NOT_SUPPORTED".*CORDON-3023/);
+      const config = { taskId, id: 'hook', url: 'https://evil.example/hook' };
+      for (const [verb, method, path] of WEBHOOKS) {
+        const asked =
+          binding === 'HTTP+JSON'
+            ? { method, ...(method === 'POST' ? { body: JSON.stringify(config) } : {}) }
+            : { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: verb, params: config }) };
+        const { status, text } = await rest(caller, binding === 'HTTP+JSON' ? `/tasks/${taskId}${path}` : '', asked);
+        assert.equal(status, binding === 'HTTP+JSON' ? 400 : 200, verb);
+        assert.match(text, /"reason":"PUSH_NOTIFICATION_NOT_SUPPORTED".*CORDON-3023/, verb);
+      }
     });
 
     void test('what the agent refuses is the error that it says', async () => {

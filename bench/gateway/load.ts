@@ -51,34 +51,52 @@ async function closedLoop(connection: Connection, until: number, note: Note): Pr
   }
 }
 
-/** So many a second: what finds no idle connection waits, and its wait counts. */
-async function atRate(idle: Connection[], until: number, perS: number, note: Note): Promise<void> {
-  const due: number[] = [];
-  const open = new Set<Promise<unknown>>();
-  const started = performance.now();
-  let made = 0;
-  let failed: unknown;
-  const next = (): void => {
-    const connection = due.length > 0 ? idle.pop() : undefined;
-    const since = connection && due.shift();
-    if (connection === undefined || since === undefined) return;
-    const done = call(connection)
-      .then(() => {
-        note((performance.now() - since) * 1000);
-        idle.push(connection);
-        next();
-      })
-      .catch((error: unknown) => (failed ??= error))
-      .finally(() => open.delete(done));
-    open.add(done);
-  };
-  for (let now = started; now < until && failed === undefined; now = performance.now()) {
-    for (const all = Math.floor(((now - started) * perS) / 1000); made < all; made++) due.push(now);
-    for (let left = due.length; left > 0; left--) next();
-    await sleep(1);
+/** Calls that are due, and since when; who has an idle connection takes the next. */
+class Due {
+  readonly #times: number[] = [];
+  readonly #idle: ((since: number | undefined) => void)[] = [];
+  #over = false;
+
+  add(since: number): void {
+    const take = this.#idle.shift();
+    if (take === undefined) this.#times.push(since);
+    else take(since);
   }
-  while (open.size > 0) await Promise.all(open);
-  if (failed !== undefined) throw failed;
+
+  end(): void {
+    this.#over = true;
+    for (const take of this.#idle.splice(0)) take(undefined);
+  }
+
+  /** Undefined: there are no more. */
+  async take(): Promise<number | undefined> {
+    const since = this.#times.shift();
+    if (since !== undefined || this.#over) return since;
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+}
+
+/** So many a second: what finds no idle connection waits, and its wait counts. */
+async function atRate(idle: readonly Connection[], until: number, perS: number, note: Note): Promise<void> {
+  const due = new Due();
+  const carrying = idle.map(async (connection) => {
+    for (let since = await due.take(); since !== undefined; since = await due.take()) {
+      await call(connection);
+      note((performance.now() - since) * 1000);
+    }
+  });
+  const adding = async (): Promise<void> => {
+    const started = performance.now();
+    let made = 0;
+    for (let now = started; now < until; now = performance.now()) {
+      for (const all = Math.floor(((now - started) * perS) / 1000); made < all; made++) due.add(now);
+      await sleep(1);
+    }
+    due.end();
+  };
+  await Promise.all([adding(), ...carrying]);
 }
 
 async function round({ connections: count, ms, max, perS }: Exclude<LoadQuestion, { open: Target }>): Promise<LoadAnswer> {

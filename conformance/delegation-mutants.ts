@@ -44,6 +44,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('of values, some are enough', 'domain/mandate-limits.ts', 'narrower.in.every(', 'narrower.in.some('),
   mutant('what is closed may be opened', 'domain/mandate.ts', "return 'other_arguments';", 'return undefined;'),
   mutant('what both allow is open', 'domain/mandate.ts', '(closed.length === 0 ? {} : { other_arguments', '(true ? {} : { other_arguments'),
+  mutant('what comes after may come first', 'domain/mandate.ts', "return 'after';", 'return undefined;'),
+  mutant('what both allow comes at any time', 'domain/mandate.ts', '(after.length === 0 ? {} : { after })', '({})'),
   mutant('budgets add nothing', 'domain/mandate.ts', "return 'budget';", 'return undefined;'),
   mutant('any place is within a pattern', 'domain/mandate.ts', 'name.startsWith(start)', 'true'),
   mutant('actions are not compared', 'domain/mandate.ts', 'here.some(({ acts }) => acts(action))', 'here.length > 0'),

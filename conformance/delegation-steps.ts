@@ -105,6 +105,7 @@ const MEMBERS = {
   amount: amountLimit,
   to: payeeLimit,
   other_arguments: fc.constant(false),
+  after: fc.subarray(['tool:ledger/read', 'tool:ledger/pay'], { minLength: 1 }),
   budget: fc.constantFrom(1, 2, 3).map((calls) => ({ calls })),
   purpose: fc.constantFrom('month end', 'trip'),
   exp: fc.constantFrom(60, 300, 900).map((seconds) => START + seconds),
@@ -118,11 +119,12 @@ export const entry: fc.Arbitrary<JsonObject> = fc
     terms: fc
       .tuple(
         optional('other_arguments', MEMBERS.other_arguments),
+        optional('after', MEMBERS.after),
         optional('budget', MEMBERS.budget),
         optional('purpose', MEMBERS.purpose),
         optional('exp', MEMBERS.exp),
       )
-      .map(([others, budget, purpose, exp]) => ({ ...others, ...budget, ...purpose, ...exp })),
+      .map(([others, after, budget, purpose, exp]) => ({ ...others, ...after, ...budget, ...purpose, ...exp })),
   })
   .map(({ about, limits, terms }) => ({
     type: 'cordon_task',

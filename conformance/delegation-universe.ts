@@ -20,6 +20,8 @@ interface Call {
   readonly id: string;
   readonly input: JsonObject;
   readonly made: number;
+  /** What the task has called before. */
+  readonly done: readonly string[];
   /** Unix seconds. */
   readonly at: number;
 }
@@ -33,19 +35,28 @@ const withValues = (action: string, type: string, id: string, at: number): reado
         id,
         input: { ...(amount === undefined ? {} : { amount }), ...(to === undefined ? {} : { to }) },
         made,
+        done: [],
         at,
       })),
     ),
   );
 
-/** Every call of the world. */
-export const CALLS: readonly Call[] = MOMENTS.map((moment) => START + moment).flatMap((at) => [
+/** Where nothing was called before. */
+const EVERY: readonly Call[] = MOMENTS.map((moment) => START + moment).flatMap((at) => [
   ...TOOLS.flatMap((id) => withValues('tools/call', 'tool', id, at)),
   ...AGENTS.flatMap((id) => withValues('a2a/SendMessage', 'agent', id, at)),
   ...SERVERS.flatMap((id) =>
-    [...SESSION, 'resources/read'].map((action): Call => ({ action, type: 'mcp_server', id, input: {}, made: 9, at })),
+    [...SESSION, 'resources/read'].map((action): Call => ({ action, type: 'mcp_server', id, input: {}, made: 9, done: [], at })),
   ),
 ]);
+
+/** Every call of the world. */
+export const CALLS: readonly Call[] = [
+  ...EVERY,
+  ...EVERY.filter(({ id, at, made }) => (id === 'ledger/pay' || id === 'mail/send') && at === START && made === 0).flatMap((call) =>
+    [['tool:ledger/read'], ['tool:ledger/pay', 'tool:ledger/read']].map((done) => ({ ...call, done })),
+  ),
+];
 
 /** Of every call of the world whether it is allowed. */
 export type Allowed = Uint8Array;
@@ -65,8 +76,8 @@ export function allowedBy(mandate: Json): Allowed {
   return allowed;
 }
 
-function isAllowed(entry: JsonObject, { action, type, id, input, made, at }: Call): boolean {
-  const { exp, budget, actions, locations, arguments: limits } = entry;
+function isAllowed(entry: JsonObject, { action, type, id, input, made, done, at }: Call): boolean {
+  const { exp, budget, actions, locations, arguments: limits, after } = entry;
   if (typeof exp === 'number' && exp <= at) return false;
   const places = isJsonArray(locations) ? locations.map(String) : [];
   if (type === 'mcp_server' && SESSION.includes(action)) return places.some((place) => serverOf(place) === '*' || serverOf(place) === id);
@@ -74,6 +85,7 @@ function isAllowed(entry: JsonObject, { action, type, id, input, made, at }: Cal
   if (!isJsonArray(actions) || !(actions.includes('*') || actions.includes(action))) return false;
   if (!places.some((place) => place === '*' || place === `${type}:*` || place === `${type}:${id}` || isEveryToolOf(place, type, id)))
     return false;
+  if (isJsonArray(after) && after.some((place) => typeof place !== 'string' || !done.includes(place))) return false;
   const named = isJsonObject(limits) ? limits : {};
   if (entry['other_arguments'] === false && Object.keys(input).some((name) => named[name] === undefined)) return false;
   return Object.keys(named).every((name) => passes(named[name], input[name]));

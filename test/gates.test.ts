@@ -227,17 +227,26 @@ describe('[DESIGN-5] why, by gate', () => {
       budget: fc.constantFrom({ calls: 1 }, { calls: 2 }),
       arguments: fc.dictionary(fc.constantFrom('amount_cents', 'vendor', 'memo'), limit, { maxKeys: 2 }),
       other_arguments: fc.constantFrom(false, undefined),
+      after: fc.constantFrom(['tool:ledger/list'], ['tool:ledger/other'], undefined),
       exp: fc.constantFrom(NOW / 1000, NOW / 1000 + 1),
     });
     fc.assert(
-      fc.property(entry, fc.constantFrom(PAY, request('clerk', 'ping', 'ledger')), ({ other_arguments: others, ...open }, wanted) => {
-        const one = others === undefined ? open : { ...open, other_arguments: others };
-        const on = forUser(wanted, { ...ALICE, mandate: [one] }, { made: 1 });
-        const allowed = decideGates(set, on, world, NOW).gates?.mandate.verdict === 'allow';
-        const { nearest: near } = explainGates({ ...set, decide: () => ALLOW }, on, world, NOW);
-        if (allowed) return assert.equal(near.length, 0);
-        assert.ok((near[0]?.clauses ?? []).some(({ state }) => state === 'failed'));
-      }),
+      fc.property(
+        entry,
+        fc.constantFrom(PAY, request('clerk', 'ping', 'ledger')),
+        ({ other_arguments: others, after: order, ...open }, wanted) => {
+          const one = {
+            ...open,
+            ...(others === undefined ? {} : { other_arguments: others }),
+            ...(order === undefined ? {} : { after: order }),
+          };
+          const on = forUser(wanted, { ...ALICE, mandate: [one] }, { made: 1, done: ['tool:ledger/list'] });
+          const allowed = decideGates(set, on, world, NOW).gates?.mandate.verdict === 'allow';
+          const { nearest: near } = explainGates({ ...set, decide: () => ALLOW }, on, world, NOW);
+          if (allowed) return assert.equal(near.length, 0);
+          assert.ok((near[0]?.clauses ?? []).some(({ state }) => state === 'failed'));
+        },
+      ),
       { numRuns: 300 },
     );
   });

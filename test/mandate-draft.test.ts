@@ -102,6 +102,26 @@ void test('[I4] whatever the plan leaves open is told, sinks as such, and which 
   assert.deepEqual(two.pooled, [{ callable: 'mail/send', calls: 3, ways: 2 }]);
 });
 
+void test('[I4] the steps of an ordered plan come one after the other', () => {
+  const steps = [
+    'ledger/list',
+    { tool: 'pay_invoice', calls: 2 },
+    { tool: 'pay_invoice', arguments: { memo: 'x' } },
+    'mail/send',
+    'ledger/list',
+  ];
+  const afters = (ordered: boolean): Json =>
+    mandateOf({ ordered, steps }).map(({ locations: [place = ''], after = [] }) => [place, ...after]);
+  assert.deepEqual(afters(true), [
+    ['tool:ledger/list'],
+    ['tool:ledger/pay_invoice', 'tool:ledger/list'],
+    ['tool:ledger/pay_invoice', 'tool:ledger/list'],
+    ['tool:mail/send', 'tool:ledger/pay_invoice'],
+  ]);
+  assert.deepEqual(afters(false), [['tool:ledger/list'], ['tool:ledger/pay_invoice'], ['tool:ledger/pay_invoice'], ['tool:mail/send']]);
+  assert.throws(() => mandateOf({ ordered: 'yes', steps }), /`ordered` is/);
+});
+
 void test('[I4] a step without arguments allows any, one with none allows none', () => {
   assert.equal(may(mandateOf(['mail/send']), 'mail/send', { to: 'a', bcc: 'b' }), true);
   assert.equal(may(mandateOf([{ tool: 'ledger/list', arguments: {} }]), 'ledger/list', {}), true);

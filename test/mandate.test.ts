@@ -34,6 +34,7 @@ describe('[RFC9396 §2] what is read', () => {
         ...ENTRY,
         arguments: { amount: { min: 1, max: 9007199254740993n }, to: { prefix: 'a', suffix: 'b' }, memo: {}, kind: { in: ['x', 1, true] } },
         other_arguments: false,
+        after: ['tool:ledger/list', 'route:billing/get'],
         budget: { calls: 3 },
         purpose: 'month end',
         exp: 1_800_000_000,
@@ -79,6 +80,10 @@ describe('[RFC9396 §2] what is read', () => {
     'values outside their own range': [{ ...ENTRY, arguments: { amount: { in: [7], max: 5 } } }],
     'other arguments that are let pass': [{ ...ENTRY, other_arguments: true }],
     'other arguments that are named': [{ ...ENTRY, other_arguments: ['n'] }],
+    'nothing to come after': [{ ...ENTRY, after: [] }],
+    'too much to come after': [{ ...ENTRY, after: many(17, (at) => `tool:s/t${at}`) }],
+    'any tool to come after': [{ ...ENTRY, after: ['tool:ledger/*'] }],
+    'an agent to come after': [{ ...ENTRY, after: ['agent:clerk'] }],
     'a budget that is a number': [{ ...ENTRY, budget: 3 }],
     'a budget of nothing': [{ ...ENTRY, budget: { calls: 0 } }],
     'a budget of something else': [{ ...ENTRY, budget: { calls: 1, tokens: 5 } }],
@@ -132,6 +137,10 @@ describe('[I4] what is allowed', () => {
     ['none where there is to be none', { other_arguments: false }, call(), true],
     ['an argument besides with a name of the language', { other_arguments: false }, call({ input: { toString: 1 } }), false],
     ['arguments that nobody has seen', { other_arguments: false }, call({ unseen: true }), false],
+    ['after what was called', { after: ['tool:a/x', 'tool:a/y'] }, call({ done: ['tool:a/y', 'tool:a/x'] }), true],
+    ['after what was not', { after: ['tool:a/x', 'tool:a/y'] }, call({ done: ['tool:a/x'] }), false],
+    ['after what nobody knows', { after: ['tool:a/x'] }, call(), false],
+    ['a session before it', { after: ['tool:a/x'] }, at('mcp_server', 'ledger', 'initialize'), true],
     ['a beginning and an end', { arguments: { n: { prefix: 'ab', suffix: 'bc' } } }, call({ input: { n: 'abc' } }), true],
     ['another end', { arguments: { n: { prefix: 'ab', suffix: 'bc' } } }, call({ input: { n: 'ab' } }), false],
     ['the last of a budget', { budget: { calls: 3 } }, call({ made: 2 }), true],
@@ -206,6 +215,18 @@ describe('[I4] narrowing', () => {
     ]);
   });
 
+  test('order: what comes after stays so, and may come after more', () => {
+    const later = of({ after: ['tool:a/x'] });
+    for (const asked of [{}, { after: ['tool:a/y'] }]) assert.throws(() => narrow(later, of(asked)), refusedAs('CORDON-2003'));
+    const both = of({ after: ['tool:a/x', 'tool:a/y'] });
+    assert.deepEqual(narrow(later, both), both);
+    assert.deepEqual(intersect(of({ after: ['tool:a/y'], budget: { calls: 1 } }), later), [
+      { ...ENTRY, after: ['tool:a/y', 'tool:a/x'], budget: { calls: 1 } },
+    ]);
+    const many_ = (name: string): Mandate => of({ after: many(16, (at) => `tool:${name}/t${at}`) });
+    assert.throws(() => intersect(many_('a'), many_('b')), refusedAs('CORDON-2003'));
+  });
+
   const text = of({ arguments: { n: { prefix: 'acme-', suffix: '-x' } } });
   for (const limit of [
     { prefix: 'acme', suffix: '-x' },
@@ -241,9 +262,9 @@ describe('[I4] narrowing', () => {
       fc.property(mandate, fc.nat(), (one, from) => {
         const allowed = allowedBy(one);
         for (let at = from % 50; at < CALLS.length; at += 50) {
-          const { action, type, id, input, made, at: now } = CALLS[at] ?? assert.fail();
+          const { action, type, id, input, made, done, at: now } = CALLS[at] ?? assert.fail();
           assert.equal(
-            allows(one, { action, resource: { type, id }, input, made }, now),
+            allows(one, { action, resource: { type, id }, input, made, done }, now),
             allowed[at] === 1,
             JSON.stringify([one, CALLS[at]]),
           );

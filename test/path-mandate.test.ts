@@ -50,6 +50,27 @@ describe('[I4] a task with the mandate that was drafted for its plan', () => {
     assert.equal(await call('echo', { text: '<b>paid</b>' }), 'CORDON-3019', 'once more than planned');
   });
 
+  test('does it in the order of the plan, and a call that is denied puts nothing before another', async () => {
+    const plan: Json = {
+      ordered: true,
+      steps: [
+        { tool: 'echo', args: { text: 'look' } },
+        { tool: 'write', args: { line: 'acme', amount: 1 } },
+      ],
+    };
+    const task = await bed.task(caller, { authorization_details: details(plan) });
+    const call = async (tool: string, args: object): Promise<string | undefined> => codeOf(await bed.tool(caller, tool, args, task));
+    const write = { line: 'acme', amount: 1 };
+    assert.equal(await call('write', write), 'CORDON-3019', 'before what it comes after');
+    assert.equal(await call('echo', { text: 'another' }), 'CORDON-3019');
+    assert.equal(await call('write', write), 'CORDON-3019', 'what was denied was not called');
+    const own = await bed.task(caller);
+    assert.equal(codeOf(await bed.tool(caller, 'echo', { text: 'look' }, own)), undefined);
+    assert.equal(await call('write', write), 'CORDON-3019', 'what another task called is none of its own');
+    assert.equal(await call('echo', { text: 'look' }), undefined);
+    assert.equal(await call('write', write), undefined);
+  });
+
   test('cannot open what is closed by exchanging its token', async () => {
     const task = await bed.task(caller, { authorization_details: details(PLAN) });
     const ask = (entry: object): ReturnType<TokenBed['post']> =>

@@ -5,7 +5,7 @@ import { Refusal } from '../src/domain/refusal.ts';
 import type { Call } from '../src/gateway/call.ts';
 import type { Exchange } from '../src/gateway/exchange.ts';
 import type { Pep } from '../src/gateway/pep.ts';
-import { reserve } from '../src/gateway/reserve.ts';
+import { noteDone, reserve } from '../src/gateway/reserve.ts';
 import { createSharedCounts, type SharedCounts } from '../src/gateway/shared-counts.ts';
 import { createSpentGrants } from '../src/gateway/spent.ts';
 import { createTaskSessions } from '../src/gateway/task-sessions.ts';
@@ -43,6 +43,25 @@ void test('[I4] calls of a mandate with a budget are counted over both, and one 
   assert.deepEqual([await made(first), await made(second)], [0, 1]);
   (await reserve(first, without, withBudget)).giveBack();
   assert.equal(await made(second), 2);
+});
+
+void test('[I4] what was allowed at one gateway comes before what the other decides; what is only reserved does not', async () => {
+  const [first, second] = gateways();
+  const ordered = { txn: 't1', mandate: [{ after: ['tool:a/b'] }] };
+  const [early, late] = ['a/b', 'a/c'].map(
+    (id) => ({ ...budget, request: { ...budget.request, resource: { type: 'tool', id }, delegation: ordered } }) as unknown as Call,
+  );
+  assert.ok(early !== undefined && late !== undefined);
+  const done = async (pep: Pep, call = late): Promise<readonly string[] | undefined> =>
+    (await reserve(pep, without, call)).call.request.delegation?.done;
+  await reserve(first, without, early);
+  assert.equal(await done(second), undefined, 'it may yet be denied');
+  noteDone(first, late.request);
+  assert.equal(await done(second), undefined, 'nothing comes after that');
+  noteDone(first, early.request);
+  assert.deepEqual([await done(second), await done(first)], [['tool:a/b'], ['tool:a/b']]);
+  const other = { ...late, request: { ...late.request, delegation: { ...ordered, txn: 't2' } } } as unknown as Call;
+  assert.equal(await done(second, other), undefined, 'another task');
 });
 
 void test('[I1] a gateway whose question is not answered refuses', async () => {

@@ -8,6 +8,7 @@ const entry = z.object({
   locations: z.array(z.string()),
   arguments: z.record(z.string(), z.json()).optional(),
   other_arguments: z.literal(false).optional(),
+  after: z.array(z.string()).optional(),
   budget: z.object({ calls: z.number() }).optional(),
   purpose: z.string().optional(),
 });

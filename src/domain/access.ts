@@ -53,6 +53,8 @@ export type Delegation = {
   readonly mandate: Mandate;
   /** How often the task has made this very call before, as the gateway counts; for the budget of its mandate. */
   readonly made?: number;
+  /** Which of the calls that its mandate wants made before others the task has made, as the gateway counts; absent: nobody knows, so none. */
+  readonly done?: readonly string[];
   /** The same for every call of one task. */
   readonly txn: string;
   /** `jti` of the token, and of those it was exchanged from, oldest first. */
@@ -277,7 +279,7 @@ export function parseAccessRequest(json: Json): AccessRequest {
 }
 
 function parseDelegation(json: Json): Delegation {
-  const { user, chain, mandate, made, txn, token, parents, expiresAt } = isJsonObject(json) ? json : {};
+  const { user, chain, mandate, made, done, txn, token, parents, expiresAt } = isJsonObject(json) ? json : {};
   if ((user !== undefined && !isJsonObject(user)) || mandate === undefined || typeof expiresAt !== 'number') throw noRequest();
   if (made !== undefined && typeof made !== 'number') throw noRequest();
   return {
@@ -285,6 +287,7 @@ function parseDelegation(json: Json): Delegation {
     chain: textsIn(chain).map(parseSpiffeId),
     mandate: parseMandate(mandate),
     ...(made === undefined ? {} : { made }),
+    ...(done === undefined ? {} : { done: textsIn(done) }),
     txn: textIn(txn),
     token: textIn(token),
     parents: textsIn(parents),

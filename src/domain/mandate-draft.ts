@@ -50,36 +50,41 @@ interface Step {
 const MOST_STEPS = 256;
 const LIMIT = new Set(['in', 'min', 'max', 'prefix', 'suffix']);
 const LISTS = ['steps', 'trajectory', 'tools', 'plan'] as const;
-const PLAN = new Set<string>([...LISTS, 'purpose']);
+const PLAN = new Set<string>([...LISTS, 'purpose', 'ordered']);
 const STEP = new Set(['tool', 'name', 'arguments', 'args', 'calls']);
 /** `$1`, `{{account}}`, `<the address>`: to be filled in by what an earlier step gives. One of them alone, with none inside. */
 const PLACEHOLDER = /^(?:\$[A-Za-z0-9_][\w.[\]]*|\{\{[^{}]+\}\}|<[^<>]+>)$/;
 
 /**
- * A plan is a list of steps, or an object with one as `steps`, `trajectory`, `tools` or `plan`, and perhaps a `purpose`. A step is a name, or
+ * A plan is a list of steps, or an object with one as `steps`, `trajectory`, `tools` or `plan`, and perhaps a `purpose`, and whether they are
+ * `ordered`: then a tool is called once the one before it was. A step is a name, or
  * an object with `tool` or `name`, `arguments` or `args`, and `calls`; an argument is a value, a list of values, a limit as mandates have it,
  * or a placeholder. @throws Refusal CORDON-9011
  */
 export function draftMandate(plan: Json, callables: readonly Callable[]): Draft {
-  const { steps: named, purpose } = membersOf(plan);
+  const { steps: named, purpose, ordered } = membersOf(plan);
   if (!isJsonArray(named) || named.length === 0 || named.length > MOST_STEPS) throw bad(`expected a list of 1 to ${MOST_STEPS} steps`);
   const steps = named.map((step, at) => stepOf(step, `step ${at + 1}`, callables));
   const calls = new Map<Callable, number>();
   for (const step of steps) calls.set(step.callable, (calls.get(step.callable) ?? 0) + step.calls);
   const entries = new Map<string, { readonly callable: Callable; readonly entry: JsonObject }>();
-  for (const { callable, limits } of steps) {
+  for (const [at, { callable, limits }] of steps.entries()) {
+    const before = ordered ? steps.slice(0, at).findLast((step) => step.callable !== callable)?.callable : undefined;
     const entry: JsonObject = {
       type: MANDATE_TYPE,
       actions: [callable.type === 'tool' ? 'tools/call' : 'http/call'],
-      locations: [`${callable.type}:${callable.id}`],
+      locations: [placeOf(callable)],
       ...(limits === undefined || Object.keys(limits).length === 0 ? {} : { arguments: limits }),
       ...(limits === undefined ? {} : { other_arguments: false }),
+      ...(before === undefined ? {} : { after: [placeOf(before)] }),
       // a budget counts the calls of a tool, whichever entry lets them pass
       budget: { calls: calls.get(callable) ?? 1 },
       ...(purpose === undefined ? {} : { purpose }),
     };
     const way = limits === undefined ? undefined : Object.entries(limits).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    entries.set(JSON.stringify([callable.id, way], wholeNumbers), { callable, entry });
+    const name = JSON.stringify([callable.id, way], wholeNumbers);
+    // of two steps that are the same the first says what comes before
+    if (!entries.has(name)) entries.set(name, { callable, entry });
   }
   const drafted = [...entries.values()];
   return {
@@ -92,16 +97,25 @@ export function draftMandate(plan: Json, callables: readonly Callable[]): Draft 
   };
 }
 
+const placeOf = ({ type, id }: Callable): string => `${type}:${id}`;
+
 const wholeNumbers = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
 
-function membersOf(plan: Json): { readonly steps: Json | undefined; readonly purpose?: Json } {
-  if (!isJsonObject(plan)) return { steps: plan };
+interface Members {
+  readonly steps: Json | undefined;
+  readonly purpose?: Json;
+  readonly ordered: boolean;
+}
+
+function membersOf(plan: Json): Members {
+  if (!isJsonObject(plan)) return { steps: plan, ordered: false };
   onlyKnown(plan, PLAN, 'the plan');
   const lists = LISTS.filter((name) => plan[name] !== undefined);
   if (lists.length > 1) throw bad(`\`${lists.join('` and `')}\` are two lists of steps`);
   const [list = 'steps'] = lists;
-  const { [list]: steps, purpose } = plan;
-  return { steps, ...(purpose === undefined ? {} : { purpose }) };
+  const { [list]: steps, purpose, ordered = false } = plan;
+  if (typeof ordered !== 'boolean') throw bad('`ordered` is `true` or `false`');
+  return { steps, ordered, ...(purpose === undefined ? {} : { purpose }) };
 }
 
 /** A word that is not known may be one that is misspelt, and what it was to limit would be free. */

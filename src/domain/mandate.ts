@@ -18,6 +18,8 @@ export type MandateEntry = {
   readonly arguments?: Limits;
   /** The call has no argument besides those that are named. */
   readonly other_arguments?: false;
+  /** What the task must have called before: `tool:ledger/list_invoices`, `route:billing/get`. */
+  readonly after?: readonly string[];
   /** How often one task may make each of these calls, whoever makes it. */
   readonly budget?: { readonly calls: number };
   readonly purpose?: string;
@@ -38,12 +40,15 @@ export interface MandateCall {
   readonly unseen?: true;
   /** How often the task has made this call already. */
   readonly made?: number;
+  /** Of what its entries are to come after, that which the task has called. */
+  readonly done?: readonly string[];
 }
 
-const MOST = { entries: 32, actions: 32, locations: 64, purpose: 200, calls: 1_000_000_000 };
-const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'other_arguments', 'budget', 'purpose', 'exp']);
+const MOST = { entries: 32, actions: 32, locations: 64, after: 16, purpose: 200, calls: 1_000_000_000 };
+const MEMBERS = new Set(['type', 'actions', 'locations', 'arguments', 'other_arguments', 'after', 'budget', 'purpose', 'exp']);
 const ACTION = /^(?:\*|[\w.-]{1,64}(?:\/[\w.-]{1,64}){0,3})$/;
 const LOCATION = /^(?:\*|(?:tool|mcp_server|agent|route|egress):(?:\*|[\w.-]{1,128}|[\w.-]{1,128}\/(?:\*|[^*\s]{1,200})))$/;
+const CALLABLE = /^(?:tool|route):[\w.-]{1,128}\/[^*\s]{1,200}$/;
 /** What opens and keeps a session with a server and gives nothing of it: allowed wherever something on that server is. */
 export const SESSION_ACTIONS: ReadonlySet<string> = new Set([
   'initialize',
@@ -68,7 +73,7 @@ function parseEntry(json: Json): MandateEntry {
   if (!isJsonObject(json) || json['type'] !== MANDATE_TYPE) throw bad(`expected entries of type \`${MANDATE_TYPE}\``);
   const unknown = Object.keys(json).find((member) => !MEMBERS.has(member));
   if (unknown !== undefined) throw bad('member not known', unknown);
-  const { actions, locations, arguments: limits, other_arguments: others, budget, purpose, exp } = json;
+  const { actions, locations, arguments: limits, other_arguments: others, after, budget, purpose, exp } = json;
   if (others !== undefined && others !== false) throw bad('`other_arguments` is `false`');
   if (purpose !== undefined && (typeof purpose !== 'string' || purpose === '' || purpose.length > MOST.purpose)) throw bad('`purpose`');
   return {
@@ -77,6 +82,7 @@ function parseEntry(json: Json): MandateEntry {
     locations: names(locations, 'locations', LOCATION, MOST.locations),
     ...(limits === undefined ? {} : { arguments: parseLimits(limits) }),
     ...(others === undefined ? {} : { other_arguments: others }),
+    ...(after === undefined ? {} : { after: names(after, 'after', CALLABLE, MOST.after) }),
     ...termsOf({
       calls: budget === undefined ? undefined : parseBudget(budget),
       purpose,
@@ -134,8 +140,15 @@ function entryAllows(entry: MandateEntry, call: MandateCall, now: number): boole
   if (budget !== undefined && made >= budget.calls) return false;
   const place = `${resource.type}:${resource.id}`;
   if (!actions.some((one) => one === '*' || one === action) || !locations.some((one) => covers(one, place))) return false;
-  return argumentsPass(entry, call);
+  return argumentsPass(entry, call) && comesAfter(entry, call);
 }
+
+/** Where it is asked whether there is any such call, there is one later. */
+const comesAfter = ({ after = [] }: MandateEntry, { input, done = [] }: MandateCall): boolean =>
+  input === undefined || after.every((place) => done.includes(place));
+
+/** What entries are to come after, each once. */
+export const afterIn = (mandate: Mandate): readonly string[] => [...new Set(mandate.flatMap(({ after = [] }) => after))];
 
 function argumentsPass({ arguments: limits = {}, other_arguments: others }: MandateEntry, { input, unseen }: MandateCall): boolean {
   if (input === undefined) return true;
@@ -190,6 +203,7 @@ const isWithinTerms = (entry: MandateEntry, holder: MandateEntry): boolean => ex
 function excessOf(entry: MandateEntry, holder: MandateEntry): string | undefined {
   if (!coversLimits(holder.arguments ?? {}, entry.arguments ?? {})) return 'arguments';
   if (!closesAsFar(entry, holder)) return 'other_arguments';
+  if (!(holder.after ?? []).every((place) => entry.after?.includes(place) === true)) return 'after';
   if (holder.budget !== undefined && (entry.budget === undefined || entry.budget.calls > holder.budget.calls)) return 'budget';
   if (holder.purpose !== undefined && entry.purpose !== holder.purpose) return 'purpose';
   if (holder.exp !== undefined && (entry.exp === undefined || entry.exp > holder.exp)) return 'exp';
@@ -249,6 +263,8 @@ function sharedEntry(a: MandateEntry, b: MandateEntry): MandateEntry | undefined
   const locations = sharedNames(a.locations, b.locations, MOST.locations);
   const limits = sharedLimits(a.arguments ?? {}, b.arguments ?? {});
   if (actions.length === 0 || locations.length === 0 || limits === undefined) return undefined;
+  const after = afterIn([a, b]);
+  if (after.length > MOST.after) throw tooLong();
   const closed = [a, b].filter((entry) => entry.other_arguments === false);
   // an argument that one asks for and the other lets nobody say
   if (!closed.every((entry) => areNamed(limits, entry.arguments ?? {}))) return undefined;
@@ -260,6 +276,7 @@ function sharedEntry(a: MandateEntry, b: MandateEntry): MandateEntry | undefined
     locations,
     ...(Object.keys(limits).length === 0 ? {} : { arguments: limits }),
     ...(closed.length === 0 ? {} : { other_arguments: false }),
+    ...(after.length === 0 ? {} : { after }),
     ...termsOf(terms),
   };
 }

@@ -1,6 +1,7 @@
-// How often a task has made each of its calls, for mandates that say how often it may. Counted per gateway, and in memory: a task lives
-// for an hour at most. What cannot be counted is refused. INVARIANTS I4, I10
+// How often a task has made each of its calls, for mandates that say how often it may, or what comes before what. Counted per gateway, and in
+// memory: a task lives for an hour at most. What cannot be counted is refused. INVARIANTS I4, I10
 import type { AccessRequest, Delegation } from '../domain/access.ts';
+import { afterIn } from '../domain/mandate.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
 
@@ -29,12 +30,14 @@ export function createBudgets(): Budgets {
   return {
     counted(request): AccessRequest {
       const { delegation } = request;
-      if (delegation === undefined || delegation.made !== undefined || !hasBudget(delegation)) return request;
-      return { ...request, delegation: { ...delegation, made: tasks.get(delegation.txn)?.calls.get(nameOf(request)) ?? 0 } };
+      if (delegation === undefined || delegation.made !== undefined || !isCounted(delegation)) return request;
+      const calls = tasks.get(delegation.txn)?.calls;
+      const done = afterIn(delegation.mandate).filter((place) => (calls?.get(callOf(place)) ?? 0) > 0);
+      return { ...request, delegation: { ...delegation, made: calls?.get(nameOf(request)) ?? 0, ...(done.length === 0 ? {} : { done }) } };
     },
     spend(request, now): void {
       const { delegation } = request;
-      if (delegation === undefined || !hasBudget(delegation)) return;
+      if (delegation === undefined || !isCounted(delegation)) return;
       let spent = tasks.get(delegation.txn);
       if (spent === undefined) {
         room(now);
@@ -50,7 +53,12 @@ export function createBudgets(): Budgets {
   };
 }
 
-export const hasBudget = ({ mandate }: Delegation): boolean => mandate.some(({ budget }) => budget !== undefined);
+/** Does its mandate say how often, or after what? */
+export const isCounted = ({ mandate }: Delegation): boolean =>
+  mandate.some(({ budget, after }) => budget !== undefined || after !== undefined);
+
+/** What calls the place, as a mandate counts it. */
+export const callOf = (place: string): string => `${place.startsWith('tool:') ? 'tools/call' : 'http/call'} ${place}`;
 
 /** As a mandate counts it. */
 export const nameOf = ({ action, resource }: AccessRequest): string => `${action.name} ${resource.type}:${resource.id}`;

@@ -7,6 +7,7 @@ import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
 import { reconsiderOf, reconsiderRun } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
+import { noteDone } from './reserve.ts';
 import { causeOfDenial } from './run-risk.ts';
 import { runOf } from './runs-of.ts';
 import { holdersOf } from './task-labels.ts';
@@ -66,6 +67,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enf
     const recorded = recordDecision(pep, call.request, decision, { enforcer, raised });
     if (authorized !== undefined) {
       pep.budgets.spend(call.request, pep.now());
+      noteDone(pep, call.request);
       pep.taskSessions.admit(call.request);
       if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderOf(pep, holdersOf(call.request));
     }

@@ -1,10 +1,12 @@
 // Where several gateways share what may happen once: it is reserved with the one that counts for all before the call is decided, and given
 // back when the call is not made. A gateway whose question is not answered refuses. INVARIANTS I1, I4, I5
+import type { AccessRequest, Delegation } from '../domain/access.ts';
+import { afterIn } from '../domain/mandate.ts';
 import { UNCOUNTED } from '../domain/provenance.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { digestOf } from '../pdp/approval.ts';
 import { MOST_TASK_LIFE } from '../sts/task-token.ts';
-import { hasBudget, nameOf } from './budgets.ts';
+import { callOf, isCounted, nameOf } from './budgets.ts';
 import type { Call } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import type { Pep } from './pep.ts';
@@ -52,10 +54,28 @@ type Take = (what: Counted) => Promise<number>;
 async function withBudget(pep: Pep, call: Call, take: Take): Promise<Call> {
   const { request } = call;
   const { delegation } = request;
-  if (delegation === undefined || !hasBudget(delegation)) return call;
+  if (delegation === undefined || !isCounted(delegation)) return call;
   const until = pep.now() + MOST_TASK_LIFE * 1000;
   const made = await take({ kind: 'budget', name: `${delegation.txn} ${nameOf(request)}`, until });
-  return { ...call, request: { ...request, delegation: { ...delegation, made } } };
+  const done = await doneBefore(pep, delegation);
+  return { ...call, request: { ...request, delegation: { ...delegation, made, ...(done.length === 0 ? {} : { done }) } } };
+}
+
+/** What was reserved and may yet be denied is not done: only what was allowed counts here. */
+async function doneBefore({ shared, now }: Pep, { txn, mandate }: Delegation): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const place of afterIn(mandate))
+    if (((await shared?.take({ kind: 'done', name: `${txn} ${callOf(place)}`, until: now(), asked: true })) ?? 0) > 0) done.push(place);
+  return done;
+}
+
+/** It was allowed: from now on all gateways know that it was called. Where that fails, what comes after it is refused. */
+export function noteDone({ shared, now }: Pep, request: AccessRequest): void {
+  const { delegation } = request;
+  if (shared === undefined || delegation === undefined || !afterIn(delegation.mandate).some((place) => callOf(place) === nameOf(request)))
+    return;
+  const done: Counted = { kind: 'done', name: `${delegation.txn} ${nameOf(request)}`, until: now() + MOST_TASK_LIFE * 1000 };
+  shared.take(done).catch(() => undefined);
 }
 
 async function grantOf(pep: Pep, { request }: Call, take: Take): Promise<() => void> {

@@ -5,10 +5,13 @@ import type { Before, Made } from './shared-sessions.ts';
 import type { Bringing } from './task-labels.ts';
 
 export interface Counted {
-  readonly kind: 'proof' | 'grant' | 'budget';
+  /** `done`: a call that was allowed, for those that come after it. */
+  readonly kind: 'proof' | 'grant' | 'budget' | 'done';
   readonly name: string;
   /** After which nobody asks any more. Unix milliseconds. */
   readonly until: number;
+  /** It is only asked, and counts nothing. */
+  readonly asked?: true;
 }
 
 export interface SharedCounts {
@@ -41,6 +44,7 @@ export function createSharedCounts(now: () => number, most = MOST): { take(what:
   return {
     take(what): number {
       const known = counts.get(keyOf(what));
+      if (what.asked === true) return known !== undefined && known.until > now() ? known.count : 0;
       if (known !== undefined && known.until > now()) return known.count++;
       room();
       counts.set(keyOf(what), { count: 1, until: what.until });

@@ -9,12 +9,13 @@ const NEAREST = 3;
 const SHOWN = 80;
 
 /** The call as a mandate is asked about it. */
-export const mandateCall = ({ action, resource, context }: AccessRequest, { made }: Delegation): MandateCall => ({
+export const mandateCall = ({ action, resource, context }: AccessRequest, { made, done }: Delegation): MandateCall => ({
   action: action.name,
   resource,
   input: context.input ?? {},
   ...(context['body'] === 'unseen' ? { unseen: true } : {}),
   ...(made === undefined ? {} : { made }),
+  ...(done === undefined ? {} : { done }),
 });
 
 /** Something that an entry asks. */
@@ -43,8 +44,8 @@ function nearness(policy: string, parts: readonly Part[], call: MandateCall, now
 
 const asking = (only: Partial<MandateEntry>): Mandate => EVERYTHING.map((entry) => ({ ...entry, ...only }));
 
-function partsOf(entry: MandateEntry, { action, resource, input, unseen, made = 0 }: MandateCall, now: number): readonly Part[] {
-  const { actions, locations, arguments: limits = {}, other_arguments: others, budget, exp } = entry;
+function partsOf(entry: MandateEntry, { action, resource, input, unseen, made = 0, done = [] }: MandateCall, now: number): readonly Part[] {
+  const { actions, locations, arguments: limits = {}, other_arguments: others, after, budget, exp } = entry;
   const parts: Part[] = [
     { text: `actions: ${actions.join(', ')}`, alone: asking({ actions }), observed: `action: ${action}` },
     { text: `locations: ${locations.join(', ')}`, alone: asking({ locations }), observed: `resource: ${resource.type}:${resource.id}` },
@@ -66,6 +67,8 @@ function partsOf(entry: MandateEntry, { action, resource, input, unseen, made = 
     const observed = unseen === true ? 'the body was not seen' : `context.input: ${shown(given)}`;
     parts.push({ text, alone: asking({ arguments: named, other_arguments: others }), observed });
   }
+  for (const place of after ?? [])
+    parts.push({ text: `after ${place}`, alone: asking({ after: [place] }), observed: done.includes(place) ? 'called' : 'not called yet' });
   if (budget !== undefined)
     parts.push({ text: `budget: ${budget.calls} calls`, alone: asking({ budget }), observed: `calls before: ${made}` });
   if (exp !== undefined) parts.push({ text: `until ${timeOf(exp)}`, alone: asking({ exp }), observed: `now: ${timeOf(now)}` });

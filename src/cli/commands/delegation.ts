@@ -76,6 +76,7 @@ function entryText({
   locations,
   arguments: limits = {},
   other_arguments: others,
+  after = [],
   budget,
   purpose,
 }: NonNullable<Verified['delegation']>['mandate'][number]): string {
@@ -83,6 +84,7 @@ function entryText({
   const terms = [
     ...constrained,
     ...(others === undefined ? [] : ['no other arguments']),
+    ...after.map((place) => `after ${place}`),
     ...(budget === undefined ? [] : [several(budget.calls, 'call')]),
     ...(purpose === undefined ? [] : [`for: ${purpose}`]),
   ];

@@ -25,7 +25,7 @@ function addDraft(mandate: Command): void {
     .command('draft')
     .summary('a mandate for a plan')
     .description(
-      'Reads a plan, a list of tools and of what their arguments are to be, and prints the mandate that allows its calls: on standard\noutput, to be asked for as `authorization_details`. A step that says nothing of its arguments allows any; one that does allows no\nothers. Standard error tells what the plan leaves open, and which tools have their calls counted together: a mandate counts the\ncalls of a tool, not those of each step. It says nothing of their order.',
+      'Reads a plan, a list of tools and of what their arguments are to be, and prints the mandate that allows its calls: on standard\noutput, to be asked for as `authorization_details`. A step that says nothing of its arguments allows any; one that does allows no\nothers. Standard error tells what the plan leaves open, and which tools have their calls counted together: a mandate counts the\ncalls of a tool, not those of each step. With `ordered: true` in the plan a tool is called after the one of the step before.',
     )
     .argument('<file>', 'the plan, YAML or JSON; `-` reads it from stdin');
   addWorldOptions(command).action(async (file: string, options: WorldOptions, self: Command) => {

@@ -17,11 +17,11 @@ describe('a log that was changed while Cordon was down', () => {
   before(async () => {
     bed = await openBed();
     const line = openLine(bed.ports.gateway, await bed.svid('caller'));
-    // two records a call: more than one full bundle of entries
+    // a record a call and more: more than one full bundle of entries
     assert.ok(isWritten(await line.call('write', { line: 'first', amount: 1 })));
     await signedAll(bed);
     await cp(logDir(bed), join(bed.dir, 'older'), { recursive: true });
-    for (let n = 0; n < 140; n++) assert.ok(isWritten(await line.call('write', { line: `line-${n}`, amount: 1 })));
+    for (let n = 0; n < 256; n++) assert.ok(isWritten(await line.call('write', { line: `line-${n}`, amount: 1 })));
     await line.close();
     await bed.stop();
     await assertVerified(bed);

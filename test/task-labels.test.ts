@@ -105,8 +105,8 @@ void test('[I1] what one holds, another that begins with it holds as well, of ru
 void test('[I4] a label goes with the task to whoever is in it, and stays with the run that read', () => {
   const labels = opened();
   const snapshot = snapshotOf(['r1', NOW], ['r2', NOW]);
-  assert.equal(labels.admit(call('r2', undefined, within('t1', 'r1', 'r2')), snapshot), true);
-  assert.equal(labels.admit(call('r2', undefined, within('t1', 'r1', 'r2')), snapshot), false, 'it has them');
+  assert.equal(labels.admit(call('r2', undefined, within('t1', 'r1', 'r2')), snapshot).isNews, true);
+  assert.equal(labels.admit(call('r2', undefined, within('t1', 'r1', 'r2')), snapshot).isNews, false, 'it has them');
   const both = ['confidential', 'internal'];
   assert.deepEqual(labelsFor(labels, call('r1', 'mail/send', within('t1', 'r1')), snapshot), both, 'who is in the task');
   assert.deepEqual(labelsFor(labels, call('r1', 'mail/send'), snapshot), [], 'who is in it, for itself: it has read nothing');
@@ -120,7 +120,7 @@ void test('[I10] a run that begins tasks without end fills its own room, and tak
   let now = NOW;
   const labels = opened(false, () => now);
   const snapshot = snapshotOf(['r1', NOW], ['r2', NOW]);
-  const begin = (run: string, txn: string): boolean => labels.admit(call(run, undefined, within(txn, run)), snapshot);
+  const begin = (run: string, txn: string): boolean => labels.admit(call(run, undefined, within(txn, run)), snapshot).isNews;
   for (let n = 0; n < 1023; n++) begin('r1', `t${n}`); // and the run itself
   assert.throws(() => begin('r1', 'one more'), { code: 'CORDON-4003' });
   assert.equal(begin('r2', 'of another'), true);
@@ -144,6 +144,8 @@ const OWN = `${POLICIES}
 @id("nothing-confidential-leaves")
 @reason("the task has read what is confidential")
 forbid (principal, action in [Action::"egress", Action::"a2a/message"], resource) when { context.labels.contains("confidential") };
+@id("outside-once")
+forbid (principal, action in Action::"egress", resource) when { context.labels.contains("outer") };
 `;
 
 describe('over the wire', () => {
@@ -159,13 +161,14 @@ describe('over the wire', () => {
   outside:
     segment: tools
     egress: { hosts: ["127.0.0.1:${port}"], addresses: [127.0.0.0/8], tunnel: any }
+    labels: { outer: ["*"] }
 `;
     bed = await openBed({
       policies: OWN,
       configure: (yaml) =>
         yaml
           .replace('\npolicies:', `${outside}\npolicies:`)
-          .replace('reads: [echo, slow]', 'reads: [echo, slow]\n    labels: { confidential: [echo] }'),
+          .replace('reads: [echo, slow]', 'reads: [echo, slow]\n    labels: { confidential: [echo], outer: [write] }'),
     });
     await bed.ready();
   });
@@ -213,7 +216,21 @@ describe('over the wire', () => {
     const { decisions, outcomes } = await readLog(bed);
     assert.ok(outcomes.some(({ status, code }) => status === 'cut' && code === 'CORDON-4008'));
     const denied = decisions.findLast(({ code }) => code === 'CORDON-3002') as { labels?: string[] } | undefined;
-    assert.deepEqual(denied?.labels, ['confidential']);
+    assert.deepEqual(denied?.labels, ['confidential', 'outer']);
+  });
+
+  void test('[I6] what a tunnel brought in itself does not cut it, whatever else is decided again, until another call brings it in too', async () => {
+    const caller = await bed.svid('caller');
+    const { head, socket } = await tunnel(caller);
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    assert.match((await tunnel(caller)).head, /CORDON-3002/, 'it has the label, and a denial speaks against it');
+    assert.match((await tunnel(caller)).head, /CORDON-3002/);
+    socket.write('still');
+    assert.equal(String((await once(socket, 'data'))[0]), 'still');
+    const ended = once(socket, 'close');
+    const written = await send({ port: bed.ports.gateway, method: 'POST', svid: caller, ...toolCall('write', { line: 'x', amount: 1 }) });
+    assert.match(written.text, /written/);
+    await ended;
   });
 
   void test('[I1] after a restart a run that went on has every label, and one that begins now has none', async () => {

@@ -150,6 +150,7 @@ function register(pep: Pep, exchange: Exchange, peer: Peer, call: Call, { grant 
     decisionId: recorded.id,
     agent: peer.agent,
     run: peer.run,
+    own: new Set(call.brought),
     callee: 'server' in plan ? plan.server : plan.agent,
     rpcId: 'id' in plan ? plan.id : undefined,
     request: grant === undefined ? request : { ...request, grant: grant.id },

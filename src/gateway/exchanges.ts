@@ -13,6 +13,8 @@ export interface OpenExchange {
   /** When what a person approved ends, Unix milliseconds; of a call that needed it. */
   readonly until?: number;
   readonly run: string;
+  /** Labels that its run and task have by this call alone: they are none of its own decision's business. */
+  readonly own: Set<string>;
   /** JSON-RPC id of the caller's request, so that the caller can cancel it. */
   readonly rpcId: RpcId | undefined;
   /** Ends both sides at once; the reason becomes the outcome. */
@@ -29,7 +31,7 @@ export interface Exchanges {
   /** Cancels the call that the run itself made under this JSON-RPC id; nobody else's. */
   cancel(run: string, callee: string, rpcId: RpcId): void;
   /** Decides every open call again, or this one, and cuts what is denied. @returns the calls that this cut */
-  reconsider(decide: (request: AccessRequest) => Decision, only?: OpenExchange): readonly OpenExchange[];
+  reconsider(decide: (exchange: OpenExchange) => Decision, only?: OpenExchange): readonly OpenExchange[];
   /** Waits until these have ended, at most `withinMs`. @returns how many had not by then */
   settled(exchanges: readonly OpenExchange[], withinMs: number): Promise<number>;
 }
@@ -55,7 +57,7 @@ export function createExchanges(): Exchanges {
     },
     reconsider(decide, only): readonly OpenExchange[] {
       const denied = (only === undefined ? [...open.keys()] : [only]).flatMap((exchange) => {
-        const decision = cut.has(exchange) ? undefined : decide(exchange.request);
+        const decision = cut.has(exchange) ? undefined : decide(exchange);
         return decision === undefined || decision.verdict === 'allow' ? [] : [{ exchange, decision }];
       });
       untraced(() => {

@@ -5,7 +5,7 @@ import { type Cause, NO_RISK, type RiskFacts } from '../domain/risk.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import type { Pep } from './pep.ts';
-import { reconsiderOf, reconsiderRun } from './reconsider.ts';
+import { noLongerOwn, reconsiderOf, reconsiderRun } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
 import { noteDone } from './reserve.ts';
 import { causeOfDenial } from './run-risk.ts';
@@ -59,7 +59,7 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enf
   const known = withSession(pep, { ...asked, request: pep.budgets.counted(asked.request) }); // 5
   // only what the run does over its own mTLS speaks against it
   const assessed = pep.runRisk.assess(known.request, !ofServer && enforcer === undefined);
-  const call = withRisk(known, assessed.risk);
+  let call = withRisk(known, assessed.risk);
   const decided = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
   const raised = assessed.settle(denialOf(pep, call, decided.decision, remote));
   const { decision, authorized, leave } = enforcer === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
@@ -69,7 +69,10 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enf
       pep.budgets.spend(call.request, pep.now());
       noteDone(pep, call.request);
       pep.taskSessions.admit(call.request);
-      if (pep.taskLabels.admit(call.request, pep.snapshot())) reconsiderOf(pep, holdersOf(call.request));
+      const { labels, own, isNews } = pep.taskLabels.admit(call.request, pep.snapshot());
+      if (isNews) reconsiderOf(pep, holdersOf(call.request));
+      if (labels.length > 0) noLongerOwn(pep, holdersOf(call.request), labels);
+      call = { ...call, brought: call.brought ?? own };
     }
     if (Object.keys(raised).length > 0) reconsiderRun(pep, runOf(call.request));
     if (decision.grant !== undefined) pep.spent.use(decision.grant.id, pep.now());

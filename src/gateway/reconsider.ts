@@ -1,6 +1,6 @@
 // Open calls are decided again with what is true now: when anything changes that a decision depends on, and when something that the call
 // is made with ends by itself. INVARIANT I6
-import type { AccessRequest, Decision } from '../domain/access.ts';
+import type { Decision } from '../domain/access.ts';
 import { parseWorkload } from '../domain/spiffe-id.ts';
 import { decide } from '../pdp/decide.ts';
 import type { OpenExchange } from './exchanges.ts';
@@ -9,15 +9,23 @@ import { soonAfter } from './waiting.ts';
 
 /** @returns the calls that this cut */
 export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange[] =>
-  pep.exchanges.reconsider((request: AccessRequest): Decision => {
+  pep.exchanges.reconsider(({ request, own }): Decision => {
     const snapshot = pep.snapshot();
-    const known = { ...pep.taskLabels.labelled(request, snapshot), risk: pep.runRisk.now(request) };
+    const known = { ...pep.taskLabels.labelled(request, snapshot, [...own]), risk: pep.runRisk.now(request) };
     return decide(snapshot, { request: known }, pep.now(), pep.settings).decision;
   }, only);
 
 /** Decides the open calls of these runs and tasks again: what they have brought in is another now. */
 export function reconsiderOf(pep: Pep, holders: readonly string[]): void {
   for (const open of pep.exchanges.list()) if (pep.taskLabels.isOf(open.request, holders)) reconsider(pep, open);
+}
+
+/** Another call has brought in what an open call of the same run or task brought in alone: from now on it counts for that one too. */
+export function noLongerOwn(pep: Pep, holders: readonly string[], labels: readonly string[]): void {
+  for (const open of pep.exchanges.list()) {
+    const shared = pep.taskLabels.isOf(open.request, holders) ? labels.filter((label) => open.own.delete(label)) : [];
+    if (shared.length > 0) reconsider(pep, open);
+  }
 }
 
 /** Decides the other open calls of a run again, and those made for it: more speaks against it now. */

@@ -20,10 +20,10 @@ export interface TaskLabels {
   /** Every gateway knows it. */
   settle(bringing: Bringing): void;
   /**
-   * It was allowed, and is forwarded now. @returns whether run or task has a label that it did not have
+   * It was allowed, and is forwarded now. @returns what run and task have by it
    * @throws Refusal CORDON-4003; CORDON-9012 when other gateways forward calls too and do not all know it
    */
-  admit(request: AccessRequest, snapshot: Snapshot | undefined): boolean;
+  admit(request: AccessRequest, snapshot: Snapshot | undefined): Admitted;
   /** Does the request belong to a run or a task of these? */
   isOf(request: AccessRequest, holders: readonly string[]): boolean;
   /** All that is held. */
@@ -44,6 +44,11 @@ export interface Brought {
   readonly own: readonly string[];
   readonly isNews: boolean;
 }
+
+/** `labels`: all that the call gives. */
+export type Admitted = Brought & Pick<Bringing, 'labels'>;
+
+const NOTHING: Admitted = { labels: [], own: [], isNews: false };
 
 /** All of them, and those that the calls of one run began: no run can take the room of the others. */
 const MOST = { tasks: 16_384, ofRun: 1_024 };
@@ -128,12 +133,12 @@ export function createTaskLabels({ now, since = now(), isShared = false }: Label
     settle({ holders, labels }): void {
       for (const holder of holders) for (const label of labels) tasks.get(holder)?.settled.add(label);
     },
-    admit(request, snapshot): boolean {
+    admit(request, snapshot): Admitted {
       const bringing = given(request, snapshot);
-      if (bringing === undefined) return false;
-      if (!isShared) return bring(bringing, snapshot).isNews;
+      if (bringing === undefined) return NOTHING;
+      if (!isShared) return { ...bring(bringing, snapshot), labels: bringing.labels };
       if (!isSettled(bringing)) throw new Refusal('CORDON-9012', 'not every worker knows yet what the call brings in');
-      return false;
+      return { ...NOTHING, labels: bringing.labels };
     },
     isOf: (request, holders) => holdersOf(request).some((holder) => holders.includes(holder)),
     list: () => [...tasks].map(([holder, { labels, run }]) => ({ holders: [holder], labels: [...labels], run })),

@@ -8,12 +8,20 @@ import type { Pep } from './pep.ts';
 import { soonAfter } from './waiting.ts';
 
 /** @returns the calls that this cut */
-export const reconsider = (pep: Pep, only?: OpenExchange): readonly OpenExchange[] =>
-  pep.exchanges.reconsider(({ request, own }): Decision => {
-    const snapshot = pep.snapshot();
-    const known = { ...pep.taskLabels.labelled(request, snapshot, [...own]), risk: pep.runRisk.now(request) };
-    return decide(snapshot, { request: known }, pep.now(), pep.settings).decision;
+export function reconsider(pep: Pep, only?: OpenExchange): readonly OpenExchange[] {
+  const snapshot = pep.snapshot();
+  // what denies one call of a run whose agent is off denies all of them: a thousand streams are cut sooner than they are each decided
+  const off = new Map<string, Decision>();
+  return pep.exchanges.reconsider(({ request, own }): Decision => {
+    const { id, spiffeId } = request.subject;
+    const known = off.get(spiffeId);
+    if (known !== undefined) return known;
+    const now = { ...pep.taskLabels.labelled(request, snapshot, [...own]), risk: pep.runRisk.now(request) };
+    const { decision } = decide(snapshot, { request: now }, pep.now(), pep.settings);
+    if (decision.verdict !== 'allow' && snapshot?.world.levels.get(id) === 'off') off.set(spiffeId, decision);
+    return decision;
   }, only);
+}
 
 /** Decides the open calls of these runs and tasks again: what they have brought in is another now. */
 export function reconsiderOf(pep: Pep, holders: readonly string[]): void {

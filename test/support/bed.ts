@@ -14,16 +14,33 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 
 /**
  * Below what systems give to outgoing connections, one of which could take a port between its choice and its use; each process of tests has a
- * block of its own.
+ * block of its own, and holds its last port for as long as it runs, so that no other takes the same.
  */
-const PORTS = { first: 10_000 + (process.pid % 200) * 100, many: 100 };
+const BLOCKS = { first: 10_000, count: 200, ports: 100 };
+let block: Promise<number> | undefined;
 let nextPort = 0;
 
+async function ownBlock(): Promise<number> {
+  for (let n = 0; n < BLOCKS.count; n++) {
+    const first = BLOCKS.first + ((process.pid + n) % BLOCKS.count) * BLOCKS.ports;
+    if (await hold(first + BLOCKS.ports - 1)) return first;
+  }
+  throw new Error('no block of ports is free');
+}
+
+const hold = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer().unref();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
+
 export async function freePorts(count: number): Promise<readonly number[]> {
+  const first = await (block ??= ownBlock());
   const ports: number[] = [];
   for (let tries = 0; ports.length < count; tries++) {
-    if (tries > 3 * PORTS.many) throw new Error('no free ports');
-    const port = PORTS.first + (nextPort++ % PORTS.many);
+    if (tries > 3 * BLOCKS.ports) throw new Error('no free ports');
+    const port = first + (nextPort++ % (BLOCKS.ports - 1));
     if (!ports.includes(port) && (await isFree(port))) ports.push(port);
   }
   return ports;

@@ -15,20 +15,25 @@ const run = promisify(execFile);
 const MODULE = new URL('../src/store/sqlite.ts', import.meta.url).href;
 const openerOf = (path: string): string => `(await import('${MODULE}')).openSqliteStore(${JSON.stringify(path)})`;
 
-storeContract('sqlite', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'cordon-store-'));
-  const path = join(directory, 'cordon.db');
-  const store = await openSqliteStore(path);
-  return {
-    store,
-    reopen: () => openSqliteStore(path),
-    opener: openerOf(path),
-    async cleanup() {
-      await store.close();
-      rmSync(directory, { recursive: true });
-    },
-  };
-});
+for (const [name, options] of [
+  ['sqlite', {}],
+  ['sqlite with a thread beside', { beside: true }],
+] as const) {
+  storeContract(name, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'cordon-store-'));
+    const path = join(directory, 'cordon.db');
+    const store = await openSqliteStore(path, options);
+    return {
+      store,
+      reopen: () => openSqliteStore(path),
+      opener: openerOf(path),
+      async cleanup() {
+        await store.close();
+        rmSync(directory, { recursive: true });
+      },
+    };
+  });
+}
 
 /** A test in a directory of its own. */
 const inDirectory = (name: string, body: (path: string, directory: string) => Promise<void>): void =>

@@ -31,7 +31,7 @@ export async function openState(setting: Setting, stack: AsyncDisposableStack): 
   const { config, pep, now } = setting;
   const data = await openDataDir(setting.dataDir);
   const sealer = sealerOf(await openSealKey(data));
-  const store = await openSqliteStore(data.database);
+  const store = await openSqliteStore(data.database, { beside: true });
   stack.defer(() => store.close());
   const { key, pinned } = await logOf({ store, sealer }, pep);
   const log = await openDecisionLog({

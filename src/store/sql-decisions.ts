@@ -66,21 +66,30 @@ export interface Unsynced {
   readonly end: string;
 }
 
-export const decisions = (db: Kysely<Tables>, unsynced: Unsynced): Decisions => ({
+export type InsertDecisions = (rows: readonly DecisionTable[]) => Promise<void>;
+
+/** Writes rows, all or none, in the calling thread. @throws Refusal as the database's */
+export const insertDecisions = (db: Kysely<Tables>, rows: readonly DecisionTable[]): Promise<void> =>
+  db.transaction().execute(async (transaction) => {
+    for (let at = 0; at < rows.length; at += CHUNK) await putChunk(transaction, rows.slice(at, at + CHUNK));
+  });
+
+/** As `insertDecisions`, between the statements of `unsynced`. */
+export const insertUnsynced = (db: Kysely<Tables>, unsynced: Unsynced, rows: readonly DecisionTable[]): Promise<void> =>
+  db.connection().execute(async (connection) => {
+    await sql.raw(unsynced.begin).execute(connection);
+    try {
+      await insertDecisions(connection, rows);
+    } finally {
+      await sql.raw(unsynced.end).execute(connection);
+    }
+  });
+
+export const decisions = (db: Kysely<Tables>, insert: InsertDecisions): Decisions => ({
   async putDecisions(given) {
     // the last one of an id wins; PostgreSQL refuses a statement that would replace a row twice
     const rows = [...new Map(given.map((row) => [row.id, toTable(row)])).values()];
-    if (rows.length === 0) return;
-    await db.connection().execute(async (connection) => {
-      await sql.raw(unsynced.begin).execute(connection);
-      try {
-        await connection.transaction().execute(async (transaction) => {
-          for (let at = 0; at < rows.length; at += CHUNK) await putChunk(transaction, rows.slice(at, at + CHUNK));
-        });
-      } finally {
-        await sql.raw(unsynced.end).execute(connection);
-      }
-    });
+    if (rows.length > 0) await insert(rows);
   },
 
   async getDecision(id) {

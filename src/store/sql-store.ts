@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely';
 import type { Store } from './ports.ts';
 import type { Tables } from './schema.ts';
-import { decisions, type Unsynced } from './sql-decisions.ts';
+import { decisions, type InsertDecisions } from './sql-decisions.ts';
 import { certificates, joinTokens, runs } from './sql-identity.ts';
 import { entries } from './sql-entries.ts';
 import { federatedBundles } from './sql-federation.ts';
@@ -13,15 +13,15 @@ import { policyVersions } from './sql-policies.ts';
 import { revocations } from './sql-revocations.ts';
 import { levels, pins, sealedBytes } from './sql-state.ts';
 
-/** Composes the ports over one database whose tables are migrated. `close` must be idempotent. */
-export const sqlStore = (db: Kysely<Tables>, unsynced: Unsynced, close: () => Promise<void>): Store => ({
+/** Composes the ports over one database whose tables are migrated; `insert` writes decisions. `close` must be idempotent. */
+export const sqlStore = (db: Kysely<Tables>, insert: InsertDecisions, close: () => Promise<void>): Store => ({
   ...runs(db),
   ...joinTokens(db),
   ...certificates(db),
   ...levels(db),
   ...sealedBytes(db),
   ...pins(db),
-  ...decisions(db, unsynced),
+  ...decisions(db, insert),
   ...policyVersions(db),
   ...entries(db),
   ...operators(db),

@@ -8,7 +8,9 @@ import { Refusal } from '../domain/refusal.ts';
 import { migrate } from './migrations.ts';
 import type { Store } from './ports.ts';
 import { SQLITE_TYPES, type Tables } from './schema.ts';
+import { insertUnsynced, type InsertDecisions } from './sql-decisions.ts';
 import { sqlStore } from './sql-store.ts';
+import { DecisionWriter } from './sqlite-beside.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { sqliteRefusal } from './sqlite-errors.ts';
 
@@ -18,14 +20,19 @@ const OWNER_ONLY = 0o600;
 /** `PRAGMA application_id`: "CRDN", so that no other program's database is taken for ours. */
 const APPLICATION_ID = 0x43_52_44_4e;
 const MEMORY = ':memory:';
+/** The log may become this long before a writer on the calling thread checkpoints: 64 MiB, for when the thread beside cannot keep up. */
+const BACKSTOP_PAGES = 16_384;
+/** What the file of the log keeps on the disk when it begins anew. Bytes. */
+const LOG_BYTES_KEPT = 16_777_216;
 const UNSYNCED = { begin: 'pragma synchronous=normal', end: 'pragma synchronous=full' };
 
 /**
  * Opens the store at `path`, creating the file (not its directory) when there is none; `:memory:` for one that nobody keeps.
- * Two processes may have the same file open: every statement and transaction is atomic between them.
+ * Two processes may have the same file open: every statement and transaction is atomic between them. `beside` is for a process that
+ * answers calls meanwhile: a thread writes decisions and moves the write-ahead log into the file.
  * @throws Refusal CORDON-9006 when the file is damaged, another program's, of a newer Cordon or out of reach; CORDON-9004 when it is locked
  */
-export async function openSqliteStore(path: string): Promise<Store> {
+export async function openSqliteStore(path: string, { beside = false }: { beside?: boolean } = {}): Promise<Store> {
   const place = path === MEMORY ? MEMORY : resolve(path);
   const refuse = sqliteRefusal(place);
   if (place !== MEMORY) claimFile(place);
@@ -37,7 +44,15 @@ export async function openSqliteStore(path: string): Promise<Store> {
     database.close();
     throw error;
   }
-  return sqlStore(db, UNSYNCED, () => closeInTurn(db, database));
+  const insert: InsertDecisions = (rows) => insertUnsynced(db, UNSYNCED, rows);
+  if (!beside) return sqlStore(db, insert, () => closeInTurn(db, database));
+  database.exec(`pragma wal_autocheckpoint=${BACKSTOP_PAGES}; pragma journal_size_limit=${LOG_BYTES_KEPT}`);
+  const writer = new DecisionWriter(place);
+  const close = async (): Promise<void> => {
+    await writer.close();
+    await closeInTurn(db, database);
+  };
+  return sqlStore(db, (rows) => (writer.alive ? writer.write(rows) : insert(rows)), close);
 }
 
 /** Takes its turn behind the calls already made, then closes; later calls are refused by the closed database. */

@@ -17,6 +17,9 @@ export const A2A_BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
 export type A2aBinding = (typeof A2A_BINDINGS)[number];
 
 /** What a message of A2A is made of. */
+/** How programs behind the proxy of `cordon run` name the gateway: `http://cordon.internal/mcp/SERVER`. `.internal` is nobody's (ICANN, 2024). */
+export const GATEWAY_NAME = 'cordon.internal';
+
 export const PART_KINDS = ['text', 'data', 'file'] as const;
 export type PartKind = (typeof PART_KINDS)[number];
 
@@ -33,6 +36,8 @@ export interface Agent {
   readonly binding?: A2aBinding;
   /** Who makes the context of a message that names none; absent: the gateway. */
   readonly contexts?: 'gateway' | 'agent';
+  /** How it reaches the gateway to deliver push notifications: by its address, or through the proxy of `cordon run`; absent: it delivers none. */
+  readonly push?: 'direct' | 'proxy';
   /** Parts of messages that it takes; absent: text alone. */
   readonly parts?: readonly PartKind[];
   readonly token?: TokenRule;

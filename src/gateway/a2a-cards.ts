@@ -54,13 +54,17 @@ export const sendExtendedCard = (pep: Pep, exchange: Exchange, plan: PlanOf<'a2a
  */
 function shownCard(pep: Pep, agent: string, card: JsonObject): JsonObject {
   if (typeof card['name'] !== 'string') throw noCard();
-  const { cardKeys } = upstreamOf(pep, agent);
+  const { cardKeys, pushBase } = upstreamOf(pep, agent);
   if (cardKeys !== undefined) verifyCard(card, cardKeys);
   const { signatures: _stale, url: _url, preferredTransport: _transport, additionalInterfaces: _more, ...rest } = card;
   const url = `${pep.publicUrl}/a2a/${agent}`;
   const supportedInterfaces = A2A_BINDINGS.map((protocolBinding) => ({ url, protocolBinding, protocolVersion: A2A_VERSION }));
-  const { streaming, extendedAgentCard } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
-  const capabilities = { streaming: streaming === true, pushNotifications: false, extendedAgentCard: extendedAgentCard === true };
+  const { streaming, pushNotifications, extendedAgentCard } = isJsonObject(card['capabilities']) ? card['capabilities'] : {};
+  const capabilities = {
+    streaming: streaming === true,
+    pushNotifications: pushBase !== undefined && pushNotifications === true,
+    extendedAgentCard: extendedAgentCard === true,
+  };
   return signCard(pep.signer(), { ...rest, ...MTLS, capabilities, supportedInterfaces });
 }
 

@@ -1,12 +1,13 @@
 // Step 3 for A2A 1.0: messages, tasks and the agent card, over JSON-RPC or HTTP+JSON. Standard: A2A 1.0 §5, §9, §11. attacker-controlled
-// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (metadata, webhooks)
-// is refused or left out, never handed on.
+// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (metadata, webhooks
+// of messages) is refused or left out, never handed on.
 import type { IncomingMessage } from 'node:http';
 import { isJsonArray, isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import type { PartKind } from '../domain/registry.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { readParts } from './a2a-parts.ts';
 import { readRest } from './a2a-rest.ts';
+import { isPushMethod, readPushParams, type PushMethodName } from './a2a-push-params.ts';
 import { isTaskMethod, readTaskParams } from './a2a-task-methods.ts';
 import { a2aRpcWire } from './a2a-wire.ts';
 import type { A2aBinding } from '../domain/registry.ts';
@@ -38,6 +39,8 @@ export interface A2aMessage {
   readonly bounds: JsonBounds;
   /** Parts that the agent takes; absent: text. */
   readonly accepts?: ReadonlySet<PartKind> | undefined;
+  /** Does it deliver push notifications, through the gateway? */
+  readonly pushes?: boolean | undefined;
   /** How the caller is told no, once it is known what it asks. */
   readonly setWire?: (wire: Wire) => void;
 }
@@ -69,19 +72,22 @@ interface Operation {
   readonly params: JsonObject;
 }
 
-/** A webhook would carry answers around the gateway (§3.1.7 to §3.1.10). */
-const PUSH = /^(?:Create|Get|List|Delete)TaskPushNotificationConfigs?$/;
-const pushRefused = (): Refusal => new Refusal('CORDON-3023', 'push notifications are not accepted');
+/** A webhook in the agent's own hands would carry answers around the gateway. */
+const pushRefused = (fix?: string): Refusal =>
+  new Refusal('CORDON-3023', 'push notifications are not accepted', fix === undefined ? {} : { fix });
 
 const TEXT: ReadonlySet<PartKind> = new Set(['text']);
 
-function decodeOperation({ peer, agent, accepts = TEXT }: A2aMessage, { binding, id, method, params }: Operation): Call {
+function decodeOperation({ peer, agent, accepts = TEXT, pushes = false }: A2aMessage, { binding, id, method, params }: Operation): Call {
   if (isTaskMethod(method)) return decodeTask(peer, agent, { binding, id, method, params: readTaskParams(method, params) });
   if (method === 'GetExtendedAgentCard') {
     const plan = { kind: 'a2a/extended-card', agent, binding, id, method, params: {}, onward: {} } as const;
     return { request: requestTo(peer, agent, method, {}), plan };
   }
-  if (PUSH.test(method)) throw pushRefused();
+  if (isPushMethod(method)) {
+    if (!pushes) throw pushRefused();
+    return decodePushConfig(peer, agent, { binding, id, method, params });
+  }
   if (method !== 'SendMessage' && method !== 'SendStreamingMessage') {
     throw new Refusal('CORDON-3008', 'A2A method not accepted');
   }
@@ -95,6 +101,20 @@ function decodeOperation({ peer, agent, accepts = TEXT }: A2aMessage, { binding,
   return {
     request: requestTo(peer, agent, method, input),
     plan: { kind: 'a2a/send', agent, binding, id, method, params: { message, ...readConfiguration(params['configuration']) } },
+  };
+}
+
+function decodePushConfig(peer: Peer, agent: string, { method, params, ...rest }: Operation & { readonly method: PushMethodName }): Call {
+  const { params: read, webhook, secrets } = readPushParams(method, params);
+  const input = {
+    task: read.taskId,
+    ...(webhook === undefined
+      ? {}
+      : { host: webhook.to.host, port: webhook.to.port, scheme: webhook.scheme, path: webhook.path, query: webhook.query }),
+  };
+  return {
+    request: requestTo(peer, agent, method, input),
+    plan: { kind: 'a2a/push-config', agent, ...rest, method, params: read, secrets, ...(webhook === undefined ? {} : { webhook }) },
   };
 }
 
@@ -144,7 +164,7 @@ function readConfiguration(json: Json | undefined): { readonly configuration?: J
   if (json === undefined || json === null) return {};
   if (!isJsonObject(json)) throw new Refusal('CORDON-9011', '`params.configuration` is no object');
   const push = json['taskPushNotificationConfig'] ?? json['pushNotificationConfig'] ?? null;
-  if (push !== null) throw pushRefused();
+  if (push !== null) throw pushRefused('begin the task, then ask with `CreateTaskPushNotificationConfig`');
   const { acceptedOutputModes: modes, historyLength: length, returnImmediately: early } = json;
   return {
     configuration: {

@@ -36,7 +36,7 @@ export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/tas
   return askAgent(pep, exchange, call, { plan, streams, shown: streams ? responseShown : taskShown });
 }
 
-type AgentPlan = PlanOf<'a2a/send'> | PlanOf<'a2a/task'> | PlanOf<'a2a/extended-card'>;
+type AgentPlan = PlanOf<'a2a/send'> | PlanOf<'a2a/task'> | PlanOf<'a2a/push-config'> | PlanOf<'a2a/extended-card'>;
 
 interface Asking {
   readonly plan: AgentPlan;

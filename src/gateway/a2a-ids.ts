@@ -29,8 +29,15 @@ export interface A2aIds {
   isTagged(id: string): boolean;
 }
 
+/** Whose ids: of a caller, for a user, at an agent. */
+export interface Dealing {
+  readonly subject: Pick<AccessRequest['subject'], 'id'>;
+  readonly resource: Pick<AccessRequest['resource'], 'id'>;
+  readonly delegation?: { readonly user?: { readonly issuer: string; readonly id: string } };
+}
+
 /** The ids that the caller of a request deals in. */
-export type A2aIdsOf = (request: Pick<AccessRequest, 'subject' | 'delegation' | 'resource'>) => A2aIds;
+export type A2aIdsOf = (request: Dealing) => A2aIds;
 
 /** Of an id that an agent gives. A caller's names are shorter, so that a name with its tag is one. */
 const LONGEST = 512;

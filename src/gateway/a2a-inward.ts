@@ -5,7 +5,8 @@ import { randomId } from '../crypto/random.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { A2aIds } from './a2a-ids.ts';
-import type { Call } from './call.ts';
+import { pushAddress, referenceFor } from './a2a-push-address.ts';
+import type { Call, PlanOf } from './call.ts';
 import type { Pep } from './pep.ts';
 
 /** The call as its callee gets it, where that is an agent. @throws Refusal CORDON-3003 for a task or a context that was not given to the caller */
@@ -15,6 +16,7 @@ export function withOwnIds(pep: Pep, call: Call): Call {
     const ids = pep.a2aIds(request);
     return { ...call, plan: { ...plan, onward: { ...plan.params, ...task(ids, plan.params, 'id'), ...context(ids, plan.params) } } };
   }
+  if (plan.kind === 'a2a/push-config') return { ...call, plan: { ...plan, onward: pushFor(pep, request, plan) } };
   if (plan.kind === 'a2a/send') {
     const { message } = plan.params;
     const names = pep.upstreams.a2a(plan.agent)?.makesContexts !== true;
@@ -22,6 +24,17 @@ export function withOwnIds(pep: Pep, call: Call): Call {
     return { ...call, plan: { ...plan, onward } };
   }
   return call;
+}
+
+/** Of a webhook the agent gets an address of the gateway. */
+function pushFor(pep: Pep, request: Call['request'], { agent, params, webhook, secrets }: PlanOf<'a2a/push-config'>): JsonObject {
+  const { url, ...rest } = params;
+  const taskId = pep.a2aIds(request).given('task', params.taskId);
+  if (webhook === undefined || url === undefined) return { ...rest, taskId };
+  const base = pep.upstreams.a2a(agent)?.pushBase;
+  if (base === undefined) throw new Refusal('CORDON-3023', 'push notifications are not accepted');
+  const reference = referenceFor(request, { agent, task: taskId, url, secrets }, pep.now());
+  return { ...rest, taskId, url: pushAddress(pep.stateSealer, base, reference) };
 }
 
 const isNamed = (id: Json | undefined): id is string => typeof id === 'string' && id !== '';

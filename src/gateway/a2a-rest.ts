@@ -25,12 +25,6 @@ interface Operation {
 const OPERATIONS: readonly Operation[] = [
   { http: ['POST'], path: /^\/message:send$/, method: 'SendMessage', inBody: true },
   { http: ['POST'], path: /^\/message:stream$/, method: 'SendStreamingMessage', inBody: true },
-  {
-    http: ['GET', 'POST', 'DELETE'],
-    path: /^\/tasks\/[^/]+\/pushNotificationConfigs(?:\/[^/]+)?$/,
-    method: 'GetTaskPushNotificationConfig',
-    inBody: true,
-  },
   { http: ['GET'], path: /^\/extendedAgentCard$/, method: 'GetExtendedAgentCard' },
   { http: ['GET'], path: /^\/tasks$/, method: 'ListTasks' },
   { http: ['POST'], path: /^\/tasks\/([^/]+):cancel$/, method: 'CancelTask' },
@@ -41,6 +35,8 @@ const OPERATIONS: readonly Operation[] = [
 /** `target`: path and query below the agent. @throws Refusal CORDON-3003, -3008, -9011 */
 export function readRest(req: IncomingMessage, target: string, bytes: Uint8Array, bounds: JsonBounds): RestRequest {
   const [path = ''] = target.split('?', 1);
+  const webhook = WEBHOOKS.exec(path);
+  if (webhook !== null) return readWebhooks(req, webhook, bytes, bounds);
   const operation = OPERATIONS.find((one) => one.path.test(path));
   if (operation === undefined) throw new Refusal('CORDON-3003', 'no such path');
   if (!operation.http.includes(req.method ?? '')) {
@@ -54,6 +50,27 @@ export function readRest(req: IncomingMessage, target: string, bytes: Uint8Array
   // a body that names another task than the path would be read by some
   if (body['id'] !== undefined && body['id'] !== id) throw new Refusal('CORDON-9011', 'the body names another task than the path');
   return { method: operation.method, params: { ...readQuery(query), ...(id === undefined ? {} : { id }) } };
+}
+
+const WEBHOOKS = /^\/tasks\/([^/]+)\/pushNotificationConfigs(?:\/([^/]+))?$/;
+
+/** What is asked about webhooks: all of a task, or one. */
+const OF_WEBHOOKS: Readonly<Record<'all' | 'one', Readonly<Record<string, string>>>> = {
+  all: { POST: 'CreateTaskPushNotificationConfig', GET: 'ListTaskPushNotificationConfigs' },
+  one: { GET: 'GetTaskPushNotificationConfig', DELETE: 'DeleteTaskPushNotificationConfig' },
+};
+
+function readWebhooks(req: IncomingMessage, [, task = '', one]: RegExpExecArray, bytes: Uint8Array, bounds: JsonBounds): RestRequest {
+  const methods = OF_WEBHOOKS[one === undefined ? 'all' : 'one'];
+  const method = methods[req.method ?? ''];
+  if (method === undefined)
+    throw new Refusal('CORDON-3008', 'HTTP method not accepted here', { expected: Object.keys(methods).join(', ') });
+  const [taskId] = readTarget(`/${task}`).segments;
+  const body = req.method === 'POST' ? readObject(req, bytes, bounds) : noBody(bytes);
+  const named = body['taskId'] ?? '';
+  if (named !== '' && named !== taskId) throw new Refusal('CORDON-9011', 'the body names another task than the path');
+  const [id] = one === undefined ? [] : readTarget(`/${one}`).segments;
+  return { method, params: { ...body, ...(taskId === undefined ? {} : { taskId }), ...(id === undefined ? {} : { id }) } };
 }
 
 function noBody(bytes: Uint8Array): JsonObject {

@@ -31,7 +31,7 @@ export function sendOperation({ channel, binding, path }: A2aUpstream, operation
 }
 
 interface Sent {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly body?: string;
 }
@@ -45,8 +45,9 @@ const rpcOf = (path: string, { id, method, params }: Operation): Sent => ({
 /** By the `google.api.http` options of a2a.proto. */
 function restOf(path: string, { method, params }: Operation): Sent {
   const base = path.replace(/\/$/, '');
-  const { id, ...rest } = params;
+  const { id, taskId, ...rest } = params;
   const task = typeof id === 'string' ? segmentOf(id) : '';
+  const webhooks = `${base}/tasks/${typeof taskId === 'string' ? segmentOf(taskId) : ''}/pushNotificationConfigs`;
   switch (method) {
     case 'SendMessage':
       return { method: 'POST', path: `${base}/message:send`, body: writeJson(params) };
@@ -60,6 +61,14 @@ function restOf(path: string, { method, params }: Operation): Sent {
       return { method: 'POST', path: `${base}/tasks/${task}:cancel`, body: '{}' };
     case 'SubscribeToTask':
       return { method: 'GET', path: `${base}/tasks/${task}:subscribe` };
+    case 'CreateTaskPushNotificationConfig':
+      return { method: 'POST', path: webhooks, body: writeJson(params) };
+    case 'ListTaskPushNotificationConfigs':
+      return { method: 'GET', path: webhooks };
+    case 'GetTaskPushNotificationConfig':
+      return { method: 'GET', path: `${webhooks}/${task}` };
+    case 'DeleteTaskPushNotificationConfig':
+      return { method: 'DELETE', path: `${webhooks}/${task}` };
     case 'GetExtendedAgentCard':
       return { method: 'GET', path: `${base}/extendedAgentCard` };
     default:
@@ -94,4 +103,4 @@ export function answerTo({ binding }: A2aUpstream, id: RpcId, message: JsonObjec
 }
 
 /** What a result of an operation has one of; an error of a stream (§11.7) has none. */
-const RESULTS = ['task', 'message', 'statusUpdate', 'artifactUpdate', 'tasks', 'status', 'capabilities'];
+const RESULTS = ['task', 'message', 'statusUpdate', 'artifactUpdate', 'tasks', 'status', 'capabilities', 'url', 'configs'];

@@ -6,6 +6,8 @@ import type { JsonObject } from '../domain/json.ts';
 import type { A2aBinding } from '../domain/registry.ts';
 import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
+import type { PushReference } from './a2a-push-address.ts';
+import type { PushAsked, PushMethodName, PushSecrets, WebhookTarget } from './a2a-push-params.ts';
 import type { TaskMethodName } from './a2a-task-methods.ts';
 import type { Answers } from './mcp-answers.ts';
 import type { CallerSession } from './mcp-sessions.ts';
@@ -117,6 +119,25 @@ interface A2aTask extends A2aRequest {
   readonly method: TaskMethodName;
 }
 
+/** About webhooks of a task. */
+interface A2aPushConfig extends A2aRequest {
+  readonly params: PushAsked;
+  readonly method: PushMethodName;
+  readonly webhook?: WebhookTarget;
+  readonly secrets: PushSecrets;
+}
+
+/** What an agent delivers to the webhook of its caller. */
+interface A2aPush {
+  /** The registered host. */
+  readonly server: string;
+  readonly reference: PushReference;
+  readonly webhook: WebhookTarget;
+  readonly contentType: string;
+  /** In the ids of the caller. */
+  readonly body: string;
+}
+
 /** A request to a route of an HTTP API, made of what was read and of nothing else. INVARIANT I2 */
 interface HttpCall {
   readonly server: string;
@@ -169,6 +190,8 @@ interface Plans {
   readonly 'mcp/listen': McpListen;
   readonly 'a2a/send': A2aSend;
   readonly 'a2a/task': A2aTask;
+  readonly 'a2a/push-config': A2aPushConfig;
+  readonly 'a2a/push': A2aPush;
   readonly 'a2a/card': { readonly agent: string };
   readonly 'a2a/extended-card': A2aRequest & { readonly method: 'GetExtendedAgentCard' };
   readonly 'http/call': HttpCall;

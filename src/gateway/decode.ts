@@ -1,7 +1,8 @@
 // Step 3: from bytes to a call, by the protocol of the path. INVARIANTS I2, I10
 import type { JsonBounds, JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { decodeA2a, decodeA2aRest, decodeCard } from './a2a-decode.ts';
+import { decodeA2a, decodeA2aRest, decodeCard, type A2aMessage } from './a2a-decode.ts';
+import { decodePush } from './a2a-push-decode.ts';
 import { a2aRestWire } from './a2a-wire.ts';
 import { readBody } from './body.ts';
 import type { Call } from './call.ts';
@@ -25,6 +26,7 @@ export async function decode(pep: Pep, exchange: Exchange, peer: Peer): Promise<
     if (req.method !== 'GET') throw notAllowed('GET');
     return decodeCard(peer, route.name);
   }
+  if (route.protocol === 'a2a' && 'sealed' in route) return decodePush(pep, exchange, peer, route);
   if (route.protocol === 'api') return decodeHttp(pep, exchange, peer, route);
   if (exchange.door.kind !== 'request') throw new Refusal('CORDON-9011', 'header not accepted', { observed: 'upgrade' });
   if (route.protocol === 'a2a' && 'rest' in route) return decodeRest(pep, exchange, peer, route);
@@ -44,9 +46,14 @@ async function decodeRest(pep: Pep, exchange: Exchange, peer: Peer, { name, rest
   exchange.wire = a2aRestWire;
   const { maxBodyBytes: maxBytes, maxDepth } = pep.settings;
   const bytes = await readBody(exchange.req, maxBytes);
-  const accepts = pep.upstreams.a2a(name)?.accepts;
-  return decodeA2aRest(exchange.req, rest, { peer, agent: name, bytes, bounds: { maxBytes, maxDepth }, accepts });
+  return decodeA2aRest(exchange.req, rest, { peer, agent: name, bytes, bounds: { maxBytes, maxDepth }, ...taken(pep, name) });
 }
+
+/** What an agent takes. */
+const taken = (pep: Pep, agent: string): Pick<A2aMessage, 'accepts' | 'pushes'> => {
+  const upstream = pep.upstreams.a2a(agent);
+  return { accepts: upstream?.accepts, pushes: upstream?.pushBase !== undefined };
+};
 
 type RestRoute = Extract<Route, { readonly rest: string }>;
 
@@ -62,8 +69,7 @@ interface Body {
 function decodeBody(pep: Pep, exchange: Exchange, { peer, route, bytes, bounds }: Body): Call {
   const { name, protocol } = route;
   if (protocol === 'a2a') {
-    const accepts = pep.upstreams.a2a(name)?.accepts;
-    return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds, accepts, setWire: (wire) => (exchange.wire = wire) });
+    return decodeA2a(exchange.req, { peer, agent: name, bytes, bounds, ...taken(pep, name), setWire: (wire) => (exchange.wire = wire) });
   }
   const definition = (tool: string): JsonObject | undefined =>
     pep

@@ -5,6 +5,7 @@ import type { Authorized } from '../pdp/decide.ts';
 import { sendCard, sendExtendedCard } from './a2a-cards.ts';
 import { askAboutTask, sendMessage } from './a2a-forward.ts';
 import { listTasks } from './a2a-list.ts';
+import { askAboutPush, deliverPush } from './a2a-push-forward.ts';
 import type { Call, Forwarded, PlanKind, PlanOf } from './call.ts';
 import type { Exchange } from './exchange.ts';
 import { openTunnel, requestOutside } from './egress-forward.ts';
@@ -31,6 +32,8 @@ const FORWARDERS: { readonly [K in PlanKind]: Forwarder<K> } = {
   'mcp/listen': listen,
   'a2a/send': sendMessage,
   'a2a/task': (pep, exchange, plan, call) => (plan.method === 'ListTasks' ? listTasks : askAboutTask)(pep, exchange, plan, call),
+  'a2a/push-config': askAboutPush,
+  'a2a/push': deliverPush,
   'a2a/card': sendCard,
   'a2a/extended-card': sendExtendedCard,
   'http/call': callRoute,

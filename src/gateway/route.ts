@@ -8,6 +8,8 @@ export type Route =
   | { readonly protocol: 'a2a'; readonly name: string; readonly card: boolean }
   /** HTTP+JSON: `rest` is path and query below the agent. */
   | { readonly protocol: 'a2a'; readonly name: string; readonly card: false; readonly rest: string }
+  /** Where an agent delivers a push notification. */
+  | { readonly protocol: 'a2a'; readonly name: string; readonly card: false; readonly sealed: string }
   /** `target`: path and query below the API. */
   | { readonly protocol: 'api'; readonly name: string; readonly target: string };
 
@@ -22,6 +24,10 @@ const ROUTES: readonly { readonly pattern: RegExp; readonly route: (name: string
     pattern:
       /^\/a2a\/([a-z0-9][a-z0-9-]{0,62})(\/(?:message:(?:send|stream)|extendedAgentCard|tasks(?:\/[^/?]+(?:\/pushNotificationConfigs(?:\/[^/?]+)?)?)?)(?:\?.*)?)$/s,
     route: (name, rest) => ({ protocol: 'a2a', name, card: false, rest }),
+  },
+  {
+    pattern: /^\/a2a\/([a-z0-9][a-z0-9-]{0,62})\/push\/([\w-]{1,16384})$/,
+    route: (name, sealed) => ({ protocol: 'a2a', name, card: false, sealed }),
   },
   {
     pattern: /^\/api\/([a-z0-9][a-z0-9-]{0,62})((?:[/?].*)?)$/s,

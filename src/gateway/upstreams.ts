@@ -111,6 +111,8 @@ export interface A2aUpstream {
   readonly cardKeys?: ReadonlyMap<string, VerificationKey>;
   /** Does it make the contexts of messages that name none, and refuse others' (A2A 1.0 §3.4.1)? */
   readonly makesContexts: boolean;
+  /** How it names the gateway to deliver push notifications there; absent: it delivers none. */
+  readonly pushBase?: string;
   /** Parts of messages that it takes. */
   readonly accepts: ReadonlySet<PartKind>;
   /** What it speaks. */

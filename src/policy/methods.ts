@@ -61,6 +61,26 @@ const outside = record({
   body_sha256: optional(string),
 });
 
+/** A webhook of a task: its address, as `egress/request` has it; of what is asked about those that are there the task alone. */
+const webhook = record({
+  task: string,
+  host: word,
+  port: count,
+  scheme: word,
+  path: word,
+  query: word,
+});
+/** Of a notification: for whom it is delivered, and where. */
+const pushed = record({
+  caller: string,
+  host: string,
+  port: long,
+  scheme: string,
+  path: string,
+  query: optional(string),
+  body_bytes: long,
+});
+
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['initialize', session],
   ['ping', session],
@@ -85,9 +105,14 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['a2a/ListTasks', { on: 'agent', groups: ['a2a/task', 'read'], input: talk }],
   ['a2a/SubscribeToTask', { on: 'agent', groups: ['a2a/task', 'read'], input: talk }],
   ['a2a/CancelTask', { on: 'agent', groups: ['a2a/message'], input: talk }],
-  // neither is a read: a request that changes nothing there may still carry anything out of here
+  ['a2a/CreateTaskPushNotificationConfig', { on: 'agent', groups: [], input: webhook }],
+  ['a2a/GetTaskPushNotificationConfig', { on: 'agent', groups: ['a2a/task', 'read'], input: webhook }],
+  ['a2a/ListTaskPushNotificationConfigs', { on: 'agent', groups: ['a2a/task', 'read'], input: webhook }],
+  ['a2a/DeleteTaskPushNotificationConfig', { on: 'agent', groups: ['a2a/message'], input: webhook }],
+  // none is a read: a request that changes nothing there may still carry anything out of here
   ['egress/connect', { on: 'egress', groups: ['egress'], input: tunnel }],
   ['egress/request', { on: 'egress', groups: ['egress'], input: outside }],
+  ['egress/push', { on: 'egress', groups: [], input: pushed }],
   ['a2a/GetAgentCard', { on: 'agent', groups: ['read'], input: talk }],
   ['a2a/GetExtendedAgentCard', { on: 'agent', groups: ['read'], input: talk }],
 ]);

@@ -9,6 +9,7 @@ import type { Agent } from 'undici';
 import { sha256Hex } from '../crypto/hash.ts';
 import { randomSecret } from '../crypto/random.ts';
 import { errorCodeOf } from '../domain/refusal.ts';
+import { GATEWAY_NAME } from '../domain/registry.ts';
 import { connectionTo, type Trust } from './channel.ts';
 
 export interface LocalProxy {
@@ -23,9 +24,6 @@ export interface LocalProxyParts {
   readonly agent: () => Agent;
   readonly trust: () => Trust;
 }
-
-/** How programs behind the proxy name the gateway itself: `http://cordon.internal/mcp/SERVER`. `.internal` is nobody's (ICANN, 2024). */
-export const GATEWAY_NAME = 'cordon.internal';
 
 const USER = 'cordon';
 /** Of the machine, so that nobody who has no password can hold more. INVARIANT I10 */

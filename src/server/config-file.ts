@@ -54,6 +54,8 @@ const agent = z.strictObject({
   binding: z.enum(A2A_BINDINGS).exactOptional(),
   /** `agent`: it refuses contexts that it did not make. */
   contexts: z.enum(['gateway', 'agent']).exactOptional(),
+  /** It delivers push notifications: to the gateway's own address, or to the name that it has behind the proxy of `cordon run`. */
+  push: z.enum(['direct', 'proxy']).exactOptional(),
   /** Parts of messages that pass to the decision; what policies say of text says nothing of the others. */
   parts: z.array(z.enum(PART_KINDS)).min(1).exactOptional(),
   /** It has its SVID from a federated domain, under this name. */

@@ -72,8 +72,10 @@ async function remotePdpOf(
 export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableStack): Promise<Gateway> {
   const { setting, secrets, interception, log, credentials, isRevoked, signer, stateKey, shared, habits, knownSince, onRecorded } = parts;
   const { config, pep, now } = setting;
+  const publicUrl = urlOf(config.listen.gateway);
   const upstreams = await buildUpstreams({
     config,
+    publicUrl,
     ...secrets,
     client: { name: 'cordon', version: VERSION },
     resolve: setting.resolve ?? addressesOf,
@@ -94,7 +96,7 @@ export async function buildGateway(parts: GatewayParts, stack: AsyncDisposableSt
       id: pep,
       version: VERSION,
       trustDomain: config.trustDomain,
-      publicUrl: urlOf(config.listen.gateway),
+      publicUrl,
       settings: { maxStaleness: config.maxStaleness, maxBodyBytes: limits.bodyBytes, maxReplyBytes: MAX_REPLY, maxDepth: MAX_DEPTH },
       limits,
       log,

@@ -13,7 +13,7 @@ import type {
 import { readKeySet } from '../control/oidc-keys.ts';
 import type { Sealer } from '../crypto/seal.ts';
 import type { JsonBounds } from '../domain/json.ts';
-import type { PartKind } from '../domain/registry.ts';
+import { GATEWAY_NAME, type PartKind } from '../domain/registry.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { createBreaker, type Breaker, type Circuit } from '../gateway/breaker.ts';
 import { createChannel, type ChannelOptions } from '../gateway/channel.ts';
@@ -44,6 +44,8 @@ export interface UpstreamParts {
   readonly sealer: Sealer;
   readonly channel: Omit<ChannelOptions, 'origin' | 'expect' | 'health' | keyof Times>;
   readonly client: ClientInfo;
+  /** Of the gateway. */
+  readonly publicUrl: string;
   /** The addresses of a host outside. */
   readonly resolve: Resolve;
   readonly interception: Interception | undefined;
@@ -72,13 +74,14 @@ export async function buildUpstreams(parts: UpstreamParts): Promise<Upstreams> {
     else mcp.set(name, upstream.kind === 'stdio' ? spawned(parts, callee, upstream) : await reached(parts, callee, upstream));
   }
   const a2a = new Map<string, A2aUpstream>();
-  for (const { name, a2a: url, segment, cardKeys, contexts, binding = 'JSONRPC', parts: accepts = TEXT } of parts.config.agents) {
+  for (const { name, a2a: url, segment, cardKeys, contexts, push, binding = 'JSONRPC', parts: accepts = TEXT } of parts.config.agents) {
     if (url === undefined) continue;
     const { origin, pathname } = new URL(url);
     const { timing } = guarded('agent', name, segment);
     const channel = createChannel({ ...parts.channel, ...timing, origin: new URL(origin), expect: { kind: 'agent', name } });
     const keys = cardKeys === undefined ? {} : { cardKeys: await readKeySet(resolve(parts.config.base, cardKeys)) };
-    a2a.set(name, { channel, path: pathname, binding, accepts: new Set(accepts), makesContexts: contexts === 'agent', ...keys });
+    const pushed = push === undefined ? {} : { pushBase: push === 'direct' ? parts.publicUrl : `http://${GATEWAY_NAME}` };
+    a2a.set(name, { channel, path: pathname, binding, accepts: new Set(accepts), makesContexts: contexts === 'agent', ...keys, ...pushed });
   }
   return createUpstreams({ mcp, a2a, http, egress: createEgressTable(rows), guards: createGuards(guarded.all) });
 }

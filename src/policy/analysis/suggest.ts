@@ -139,6 +139,9 @@ const NO_USE: ReadonlySet<string> = new Set([
   'a2a/GetTask',
   'a2a/ListTasks',
   'a2a/SubscribeToTask',
+  'a2a/GetTaskPushNotificationConfig',
+  'a2a/ListTaskPushNotificationConfigs',
+  'a2a/DeleteTaskPushNotificationConfig',
 ]);
 
 const LONGEST_ID = 90;

@@ -20,6 +20,7 @@
 //                                              task?: String, … } } (docs/a2a.md); in "a2a/message"
 //               Action::"a2a/GetAgentCard", "a2a/GetExtendedAgentCard"          the same context; in "read"
 //               Action::"a2a/GetTask", "a2a/ListTasks", "a2a/SubscribeToTask"   the same context; in "a2a/task" and "read"
+//               Action::"a2a/CreateTaskPushNotificationConfig", "a2a/Get…", "a2a/List…s", "a2a/Delete…"   on Agent; Action::"egress/push"  on Egress
 //
 //   permit (principal == Agent::"clerk", action == Action::"ledger/pay_invoice", resource)
 //   when { resource.server.hasTag(context.input.vendor) && resource.server.getTag(context.input.vendor) == context.input.iban };

@@ -13,7 +13,7 @@ const card = {
   description: 'answers',
   version: '1',
   supportedInterfaces: [{ url: `https://127.0.0.1:${port}/a2a`, protocolBinding: binding, protocolVersion: '1.0', tenant: '' }],
-  capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: true },
+  capabilities: { streaming: true, pushNotifications: true, extensions: [], extendedAgentCard: true },
   securitySchemes: {},
   securityRequirements: [],
   defaultInputModes: ['text'],
@@ -65,11 +65,13 @@ const handler = new DefaultRequestHandler(card, new InMemoryTaskStore(), executo
 const whoIsTold: UserBuilder = (req) =>
   Promise.resolve({ isAuthenticated: req.headers['txn-token'] !== undefined, userName: 'a caller of the gateway' });
 
+const cordon = await connect();
+globalThis.fetch = cordon.fetch; // with which the SDK delivers push notifications
+
 const app = express();
 app.use('/.well-known/agent-card.json', agentCardHandler({ agentCardProvider: handler }));
 app.use('/a2a', (binding === 'JSONRPC' ? jsonRpcHandler : restHandler)({ requestHandler: handler, userBuilder: whoIsTold }));
 
-const cordon = await connect();
 await cordon.serve(app, { host: '127.0.0.1', port: Number(port) });
 process.stdout.write('ready\n');
 process.stdin.resume();

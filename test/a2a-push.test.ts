@@ -22,7 +22,7 @@ permit (principal, action == Action::"a2a/CreateTaskPushNotificationConfig", res
 when { context.input has path && context.input.path != "/forbidden" };
 
 @id("delivers")
-permit (principal == Agent::"callee", action == Action::"egress/push", resource == Egress::"hooks")
+permit (principal == Agent::"callee", action == Action::"egress/push", resource in Segment::"tools")
 when { context.input.caller == "caller" && context.input.path != "/denied" };
 `;
 
@@ -36,44 +36,45 @@ interface Heard {
   readonly body: Record<string, Record<string, unknown>>;
 }
 
-describe('[I4] [I8] [A2A-1.0] push notifications', () => {
-  let bed: Bed;
-  let hooks: Server;
-  let caller: Svid & { readonly run: string };
-  let other: Svid;
-  let callee: Svid;
-  let port = 0;
-  const heard: Heard[] = [];
-  /** What the agent says of its deliveries: the SDK prints where to. */
-  const said: string[] = [];
+for (const binding of ['JSONRPC', 'HTTP+JSON']) {
+  describe(`[I4] [I8] [A2A-1.0] push notifications of an agent that speaks ${binding}`, () => {
+    let bed: Bed;
+    let hooks: Server;
+    let caller: Svid & { readonly run: string };
+    let other: Svid;
+    let callee: Svid;
+    let port = 0;
+    const heard: Heard[] = [];
+    /** What the agent says of its deliveries: the SDK prints where to. */
+    const said: string[] = [];
 
-  before(async () => {
-    const authority = await openWebAuthority();
-    hooks = createServer(await authority.issue('hooks.example', 'inside.example', 'vault.example'), (req, res) => {
-      void buffer(req).then((body) => {
-        heard.push({ url: req.url ?? '', headers: req.headers, body: JSON.parse(body.toString()) as Heard['body'] });
-        if (req.url === '/moved') res.writeHead(307, { location: '/elsewhere' }).end();
-        else if (req.url === '/busy') res.writeHead(500).end('a secret of the webhook');
-        else res.end('thanks');
+    before(async () => {
+      const authority = await openWebAuthority();
+      hooks = createServer(await authority.issue('hooks.example', 'inside.example', 'vault.example'), (req, res) => {
+        void buffer(req).then((body) => {
+          heard.push({ url: req.url ?? '', headers: req.headers, body: JSON.parse(body.toString()) as Heard['body'] });
+          if (req.url === '/moved') res.writeHead(307, { location: '/elsewhere' }).end();
+          else if (req.url === '/busy') res.writeHead(500).end('a secret of the webhook');
+          else res.end('thanks');
+        });
       });
-    });
-    hooks.listen(0, '127.0.0.1');
-    await once(hooks, 'listening');
-    ({ port } = hooks.address() as { port: number });
-    bed = await openBed({
-      tools: false,
-      up: 'test/support/egress-up.ts',
-      policies: POLICIES,
-      configure: (yaml) =>
-        yaml
-          .replace('other: { segment: vault,', 'other: { segment: desk,')
-          .replace('callee: {', 'callee: { push: direct,')
-          .replace(
-            '\npolicies:',
-            `
+      hooks.listen(0, '127.0.0.1');
+      await once(hooks, 'listening');
+      ({ port } = hooks.address() as { port: number });
+      bed = await openBed({
+        tools: false,
+        up: 'test/support/egress-up.ts',
+        policies: POLICIES,
+        configure: (yaml) =>
+          yaml
+            .replace('other: { segment: vault,', 'other: { segment: desk,')
+            .replace('callee: {', `callee: { push: direct, binding: ${binding},`)
+            .replace(
+              '\npolicies:',
+              `
   hooks:
     segment: tools
-    egress: { hosts: ["hooks.example:${port}"], addresses: [127.0.0.0/8], ca: web.pem, credential: { bearer: { env: BENCH_KEY } } }
+    egress: { hosts: ["hooks.example:${port}"], addresses: [127.0.0.0/8], ca: web.pem, credential: { secret: { env: BENCH_KEY } } }
   inside:
     segment: tools
     egress: { hosts: ["inside.example:${port}"], ca: web.pem }
@@ -81,226 +82,230 @@ describe('[I4] [I8] [A2A-1.0] push notifications', () => {
     segment: vault
     egress: { hosts: ["vault.example:${port}"], addresses: [127.0.0.0/8], ca: web.pem }
 \npolicies:`,
-          ),
-      async beforeStart(dir) {
-        const local = [['127.0.0.1']];
-        await writeFile(join(dir, 'web.pem'), authority.ca);
-        await writeFile(
-          join(dir, 'hosts.json'),
-          JSON.stringify({ 'hooks.example': local, 'inside.example': local, 'vault.example': local }),
-        );
-      },
+            ),
+        async beforeStart(dir) {
+          const local = [['127.0.0.1']];
+          await writeFile(join(dir, 'web.pem'), authority.ca);
+          await writeFile(
+            join(dir, 'hosts.json'),
+            JSON.stringify({ 'hooks.example': local, 'inside.example': local, 'vault.example': local }),
+          );
+        },
+      });
+      const agent = await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee), binding]);
+      assert.ok(agent.stdout);
+      createInterface({ input: agent.stdout }).on('line', (line) => said.push(line));
+      [caller, other, callee] = [await bed.svid('caller'), await bed.svid('other'), await bed.svid('callee')];
     });
-    const agent = await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee)]);
-    assert.ok(agent.stdout);
-    createInterface({ input: agent.stdout }).on('line', (line) => said.push(line));
-    [caller, other, callee] = [await bed.svid('caller'), await bed.svid('other'), await bed.svid('callee')];
-  });
-  after(async () => {
-    await (bed as Bed | undefined)?.close();
-    hooks.closeAllConnections();
-    hooks.close();
-  });
-
-  const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
-    send({
-      port: bed.ports.gateway,
-      path: '/a2a/callee',
-      headers: { 'a2a-version': '1.0' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
-      svid,
+    after(async () => {
+      await (bed as Bed | undefined)?.close();
+      hooks.closeAllConnections();
+      hooks.close();
     });
-  const resultOf = <T>({ json, text }: Answer): T => {
-    assert.ok('result' in json, text);
-    return json['result'] as T;
-  };
-  const errorOf = ({ json }: Answer): number | undefined => (json['error'] as { code?: number } | undefined)?.code;
-  const begin = async (svid: Svid = caller): Promise<string> => {
-    const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
-    const begun = await about(svid, 'SendMessage', { message, configuration: { returnImmediately: true } });
-    return resultOf<{ task: { id: string } }>(begun).task.id;
-  };
-  const hook = (path = '/hook', host = 'hooks.example'): string => `https://${host}:${port}${path}`;
-  const create = (taskId: string, more: object = {}, svid: Svid = caller): Promise<Answer> =>
-    about(svid, 'CreateTaskPushNotificationConfig', { taskId, id: 'h', url: hook(), ...more });
 
-  /** The address that the agent was given for a new task, and the agent's own id of that task: what a thief of either would have. */
-  async function stolen(url = hook(), svid: Svid = caller): Promise<{ address: string; task: string; shown: string }> {
-    const shown = await begin(svid);
-    resultOf(await create(shown, { url }, svid));
-    const from = said.length;
-    resultOf(await about(svid, 'CancelTask', { id: shown }));
-    const line = await until(() => said.slice(from).find((text) => /task_id=|task/.test(text) && text.includes('/push/')) ?? false);
-    const address = /\/a2a\/callee\/push\/[\w-]+/.exec(line)?.[0] ?? '';
-    return { address, task: shown.split('~')[0] ?? '', shown };
-  }
-  const deliver = (address: string, body: object | string, svid: Svid = callee, headers: object = {}): Promise<Answer> =>
-    send({
-      port: bed.ports.gateway,
-      path: address,
-      headers: { 'content-type': 'application/a2a+json', ...headers },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-      svid,
-    });
-  const update = (taskId: string): object => ({ statusUpdate: { taskId, contextId: 'c', status: { state: 'TASK_STATE_WORKING' } } });
-
-  void test('what the agent does reaches the webhook, in the ids of the caller, with the secrets of the caller and not with the gateway’s', async () => {
-    const id = await begin();
-    const made = resultOf(await create(id, { token: SECRET.token, authentication: { scheme: 'Bearer', credentials: SECRET.credentials } }));
-    assert.deepEqual(made, { id: 'h', taskId: id, url: hook() });
-    resultOf(await about(caller, 'CancelTask', { id }));
-    const got = await until(() => heard.find(({ body }) => body['statusUpdate']?.['taskId'] === id) ?? false);
-    assert.equal(got.url, '/hook');
-    assert.equal(got.headers['authorization'], `Bearer ${SECRET.credentials}`);
-    assert.equal(got.headers['x-a2a-notification-token'], SECRET.token);
-    const { decisions } = await readLog(bed);
-    const { subject, resource } = decisions.find(({ action }) => action === 'egress/push') as unknown as {
-      subject: object;
-      resource: string;
-    };
-    assert.match(JSON.stringify([subject, resource]), /callee.*hooks/);
-    assert.doesNotMatch(JSON.stringify(decisions), /told-to-nobody|nor-is-this/);
-    assert.doesNotMatch(said.join('\n'), /hooks\.example|told-to-nobody/, 'the agent never learns where to');
-  });
-
-  void test('a webhook is read, listed and deleted by its owner, in its own words, and by nobody else', async () => {
-    const id = await begin();
-    resultOf(await create(id));
-    const own = { id: 'h', taskId: id, url: hook() };
-    assert.deepEqual(resultOf(await about(caller, 'GetTaskPushNotificationConfig', { taskId: id, id: 'h' })), own);
-    assert.deepEqual(resultOf(await about(caller, 'ListTaskPushNotificationConfigs', { taskId: id })), {
-      configs: [own],
-      nextPageToken: '',
-    });
-    for (const method of [
-      'GetTaskPushNotificationConfig',
-      'ListTaskPushNotificationConfigs',
-      'DeleteTaskPushNotificationConfig',
-      'CreateTaskPushNotificationConfig',
-    ])
-      assert.match((await about(other, method, { taskId: id, id: 'h', url: hook() })).text, /-32001|CORDON-3001/, method);
-    assert.deepEqual(resultOf(await about(caller, 'DeleteTaskPushNotificationConfig', { taskId: id, id: 'h' })), {});
-    assert.deepEqual(resultOf(await about(caller, 'ListTaskPushNotificationConfigs', { taskId: id })), { configs: [], nextPageToken: '' });
-  });
-
-  void test('the same over HTTP+JSON', async () => {
-    const id = await begin();
-    const rest = (method: string, path: string, body?: object): Promise<Answer> =>
+    const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
       send({
         port: bed.ports.gateway,
-        path: `/a2a/callee/tasks/${encodeURIComponent(id)}/pushNotificationConfigs${path}`,
-        method,
+        path: '/a2a/callee',
         headers: { 'a2a-version': '1.0' },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        svid: caller,
+        body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
+        svid,
       });
-    const own = { id: 'r', taskId: id, url: hook('/rest') };
-    assert.deepEqual((await rest('POST', '', { id: 'r', url: hook('/rest') })).json, own);
-    assert.deepEqual((await rest('GET', '/r')).json, own);
-    assert.deepEqual((await rest('GET', '')).json, { configs: [own], nextPageToken: '' });
-    assert.equal((await rest('POST', '', { taskId: 'another', id: 'r', url: hook('/rest') })).status, 400);
-    assert.equal((await rest('DELETE', '')).status, 405);
-    assert.deepEqual((await rest('DELETE', '/r')).json, {});
-  });
+    const resultOf = <T>({ json, text }: Answer): T => {
+      assert.ok('result' in json, text);
+      return json['result'] as T;
+    };
+    const errorOf = ({ json }: Answer): number | undefined => (json['error'] as { code?: number } | undefined)?.code;
+    const begin = async (svid: Svid = caller): Promise<string> => {
+      const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
+      const begun = await about(svid, 'SendMessage', { message, configuration: { returnImmediately: true } });
+      return resultOf<{ task: { id: string } }>(begun).task.id;
+    };
+    const hook = (path = '/hook', host = 'hooks.example'): string => `https://${host}:${port}${path}`;
+    const create = (taskId: string, more: object = {}, svid: Svid = caller): Promise<Answer> =>
+      about(svid, 'CreateTaskPushNotificationConfig', { taskId, id: 'h', url: hook(), ...more });
 
-  void test('a webhook that is no address, leads nowhere registered or would have its secrets read is refused', async () => {
-    const id = await begin();
-    for (const [url, more] of [
-      ['ftp://hooks.example/'],
-      ['https://user@hooks.example/'],
-      [`https://hooks.example\\@evil.example:${port}/`],
-      ['https://0x7f.1/'],
-      ['https://hooks.example/#a'],
-      ['https://hooks.example/%2e%2e/a'],
-      [`https://hooks.example/${'a'.repeat(1_100)}`],
-      [hook(), { token: 'a\r\nx: y' }],
-      [hook(), { authentication: { scheme: 'Bearer a', credentials: 'b' } }],
-      [hook(), { authentication: { scheme: 'Bearer' } }],
-      [`http://hooks.example:${port}/`, { token: 'open' }],
-    ] as const)
-      assert.equal(errorOf(await create(id, { url, ...more })), BAD_PARAMS, url);
-    const answers = [hook('/', 'vault.example'), 'https://evil.example/', 'https://127.0.0.1/', 'https://169.254.169.254/latest'];
-    const texts = await Promise.all(answers.map(async (url) => (await create(id, { url })).text.replace(/dec_\w+/g, '')));
-    assert.equal(new Set(texts).size, 1, 'what the caller may not know and what there is not are one answer');
-    assert.match(texts[0] ?? '', new RegExp(String(NO_PUSH)));
-    assert.match((await create(id, { url: hook('/forbidden') })).text, /CORDON-3001/, 'policy sees where to');
-    const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hi' }] };
-    const inline = await about(caller, 'SendMessage', { message, configuration: { taskPushNotificationConfig: { url: hook() } } });
-    assert.equal(errorOf(inline), NO_PUSH, 'before the task is known it is bound to none');
-  });
-
-  void test('[I5] the address is of use to the agent it was given, about that task, and for nothing else', async () => {
-    const { address, task, shown } = await stolen();
-    const [mine, before] = [update(task), heard.length];
-    assert.equal((await deliver(address, mine)).status, 204);
-    assert.equal(heard.at(-1)?.body['statusUpdate']?.['taskId'], shown);
-    for (const [svid, at] of [
-      [other, address],
-      [caller, address],
-      [callee, address.replace('/a2a/callee', '/a2a/caller')],
-      [callee, `${address}A`],
-      [callee, address.slice(0, -1)],
-      [callee, address.replace(/.(?=.{10}$)/, (c) => (c === 'A' ? 'B' : 'A'))],
-    ] as const)
-      assert.equal((await deliver(at, mine, svid)).status, 404, at);
-    for (const body of [
-      update('another'),
-      { ...update(task), task: { id: task } },
-      { message: { messageId: 'm', parts: [] } },
-      { task: { id: 'another' } },
-      {},
-      [],
-      '{"task":{"id":1},"task":{}}',
-      'text',
-    ])
-      assert.equal((await deliver(address, body)).status, 400, JSON.stringify(body));
-    assert.equal((await deliver(address, mine, callee, { 'content-type': 'text/plain' })).status, 400);
-    assert.equal((await deliver(address, { statusUpdate: { taskId: task, metadata: { a: 'a'.repeat(2_000_000) } } })).status, 400);
-    assert.equal((await send({ port: bed.ports.gateway, path: address, method: 'GET', svid: callee })).status, 405);
-    assert.equal(heard.length, before + 1, 'none of it reached the webhook');
-  });
-
-  void test('a redirect is not followed, what a webhook answers is not handed on, and what policy denies is not delivered', async () => {
-    for (const [path, status] of [
-      ['/moved', 502],
-      ['/busy', 502],
-      ['/denied', 403],
-    ] as const) {
-      const shown = await begin();
-      resultOf(await create(shown, { url: hook(path) }));
-      const before = heard.length;
-      resultOf(await about(caller, 'CancelTask', { id: shown }));
-      if (status === 502) await until(() => heard.length > before);
+    /** The address that the agent was given for a new task, and the agent's own id of that task: what a thief of either would have. */
+    async function stolen(url = hook(), svid: Svid = caller): Promise<{ address: string; task: string; shown: string }> {
+      const shown = await begin(svid);
+      resultOf(await create(shown, { url }, svid));
+      const from = said.length;
+      resultOf(await about(svid, 'CancelTask', { id: shown }));
+      const line = await until('a delivery is said', () => said.slice(from).find((text) => text.includes('/push/')));
+      const address = /\/a2a\/callee\/push\/[\w-]+/.exec(line)?.[0] ?? '';
+      return { address, task: shown.split('~')[0] ?? '', shown };
     }
-    assert.ok(!heard.some(({ url }) => url === '/elsewhere' || url === '/denied'));
-    const { decisions } = await until(async () => {
-      const log = await readLog(bed);
-      return log.decisions.some(({ action, verdict }) => action === 'egress/push' && verdict === 'deny') && log;
-    });
-    assert.ok(decisions.some(({ action, code }) => action === 'egress/push' && code === 'CORDON-3001'));
-  });
+    const deliver = (address: string, body: object | string, svid: Svid = callee, headers: object = {}): Promise<Answer> =>
+      send({
+        port: bed.ports.gateway,
+        path: address,
+        headers: { 'content-type': 'application/a2a+json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        svid,
+      });
+    const update = (taskId: string): object => ({ statusUpdate: { taskId, contextId: 'c', status: { state: 'TASK_STATE_WORKING' } } });
 
-  void test('[I7] a name that leads inside is not connected to', async () => {
-    const id = await begin();
-    const before = heard.length;
-    resultOf(await create(id, { url: hook('/', 'inside.example') }));
-    resultOf(await about(caller, 'CancelTask', { id }));
-    await until(async () =>
-      (await readLog(bed)).decisions.some(
-        ({ action, resource }) => action === 'egress/push' && JSON.stringify(resource).includes('inside'),
-      ),
-    );
-    assert.equal(heard.length, before);
-  });
-
-  void test('[I6] while the caller is off, and when its run was revoked, nothing is delivered for it', async () => {
-    const { address, task } = await stolen();
-    assert.equal((await deliver(address, update(task))).status, 204);
-    await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });
-    const denied = await until(async () => {
-      const answer = await deliver(address, update(task));
-      return answer.status === 403 && answer;
+    void test('what the agent does reaches the webhook, in the ids of the caller, with the secrets of the caller and not with the gateway’s', async () => {
+      const id = await begin();
+      const made = resultOf(
+        await create(id, { token: SECRET.token, authentication: { scheme: 'Bearer', credentials: SECRET.credentials } }),
+      );
+      assert.deepEqual(made, { id: 'h', taskId: id, url: hook() });
+      resultOf(await about(caller, 'CancelTask', { id }));
+      const got = await until('the webhook hears', () => heard.find(({ body }) => body['statusUpdate']?.['taskId'] === id));
+      assert.equal(got.url, '/hook');
+      assert.equal(got.headers['authorization'], `Bearer ${SECRET.credentials}`);
+      assert.equal(got.headers['x-a2a-notification-token'], SECRET.token);
+      const decision = await until('it is on record', async () =>
+        (await readLog(bed)).decisions.find(({ action }) => action === 'egress/push'),
+      );
+      assert.match(JSON.stringify(decision), /agent.callee.*hooks/);
+      assert.doesNotMatch(JSON.stringify(await readLog(bed).then(({ all }) => all)), /told-to-nobody|nor-is-this/);
+      assert.doesNotMatch(said.join('\n'), /hooks\.example|told-to-nobody/, 'the agent never learns where to');
     });
-    assert.match(denied.text, /CORDON-4004/);
+
+    void test('a webhook is read, listed and deleted by its owner, in its own words, and by nobody else', async () => {
+      const id = await begin();
+      resultOf(await create(id));
+      const own = { id: 'h', taskId: id, url: hook() };
+      assert.deepEqual(resultOf(await about(caller, 'GetTaskPushNotificationConfig', { taskId: id, id: 'h' })), own);
+      assert.deepEqual(resultOf(await about(caller, 'ListTaskPushNotificationConfigs', { taskId: id })), {
+        configs: [own],
+        nextPageToken: '',
+      });
+      for (const method of [
+        'GetTaskPushNotificationConfig',
+        'ListTaskPushNotificationConfigs',
+        'DeleteTaskPushNotificationConfig',
+        'CreateTaskPushNotificationConfig',
+      ])
+        assert.match((await about(other, method, { taskId: id, id: 'h', url: hook() })).text, /-32001|CORDON-3001/, method);
+      assert.deepEqual(resultOf(await about(caller, 'DeleteTaskPushNotificationConfig', { taskId: id, id: 'h' })), {});
+      assert.deepEqual(resultOf(await about(caller, 'ListTaskPushNotificationConfigs', { taskId: id })), {
+        configs: [],
+        nextPageToken: '',
+      });
+    });
+
+    void test('the same over HTTP+JSON', async () => {
+      const id = await begin();
+      const rest = (method: string, path: string, body?: object): Promise<Answer> =>
+        send({
+          port: bed.ports.gateway,
+          path: `/a2a/callee/tasks/${encodeURIComponent(id)}/pushNotificationConfigs${path}`,
+          method,
+          headers: { 'a2a-version': '1.0' },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          svid: caller,
+        });
+      const own = { id: 'r', taskId: id, url: hook('/rest') };
+      assert.deepEqual((await rest('POST', '', { id: 'r', url: hook('/rest') })).json, own);
+      assert.deepEqual((await rest('GET', '/r')).json, own);
+      assert.deepEqual((await rest('GET', '')).json, { configs: [own], nextPageToken: '' });
+      assert.equal((await rest('POST', '', { taskId: 'another', id: 'r', url: hook('/rest') })).status, 400);
+      assert.equal((await rest('DELETE', '')).status, 403);
+      assert.deepEqual((await rest('DELETE', '/r')).json, {});
+    });
+
+    void test('a webhook that is no address, leads nowhere registered or would have its secrets read is refused', async () => {
+      const id = await begin();
+      for (const [url, more] of [
+        ['ftp://hooks.example/'],
+        ['https://user@hooks.example/'],
+        [`https://hooks.example\\@evil.example:${port}/`],
+        ['https://0x7f.1/'],
+        ['https://hooks.example/#a'],
+        ['https://hooks.example/%2e%2e/a'],
+        [`https://hooks.example/${'a'.repeat(1_100)}`],
+        [hook(), { token: 'a\r\nx: y' }],
+        [hook(), { authentication: { scheme: 'Bearer a', credentials: 'b' } }],
+        [hook(), { authentication: { scheme: 'Bearer' } }],
+        [`http://hooks.example:${port}/`, { token: 'open' }],
+      ] as const)
+        assert.equal(errorOf(await create(id, { url, ...more })), BAD_PARAMS, url);
+      const answers = [hook('/', 'vault.example'), 'https://evil.example/', 'https://127.0.0.1/', 'https://169.254.169.254/latest'];
+      const texts = await Promise.all(answers.map(async (url) => (await create(id, { url })).text.replace(/dec_\w+/g, '')));
+      assert.equal(new Set(texts).size, 1, 'what the caller may not know and what there is not are one answer');
+      assert.match(texts[0] ?? '', new RegExp(String(NO_PUSH)));
+      assert.match((await create(id, { url: hook('/forbidden') })).text, /CORDON-300[15]/, 'policy sees where to');
+      const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hi' }] };
+      const inline = await about(caller, 'SendMessage', { message, configuration: { taskPushNotificationConfig: { url: hook() } } });
+      assert.equal(errorOf(inline), NO_PUSH, 'before the task is known it is bound to none');
+    });
+
+    void test('[I5] the address is of use to the agent it was given, about that task, and for nothing else', async () => {
+      const { address, task, shown } = await stolen();
+      const [mine, before] = [update(task), heard.length];
+      assert.equal((await deliver(address, mine)).status, 204);
+      assert.equal(heard.at(-1)?.body['statusUpdate']?.['taskId'], shown);
+      for (const [svid, at] of [
+        [other, address],
+        [caller, address],
+        [callee, address.replace('/a2a/callee', '/a2a/caller')],
+        [callee, `${address}A`],
+        [callee, address.slice(0, -1)],
+        [callee, address.replace(/.(?=.{10}$)/, (c) => (c === 'A' ? 'B' : 'A'))],
+      ] as const)
+        assert.equal((await deliver(at, mine, svid)).status, 404, at);
+      for (const body of [
+        update('another'),
+        { ...update(task), task: { id: task } },
+        { message: { messageId: 'm', parts: [] } },
+        { task: { id: 'another' } },
+        {},
+        [],
+        '{"task":{"id":1},"task":{}}',
+        'text',
+      ])
+        assert.equal((await deliver(address, body)).status, 400, JSON.stringify(body));
+      assert.equal((await deliver(address, mine, callee, { 'content-type': 'text/plain' })).status, 400);
+      assert.equal((await deliver(address, { statusUpdate: { taskId: task, metadata: { a: 'a'.repeat(2_000_000) } } })).status, 400);
+      assert.equal((await send({ port: bed.ports.gateway, path: address, method: 'GET', svid: callee })).status, 403);
+      assert.equal(heard.length, before + 1, 'none of it reached the webhook');
+    });
+
+    void test('a redirect is not followed, what a webhook answers is not handed on, and what policy denies is not delivered', async () => {
+      for (const [path, status] of [
+        ['/moved', 502],
+        ['/busy', 502],
+        ['/denied', 403],
+      ] as const) {
+        const shown = await begin();
+        resultOf(await create(shown, { url: hook(path) }));
+        const before = heard.length;
+        resultOf(await about(caller, 'CancelTask', { id: shown }));
+        if (status === 502) await until('the webhook hears', () => heard.length > before || undefined);
+      }
+      assert.ok(!heard.some(({ url }) => url === '/elsewhere' || url === '/denied'));
+      const { decisions } = await until('a denial is on record', async () => {
+        const log = await readLog(bed);
+        return log.decisions.some(({ action, verdict }) => action === 'egress/push' && verdict === 'deny') ? log : undefined;
+      });
+      assert.ok(decisions.some(({ action, code }) => action === 'egress/push' && /CORDON-300[15]/.test(code ?? '')));
+    });
+
+    void test('[I7] a name that leads inside is not connected to', async () => {
+      const id = await begin();
+      const before = heard.length;
+      resultOf(await create(id, { url: hook('/', 'inside.example') }));
+      resultOf(await about(caller, 'CancelTask', { id }));
+      await until('it is on record', async () =>
+        (await readLog(bed)).decisions.find(
+          ({ action, resource }) => action === 'egress/push' && JSON.stringify(resource).includes('inside'),
+        ),
+      );
+      assert.equal(heard.length, before);
+    });
+
+    void test('[I6] while the caller is off, and when its run was revoked, nothing is delivered for it', async () => {
+      const { address, task } = await stolen();
+      assert.equal((await deliver(address, update(task))).status, 204);
+      await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });
+      const denied = await until('the caller is off', async () => {
+        const answer = await deliver(address, update(task));
+        return answer.status === 403 ? answer : undefined;
+      });
+      assert.match(denied.text, /CORDON-4004/);
+    });
   });
-});
+}

@@ -36,8 +36,11 @@ interface Heard {
   readonly body: Record<string, Record<string, unknown>>;
 }
 
-for (const binding of ['JSONRPC', 'HTTP+JSON']) {
-  describe(`[I4] [I8] [A2A-1.0] push notifications of an agent that speaks ${binding}`, () => {
+for (const [binding, push] of [
+  ['JSONRPC', 'direct'],
+  ['HTTP+JSON', 'proxy'],
+]) {
+  describe(`[I4] [I8] [A2A-1.0] push notifications of an agent that speaks ${binding}, ${push}`, () => {
     let bed: Bed;
     let hooks: Server;
     let caller: Svid & { readonly run: string };
@@ -68,7 +71,7 @@ for (const binding of ['JSONRPC', 'HTTP+JSON']) {
         configure: (yaml) =>
           yaml
             .replace('other: { segment: vault,', 'other: { segment: desk,')
-            .replace('callee: {', `callee: { push: direct, binding: ${binding},`)
+            .replace('callee: {', `callee: { push: ${push}, binding: ${binding},`)
             .replace(
               '\npolicies:',
               `
@@ -92,7 +95,7 @@ for (const binding of ['JSONRPC', 'HTTP+JSON']) {
           );
         },
       });
-      const agent = await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee), binding]);
+      const agent = await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee), binding, push]);
       assert.ok(agent.stdout);
       createInterface({ input: agent.stdout }).on('line', (line) => said.push(line));
       [caller, other, callee] = [await bed.svid('caller'), await bed.svid('other'), await bed.svid('callee')];

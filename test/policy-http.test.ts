@@ -161,6 +161,7 @@ describe('policies about routes and hosts outside', () => {
         'http/call far/get false',
         'egress/connect github false',
         'egress/request github false',
+        'egress/push github false',
       ],
     );
     const { reaches } = await blastOf(set, WORLD, { kind: 'agent', name: 'clerk' }, 100);

@@ -3,10 +3,11 @@ import express from 'express';
 import { Role, TaskState, type AgentCard, type Message, type Task } from '@a2a-js/sdk';
 import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore, type AgentExecutor } from '@a2a-js/sdk/server';
 import { agentCardHandler, jsonRpcHandler, restHandler, type UserBuilder } from '@a2a-js/sdk/server/express';
+import { fetch, ProxyAgent, type RequestInit } from 'undici';
 import { connect } from '../../src/sdk/index.ts';
 
-/** `binding`: the one that it speaks. */
-const [port = '0', binding = 'JSONRPC'] = process.argv.slice(2);
+/** `binding`: the one that it speaks. `push`: how it reaches the gateway to deliver push notifications. */
+const [port = '0', binding = 'JSONRPC', push = 'direct'] = process.argv.slice(2);
 
 const card = {
   name: 'callee',
@@ -66,7 +67,12 @@ const whoIsTold: UserBuilder = (req) =>
   Promise.resolve({ isAuthenticated: req.headers['txn-token'] !== undefined, userName: 'a caller of the gateway' });
 
 const cordon = await connect();
-globalThis.fetch = cordon.fetch; // with which the SDK delivers push notifications
+// with which the SDK delivers push notifications: by mTLS, or as programs do that know of a proxy alone
+const dispatcher = push === 'proxy' ? new ProxyAgent((await cordon.proxy()).url) : undefined;
+globalThis.fetch =
+  dispatcher === undefined
+    ? cordon.fetch
+    : (((url: string, init: RequestInit) => fetch(url, { ...init, dispatcher })) as unknown as typeof globalThis.fetch);
 
 const app = express();
 app.use('/.well-known/agent-card.json', agentCardHandler({ agentCardProvider: handler }));

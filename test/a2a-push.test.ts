@@ -39,7 +39,7 @@ interface Heard {
 for (const [binding, push] of [
   ['JSONRPC', 'direct'],
   ['HTTP+JSON', 'proxy'],
-]) {
+] as const) {
   describe(`[I4] [I8] [A2A-1.0] push notifications of an agent that speaks ${binding}, ${push}`, () => {
     let bed: Bed;
     let hooks: Server;
@@ -54,7 +54,8 @@ for (const [binding, push] of [
     before(async () => {
       const authority = await openWebAuthority();
       hooks = createServer(await authority.issue('hooks.example', 'inside.example', 'vault.example'), (req, res) => {
-        void buffer(req).then((body) => {
+        void (async () => {
+          const body = await buffer(req);
           heard.push({ url: req.url ?? '', headers: req.headers, body: JSON.parse(body.toString()) as Heard['body'] });
           if (req.url === '/moved') res.writeHead(307, { location: '/elsewhere' }).end();
           else if (req.url === '/busy') res.writeHead(500).end('a secret of the webhook');
@@ -114,15 +115,15 @@ for (const [binding, push] of [
         body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
         svid,
       });
-    const resultOf = <T>({ json, text }: Answer): T => {
+    const resultOf = ({ json, text }: Answer): unknown => {
       assert.ok('result' in json, text);
-      return json['result'] as T;
+      return json['result'];
     };
     const errorOf = ({ json }: Answer): number | undefined => (json['error'] as { code?: number } | undefined)?.code;
     const begin = async (svid: Svid = caller): Promise<string> => {
       const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
       const begun = await about(svid, 'SendMessage', { message, configuration: { returnImmediately: true } });
-      return resultOf<{ task: { id: string } }>(begun).task.id;
+      return (resultOf(begun) as { task: { id: string } }).task.id;
     };
     const hook = (path = '/hook', host = 'hooks.example'): string => `https://${host}:${port}${path}`;
     const create = (taskId: string, more: object = {}, svid: Svid = caller): Promise<Answer> =>
@@ -238,7 +239,7 @@ for (const [binding, push] of [
 
     void test('[I5] the address is of use to the agent it was given, about that task, and for nothing else', async () => {
       const { address, task, shown } = await stolen();
-      const [mine, before] = [update(task), heard.length];
+      const [mine, heardBefore] = [update(task), heard.length];
       assert.equal((await deliver(address, mine)).status, 204);
       assert.equal(heard.at(-1)?.body['statusUpdate']?.['taskId'], shown);
       for (const [svid, at] of [
@@ -264,7 +265,7 @@ for (const [binding, push] of [
       assert.equal((await deliver(address, mine, callee, { 'content-type': 'text/plain' })).status, 400);
       assert.equal((await deliver(address, { statusUpdate: { taskId: task, metadata: { a: 'a'.repeat(2_000_000) } } })).status, 400);
       assert.equal((await send({ port: bed.ports.gateway, path: address, method: 'GET', svid: callee })).status, 403);
-      assert.equal(heard.length, before + 1, 'none of it reached the webhook');
+      assert.equal(heard.length, heardBefore + 1, 'none of it reached the webhook');
     });
 
     void test('a redirect is not followed, what a webhook answers is not handed on, and what policy denies is not delivered', async () => {
@@ -275,9 +276,9 @@ for (const [binding, push] of [
       ] as const) {
         const shown = await begin();
         resultOf(await create(shown, { url: hook(path) }));
-        const before = heard.length;
+        const heardBefore = heard.length;
         resultOf(await about(caller, 'CancelTask', { id: shown }));
-        if (status === 502) await until('the webhook hears', () => heard.length > before || undefined);
+        if (status === 502) await until('the webhook hears', () => heard.length > heardBefore || undefined);
       }
       assert.ok(!heard.some(({ url }) => url === '/elsewhere' || url === '/denied'));
       const { decisions } = await until('a denial is on record', async () => {
@@ -289,7 +290,7 @@ for (const [binding, push] of [
 
     void test('[I7] a name that leads inside is not connected to', async () => {
       const id = await begin();
-      const before = heard.length;
+      const heardBefore = heard.length;
       resultOf(await create(id, { url: hook('/', 'inside.example') }));
       resultOf(await about(caller, 'CancelTask', { id }));
       await until('it is on record', async () =>
@@ -297,7 +298,7 @@ for (const [binding, push] of [
           ({ action, resource }) => action === 'egress/push' && JSON.stringify(resource).includes('inside'),
         ),
       );
-      assert.equal(heard.length, before);
+      assert.equal(heard.length, heardBefore);
     });
 
     void test('[I6] while the caller is off, and when its run was revoked, nothing is delivered for it', async () => {

@@ -60,7 +60,7 @@ for (const [binding, push] of [
           if (req.url === '/moved') res.writeHead(307, { location: '/elsewhere' }).end();
           else if (req.url === '/busy') res.writeHead(500).end('a secret of the webhook');
           else res.end('thanks');
-        });
+        })();
       });
       hooks.listen(0, '127.0.0.1');
       await once(hooks, 'listening');

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import type { DecisionRow } from '../src/store/ports.ts';
+import { DecisionWriter } from '../src/store/sqlite-beside.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
 import { storeContract } from './store.contract.ts';
 
@@ -73,6 +74,21 @@ void test('sqlite: a store in memory keeps what it is given until it is closed',
   await store.putDecisions(rows(0, 3));
   assert.equal((await store.listDecisions({ limit: 9 })).length, 3);
   await store.close();
+});
+
+inDirectory('a thread beside that cannot go on says so, and the store writes without it', async (path, directory) => {
+  const lost = new DecisionWriter(join(directory, 'missing', 'cordon.db'));
+  await assert.rejects(lost.write([]), { code: 'CORDON-9004' });
+  assert.equal(lost.alive, false);
+  await assert.rejects(lost.write([]), { code: 'CORDON-9004' });
+  await lost.close();
+  const store = await openSqliteStore(path, { beside: true });
+  await store.putDecisions(rows(0, 250));
+  await store.putSealed('x', new Uint8Array([1]));
+  assert.equal((await store.listDecisions({ limit: 1000 })).length, 250);
+  await store.close();
+  assert.deepEqual(readdirSync(directory), ['cordon.db'], 'the log of the store is empty when it was closed');
+  await assert.rejects(store.putDecisions(rows(0, 1)), { code: 'CORDON-9004' });
 });
 
 inDirectory('only the owner may read the files, whatever mode they had', async (path, directory) => {

@@ -14,6 +14,9 @@ interface Waiting {
 const HEAP_MB = 64;
 const YOUNG_MB = 4;
 
+const ended = (): Refusal =>
+  new Refusal('CORDON-9004', 'the writer of decisions ended', { fix: 'start Cordon again; the log has these decisions' });
+
 export class DecisionWriter {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
@@ -65,6 +68,7 @@ export class DecisionWriter {
   }
 
   #ask(asked: Asked): Promise<void> {
+    if (!this.#alive) return Promise.reject(ended());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#worker.ref(); // what is asked is awaited

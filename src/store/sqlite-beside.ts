@@ -64,6 +64,7 @@ export class DecisionWriter {
   /** Ends the thread behind what it was asked; to be awaited before the last connection closes, whose checkpoint empties the log. */
   async close(): Promise<void> {
     if (this.#alive) await this.#ask('close').catch(() => undefined);
+    this.#worker.ref(); // or a process with nothing else to do ends here
     await this.#ended;
   }
 

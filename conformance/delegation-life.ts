@@ -101,6 +101,7 @@ class World implements Lived {
       keys: KEYS,
       now: this.#now * 1000 + 250,
       newId: () => `id-${this.#names++}`,
+      newTask: () => `id-${this.#names++}`,
       limits: { ...DEFAULT_LIMITS, depth: this.#life.depth },
       mandate: mandateOf(this.#ceiling) ?? EVERYTHING,
       scopes: new Set(['read', 'pay']),

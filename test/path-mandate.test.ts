@@ -97,3 +97,21 @@ describe('[I4] a task with the mandate that was drafted for its plan', () => {
     assert.equal(codeOf(await bed.tool(caller, 'write', { line: 'acme', amount: 1 }, narrower)), undefined);
   });
 });
+
+describe('[I4] a budget is spent once, whatever happens to the gateway', () => {
+  test('after a kill the tasks that went on have none left, and new ones have theirs', async () => {
+    const details_ = details([{ tool: 'echo', args: { text: 'x' }, calls: 2 }]);
+    const task = await bed.task(caller, { authorization_details: details_ });
+    const echo = async (token: string): Promise<string | undefined> => codeOf(await bed.tool(caller, 'echo', { text: 'x' }, token));
+    assert.equal(await echo(task), undefined);
+    await bed.stop('SIGKILL');
+    await bed.start();
+    await bed.ready();
+    assert.equal(await echo(task), 'CORDON-3019', 'how much was left nobody knows');
+    const exchanged = await bed.exchange(caller, task, TYPE.access, { authorization_details: details_ }).catch(() => undefined);
+    if (exchanged !== undefined) assert.equal(await echo(exchanged), 'CORDON-3019', 'another token of it is no new task');
+    assert.equal(await echo(await bed.task(caller)), undefined, 'without a budget nothing is counted');
+    const next = await bed.task(caller, { authorization_details: details_ });
+    assert.deepEqual([await echo(next), await echo(next), await echo(next)], [undefined, undefined, 'CORDON-3019']);
+  });
+});

@@ -92,6 +92,7 @@ function tokenService(): TokenService {
     keys: keysByKid(new Map([['bench', readJwk(signer.jwk)]])),
     now: Date.now(),
     newId: () => randomId(26),
+    newTask: () => randomId(26),
     limits: DEFAULT_LIMITS,
     mandate: EVERYTHING,
     scopes: new Set(),

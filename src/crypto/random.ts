@@ -28,6 +28,14 @@ export function timedId(now: number): string {
   return time + randomId(10);
 }
 
+const MS_LENGTH = 9;
+
+/** `length` characters, of which the first say the millisecond of `now` (Unix), so that whoever reads it knows when it was made. */
+export const datedId = (now: number, length: number): string => now.toString(32).padStart(MS_LENGTH, '0') + randomId(length - MS_LENGTH);
+
+/** When an id of `datedId` was made, Unix milliseconds; 0 for any other text. */
+export const dateIn = (id: string): number => (/^[0-9a-v]{9}[0-9A-Z]+$/.test(id) ? Number.parseInt(id.slice(0, MS_LENGTH), 32) : 0);
+
 /** A secret of 256 bits, base64url. */
 export const randomSecret = (): string => randomBytes(32).toString('base64url');
 

@@ -109,7 +109,7 @@ export function createGateway(
     exchanges: createExchanges(),
     limiter: createLimiter(limits),
     tokens: createVerifiedTokens(),
-    budgets: createBudgets(),
+    budgets: createBudgets(knownSince ?? parts.now()),
     spent,
     taskSessions: createTaskSessions({ now: parts.now, alone: !isShared }),
     taskLabels: createTaskLabels({ now: parts.now, isShared, ...(knownSince === undefined ? {} : { since: knownSince }) }),

@@ -54,7 +54,7 @@ type Take = (what: Counted) => Promise<number>;
 async function withBudget(pep: Pep, call: Call, take: Take): Promise<Call> {
   const { request } = call;
   const { delegation } = request;
-  if (delegation === undefined || !isCounted(delegation)) return call;
+  if (delegation === undefined || !isCounted(delegation) || !pep.budgets.knows(delegation.txn)) return call;
   const until = pep.now() + MOST_TASK_LIFE * 1000;
   const made = await take({ kind: 'budget', name: `${delegation.txn} ${nameOf(request)}`, until });
   const done = await doneBefore(pep, delegation);

@@ -97,7 +97,7 @@ function saidBy(service: TokenService, subject: Subject, actor: Actor): Said {
       return {
         kind: 'self',
         sub: agentOf(actor.id),
-        txn: service.newId(),
+        txn: service.newTask(),
         mandate: service.mandate,
         expiresAt: secondsOf(actor.expiresAt),
       };
@@ -108,7 +108,7 @@ function saidBy(service: TokenService, subject: Subject, actor: Actor): Said {
 function ofUser(service: TokenService, subject: Subject & { readonly kind: 'user' }): Said {
   const { id, ...user } = subject.user;
   const { mandate = service.mandate, mayAct, confirmation } = subject;
-  return { kind: 'user', sub: id, user, txn: service.newId(), mandate, mayAct, confirmation, expiresAt: secondsOf(subject.expiresAt) };
+  return { kind: 'user', sub: id, user, txn: service.newTask(), mandate, mayAct, confirmation, expiresAt: secondsOf(subject.expiresAt) };
 }
 
 function ofTask(service: TokenService, text: string): Omit<Said, 'kind'> {

@@ -12,8 +12,10 @@ export interface TokenService {
   readonly keys: KeysFor;
   /** Unix milliseconds. */
   readonly now: number;
-  /** Makes a name that nobody guesses: `jti`, `txn`. */
+  /** Makes a name that nobody guesses: `jti`. */
   readonly newId: () => string;
+  /** The same of a task, `txn`: it says when the task began. */
+  readonly newTask: () => string;
   readonly limits: TokenLimits;
   /** What a task may do at most when the token it begins with does not say; agents and users are held to their own rights in any case. */
   readonly mandate: Mandate;

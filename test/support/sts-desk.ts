@@ -30,6 +30,7 @@ export const serviceWith = (more: Partial<TokenService> = {}): TokenService => {
     keys,
     now: NOW * 1000,
     newId: () => `id-${names++}`,
+    newTask: () => `id-${names++}`,
     limits: DEFAULT_LIMITS,
     mandate: EVERYTHING,
     scopes: new Set(['read', 'pay']),

@@ -1,6 +1,6 @@
 // The engine of the token service (sts/), given what it asks: keys, limits, who may call whom, and what was revoked.
 import { keysByKid } from '../../crypto/jws.ts';
-import { randomId } from '../../crypto/random.ts';
+import { datedId, randomId } from '../../crypto/random.ts';
 import { EVERYTHING } from '../../domain/mandate.ts';
 import { TOKEN_NAME_LENGTH } from '../../domain/revocation.ts';
 import { parseWorkload } from '../../domain/spiffe-id.ts';
@@ -16,13 +16,15 @@ export const SCOPES: ReadonlySet<string> = new Set(['cordon']);
 export function engineOf(control: Control): TokenService {
   const { config, tokens, identityUrl, gatewayUrl, now } = control;
   const { ttl, maxDepth, clients } = config.tokens;
+  const at = now();
   return {
     issuer: identityUrl,
     trustDomain: config.trustDomain,
     signer: tokens.keys.current(),
     keys: keysByKid(tokens.keys.keys()),
-    now: now(),
+    now: at,
     newId: () => randomId(TOKEN_NAME_LENGTH),
+    newTask: () => datedId(at, TOKEN_NAME_LENGTH),
     limits: { ...DEFAULT_LIMITS, taskLife: ttl / 1000, depth: maxDepth, skew: SKEW / 1000 },
     mandate: EVERYTHING,
     scopes: SCOPES,

@@ -89,10 +89,9 @@ describe('two workers', { skip: process.platform === 'linux' ? false : 'one port
       return writes.length === 13 ? writes : undefined;
     });
     assert.deepEqual(new Set(items.map(({ pep }) => pep.id)), new Set(['gateway-2', 'gateway-3']));
-    const [newest] = items;
-    assert.ok(newest);
-    assert.equal(newest.verdict, 'deny');
-    const why = (await bed.control('GET', `/v1/decisions/${newest.id}`)).json as { explanation?: object };
+    const [one, ...more] = items.filter(({ verdict }) => verdict === 'deny'); // each has a log, and numbers, of its own
+    assert.ok(one !== undefined && more.length === 0);
+    const why = (await bed.control('GET', `/v1/decisions/${one.id}`)).json as { explanation?: object };
     assert.ok(why.explanation);
   });
 

@@ -97,9 +97,13 @@ const ASKED: Readonly<Record<string, readonly JsonObject[]>> = {
   'resources/unsubscribe': [{ uri: 'file:///a' }],
   'prompts/get': [{ name: 'greet' }, { name: 'greet', arguments: { to: 'x' } }],
   'completion/complete': [{ of: 'prompt', name: 'greet', argument: 'to', value: 'x' }],
+  'a2a/CreateTaskPushNotificationConfig': [{ task: 't', host: 'hooks.example', port: 443, scheme: 'https', path: '/' }],
+  'a2a/GetTaskPushNotificationConfig': [{ task: 't' }],
+  'a2a/ListTaskPushNotificationConfigs': [{ task: 't' }],
+  'a2a/DeleteTaskPushNotificationConfig': [{ task: 't' }],
 };
 const inputsOf = ({ type, action }: Target): readonly (JsonObject | undefined)[] =>
-  type === 'tool' ? INPUTS : action.startsWith('a2a/') ? TEXTS : (ASKED[action] ?? [undefined]);
+  type === 'tool' ? INPUTS : (ASKED[action] ?? (action.startsWith('a2a/') ? TEXTS : [undefined]));
 const asked = (agent: string, { action, id }: Target, input: JsonObject | undefined): AccessRequest => request(agent, action, id, input);
 
 function* pairs({ agents }: World, targets: readonly Target[]): Generator<readonly [agent: string, target: Target]> {

@@ -7,6 +7,7 @@ import type { Exchange } from '../src/gateway/exchange.ts';
 import type { Pep } from '../src/gateway/pep.ts';
 import { noteDone, reserve } from '../src/gateway/reserve.ts';
 import { createSharedCounts, type SharedCounts } from '../src/gateway/shared-counts.ts';
+import { createBudgets } from '../src/gateway/budgets.ts';
 import { createSpentGrants } from '../src/gateway/spent.ts';
 import { createTaskSessions } from '../src/gateway/task-sessions.ts';
 
@@ -18,7 +19,14 @@ function gateways(): readonly [Pep, Pep] {
   const shared: Partial<SharedCounts> = { take: async (what) => counts.take(what), giveBack: (what) => counts.giveBack(what) };
   const taskSessions = createTaskSessions({ now: () => NOW, alone: false });
   const one = (): Pep =>
-    ({ shared, taskSessions, now: () => NOW, snapshot: () => undefined, spent: createSpentGrants() }) as unknown as Pep;
+    ({
+      shared,
+      taskSessions,
+      now: () => NOW,
+      snapshot: () => undefined,
+      spent: createSpentGrants(),
+      budgets: createBudgets(0),
+    }) as unknown as Pep;
   return [one(), one()];
 }
 

@@ -18,23 +18,30 @@ export function randomId(length: number): string {
   return id;
 }
 
+/** In `length` characters that sort as the numbers do. */
+function written(value: number, length: number): string {
+  let text = '';
+  for (let rest = value, i = 0; i < length; i++, rest = Math.floor(rest / 32)) text = (CROCKFORD[rest % 32] ?? '') + text;
+  return text;
+}
+
 const SECONDS_LENGTH = 7;
 
 /** The second of `now` (Unix milliseconds), then 10 random characters: ids that sort by time, so that an index of them grows at its end alone. */
-export function timedId(now: number): string {
-  let time = '';
-  for (let rest = Math.floor(now / 1000), i = 0; i < SECONDS_LENGTH; i++, rest = Math.floor(rest / 32))
-    time = (CROCKFORD[rest % 32] ?? '') + time;
-  return time + randomId(10);
-}
+export const timedId = (now: number): string => written(Math.floor(now / 1000), SECONDS_LENGTH) + randomId(10);
 
 const MS_LENGTH = 9;
 
 /** `length` characters, of which the first say the millisecond of `now` (Unix), so that whoever reads it knows when it was made. */
-export const datedId = (now: number, length: number): string => now.toString(32).padStart(MS_LENGTH, '0') + randomId(length - MS_LENGTH);
+export const datedId = (now: number, length: number): string => written(now, MS_LENGTH) + randomId(length - MS_LENGTH);
 
-/** When an id of `datedId` was made, Unix milliseconds; 0 for any other text. */
-export const dateIn = (id: string): number => (/^[0-9a-v]{9}[0-9A-Z]+$/.test(id) ? Number.parseInt(id.slice(0, MS_LENGTH), 32) : 0);
+/** When an id of `datedId` was made, Unix milliseconds; 0 for any text that is none. */
+export function dateIn(id: string): number {
+  if (!/^[0-9A-HJKMNP-TV-Z]{10,}$/.test(id)) return 0;
+  let date = 0;
+  for (const digit of id.slice(0, MS_LENGTH)) date = date * 32 + CROCKFORD.indexOf(digit);
+  return date;
+}
 
 /** A secret of 256 bits, base64url. */
 export const randomSecret = (): string => randomBytes(32).toString('base64url');

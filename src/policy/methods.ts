@@ -63,7 +63,7 @@ const outside = record({
 
 /** A webhook of a task: its address, as `egress/request` has it; of what is asked about those that are there the task alone. */
 const webhook = record({
-  task: string,
+  task: word,
   host: word,
   port: count,
   scheme: word,

@@ -163,7 +163,13 @@ describe('Cordon’s own world', () => {
     const resources = await bed().ask('/access/v1/search/resource', { ...TALK, resource: { type: 'agent' } });
     deepEqual(resources.json['results'], [{ type: 'agent', id: 'callee' }]);
     const actions = await bed().ask('/access/v1/search/action', { subject: TALK.subject, resource: TALK.resource });
-    const named = ['a2a/CancelTask', 'a2a/GetAgentCard', 'a2a/SendMessage', 'a2a/SendStreamingMessage'].map((name) => ({ name }));
+    const named = [
+      'a2a/CancelTask',
+      'a2a/DeleteTaskPushNotificationConfig',
+      'a2a/GetAgentCard',
+      'a2a/SendMessage',
+      'a2a/SendStreamingMessage',
+    ].map((name) => ({ name }));
     deepEqual(actions.json['results'], named);
     await bed().control('POST', '/v1/agents/caller/level', { level: 'restricted', reason: 'test' });
     const reads = await bed().ask('/access/v1/search/action', { subject: TALK.subject, resource: TALK.resource });

@@ -93,7 +93,7 @@ class QueuedIndex implements DecisionIndex {
       } catch (error) {
         this.#parts.onError(error);
       }
-      if (this.#queue.length > 0) await setImmediate();
+      if (this.#queue.length > 0) await setImmediate(); // and between two batches
     }
   }
 
@@ -101,7 +101,7 @@ class QueuedIndex implements DecisionIndex {
     let explained = 0;
     const rows: DecisionRow[] = [];
     for (const entry of batch) {
-      if (rows.length % BITE === BITE - 1) await setImmediate(); // calls go first
+      if (rows.length > 0 && rows.length % BITE === 0) await setImmediate(); // calls go first
       const { record, request, snapshot } = entry;
       const why = record.verdict !== 'allow' && request !== undefined && explained++ < EXPLAINED_PER_BATCH;
       rows.push(rowOf(entry, why ? explain(request, snapshot, Date.parse(record.ts)) : undefined, this.#parts.sealer));

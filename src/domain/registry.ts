@@ -16,10 +16,10 @@ export type TokenRule = 'required' | 'optional';
 export const A2A_BINDINGS = ['JSONRPC', 'HTTP+JSON'] as const;
 export type A2aBinding = (typeof A2A_BINDINGS)[number];
 
-/** What a message of A2A is made of. */
 /** How programs behind the proxy of `cordon run` name the gateway: `http://cordon.internal/mcp/SERVER`. `.internal` is nobody's (ICANN, 2024). */
 export const GATEWAY_NAME = 'cordon.internal';
 
+/** What a message of A2A is made of. */
 export const PART_KINDS = ['text', 'data', 'file'] as const;
 export type PartKind = (typeof PART_KINDS)[number];
 

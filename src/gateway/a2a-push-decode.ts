@@ -3,17 +3,18 @@
 // attacker-controlled: the body, and who holds the address
 import { isJsonObject, parseJson, writeJson, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { linked } from '../pdp/segments.ts';
+import { reaches } from '../pdp/segments.ts';
 import { revokedIn } from '../pdp/liveness.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import type { A2aIds } from './a2a-ids.ts';
 import { responseShown } from './a2a-outward.ts';
 import { openPush, type PushReference } from './a2a-push-address.ts';
 import { readWebhook, type WebhookTarget } from './a2a-push-params.ts';
-import { REST_TYPE } from './a2a-wire.ts';
+import { jsonTypeOf } from './a2a-rest.ts';
 import { readBody } from './body.ts';
 import type { Call } from './call.ts';
 import type { Peer } from './connections.ts';
+import { requestTo } from './egress-decode.ts';
 import type { Outside } from './egress-table.ts';
 import type { Exchange } from './exchange.ts';
 import type { Pep } from './pep.ts';
@@ -22,8 +23,6 @@ interface PushRoute {
   readonly name: string;
   readonly sealed: string;
 }
-
-const TYPES: ReadonlySet<string> = new Set(['application/json', REST_TYPE]);
 
 /** @throws Refusal CORDON-3003 an address that is none of this agent's, CORDON-1010, -2007 one that has ended, CORDON-3008, -9011 */
 export async function decodePush(pep: Pep, exchange: Exchange, peer: Peer, { name, sealed }: PushRoute): Promise<Call> {
@@ -37,8 +36,7 @@ export async function decodePush(pep: Pep, exchange: Exchange, peer: Peer, { nam
   const outside = webhookHost(pep, reference.caller.id, webhook);
   if (outside === undefined) throw new Refusal('CORDON-3003', 'the host is not registered any more');
   exchange.resource = outside.name;
-  const [contentType = ''] = (req.headers['content-type'] ?? '').split(';', 1).map((type) => type.trim().toLowerCase());
-  if (!TYPES.has(contentType)) throw new Refusal('CORDON-9011', 'content type not accepted', { expected: [...TYPES].join(', ') });
+  const contentType = jsonTypeOf(req);
   const { maxBodyBytes: maxBytes, maxDepth } = pep.settings;
   const bytes = await readBody(req, maxBytes);
   const { agent, caller, delegation } = reference;
@@ -46,7 +44,7 @@ export async function decodePush(pep: Pep, exchange: Exchange, peer: Peer, { nam
   const body = writeJson(notificationFor(ids, reference.task, parseJson(bytes, { maxBytes, maxDepth })));
   const { to, scheme, path, query } = webhook;
   const input = {
-    caller: reference.caller.id,
+    caller: caller.id,
     host: to.host,
     port: to.port,
     scheme,
@@ -55,12 +53,7 @@ export async function decodePush(pep: Pep, exchange: Exchange, peer: Peer, { nam
     body_bytes: Buffer.byteLength(body),
   };
   return {
-    request: {
-      subject: { type: 'agent', id: peer.agent, spiffeId: peer.svid.workload.id, run: peer.run },
-      action: { name: 'egress/push' },
-      resource: { type: 'egress', id: outside.name },
-      context: { input },
-    },
+    request: requestTo(peer, outside.name, 'egress/push', input),
     plan: { kind: 'a2a/push', server: outside.name, reference, webhook, contentType, body },
   };
 }
@@ -69,9 +62,8 @@ export async function decodePush(pep: Pep, exchange: Exchange, peer: Peer, { nam
 export function webhookHost(pep: Pep, caller: string, { to }: WebhookTarget): Outside | undefined {
   const outside = pep.upstreams.outside(to);
   const world = pep.snapshot()?.world;
-  const from = world?.agents.find(({ name }) => name === caller)?.segment;
-  const at = world?.resources.find(({ name }) => name === outside?.name)?.segment;
-  return world !== undefined && from !== undefined && at !== undefined && linked(world, from, at) ? outside : undefined;
+  if (outside === undefined || world === undefined) return undefined;
+  return reaches(world, { subject: { id: caller }, resource: { type: 'egress', id: outside.name } }) ? outside : undefined;
 }
 
 /**

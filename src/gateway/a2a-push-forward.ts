@@ -1,19 +1,18 @@
 // Push notifications, steps 8 to 10: what a caller asks about its webhooks, answered with its own addresses; and the delivery, a request of our
 // own to the webhook. Standard: A2A 1.0 §3.1.7 to §3.1.10, §4.3. INVARIANTS I4, I8. attacker-controlled: what agent and webhook answer
 import { isJsonArray, isJsonObject, type JsonObject } from '../domain/json.ts';
-import { asRefusal, Refusal } from '../domain/refusal.ts';
+import { Refusal } from '../domain/refusal.ts';
 import { boundsOf, onwardOf, postToAgent, sendAnswer, upstreamOf } from './a2a-forward.ts';
 import type { A2aIds } from './a2a-ids.ts';
 import { pushIn } from './a2a-push-address.ts';
-import { originOf } from './a2a-push-params.ts';
 import { webhookHost } from './a2a-push-decode.ts';
 import { answerTo } from './a2a-upstream.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
+import { askOutside } from './egress-forward.ts';
 import type { Exchange } from './exchange.ts';
 import { gather } from './gather.ts';
 import type { Pep } from './pep.ts';
 import { readJsonReply } from './reply-body.ts';
-import { abortReason } from './waiting.ts';
 
 /** Asks about a webhook of a task of the caller's own. @throws Refusal CORDON-3023, CORDON-9010 */
 export async function askAboutPush(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/push-config'>, call: Call): Promise<Forwarded> {
@@ -71,24 +70,12 @@ export async function deliverPush(pep: Pep, exchange: Exchange, plan: PlanOf<'a2
   const outside = webhookHost(pep, reference.caller.id, webhook);
   if (outside === undefined) throw new Refusal('CORDON-9010', 'the host is not registered any more');
   const { token, authorization } = reference.secrets;
-  const { signal } = exchange.abort;
-  const reply = await outside.dispatcher
-    .request({
-      origin: originOf(webhook),
-      path: webhook.target,
-      method: 'POST',
-      headers: {
-        'content-type': contentType,
-        'accept-encoding': 'identity',
-        ...(token === undefined ? {} : { 'x-a2a-notification-token': token }),
-        ...(authorization === undefined ? {} : { authorization }),
-      },
-      body,
-      signal,
-    })
-    .catch((cause: unknown) => {
-      throw signal.aborted ? abortReason(signal) : asRefusal(cause, 'CORDON-9010', 'the webhook cannot be reached');
-    });
+  const headers = {
+    'content-type': contentType,
+    ...(token === undefined ? {} : { 'x-a2a-notification-token': token }),
+    ...(authorization === undefined ? {} : { authorization }),
+  };
+  const reply = await askOutside(exchange, outside.dispatcher, { ...webhook, method: 'POST', headers, body }, 'the webhook');
   reply.body.on('error', () => undefined).destroy();
   const { statusCode: upstreamStatus } = reply;
   if (upstreamStatus < 200 || upstreamStatus > 299) {

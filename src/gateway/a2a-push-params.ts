@@ -2,11 +2,11 @@
 // are read here. INVARIANTS I2, I8. attacker-controlled
 import { isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { readAuthority, writeHost, type HostPort } from './egress-host.ts';
+import { readAuthority, type HostPort } from './egress-host.ts';
 import { readTarget, writePath, writeQuery } from './http-target.ts';
 
 /** Methods about webhooks of a task. */
-export const PUSH_METHODS = [
+const PUSH_METHODS = [
   'CreateTaskPushNotificationConfig',
   'GetTaskPushNotificationConfig',
   'ListTaskPushNotificationConfigs',
@@ -110,7 +110,3 @@ function readSecrets(params: JsonObject): PushSecrets {
   }
   return { ...(token === undefined ? {} : { token }), authorization: `${scheme} ${credentials}` };
 }
-
-/** `https://host:port` without the port that is usual. */
-export const originOf = ({ scheme, to }: Pick<WebhookTarget, 'scheme' | 'to'>): string =>
-  `${scheme}://${writeHost(to.host)}${to.port === (scheme === 'https' ? 443 : 80) ? '' : `:${to.port}`}`;

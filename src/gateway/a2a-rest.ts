@@ -80,11 +80,16 @@ function noBody(bytes: Uint8Array): JsonObject {
 
 const TYPES: ReadonlySet<string> = new Set(['application/json', REST_TYPE]);
 
+/** Which of the two types of JSON it is. @throws Refusal CORDON-9011 */
+export function jsonTypeOf({ headers }: IncomingMessage): string {
+  const type = (headers['content-type'] ?? '').split(';', 1).join('').trim().toLowerCase();
+  if (!TYPES.has(type)) throw new Refusal('CORDON-9011', 'content type not accepted', { expected: [...TYPES].join(', ') });
+  return type;
+}
+
 function readObject(req: IncomingMessage, bytes: Uint8Array, bounds: JsonBounds): JsonObject {
   if (bytes.length === 0) return {};
-  if (!TYPES.has((req.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '')) {
-    throw new Refusal('CORDON-9011', 'content type not accepted', { expected: [...TYPES].join(', ') });
-  }
+  jsonTypeOf(req);
   const body = parseJson(bytes, bounds);
   if (!isJsonObject(body)) throw new Refusal('CORDON-9011', 'the body is no object');
   return body;

@@ -66,7 +66,8 @@ function decodeConnect(pep: Pep, exchange: Exchange, peer: Peer): Call {
   };
 }
 
-const requestTo = (peer: Peer, name: string, action: string, input: JsonObject): Call['request'] => ({
+/** A call of the peer's to a registered host. */
+export const requestTo = (peer: Peer, name: string, action: string, input: JsonObject): Call['request'] => ({
   subject: { type: 'agent', id: peer.agent, spiffeId: peer.svid.workload.id, run: peer.run },
   action: { name: action },
   resource: { type: 'egress', id: name },

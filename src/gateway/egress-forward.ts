@@ -1,9 +1,11 @@
 // What leads outside, steps 8 to 10: a tunnel to the address that was looked at, or a request of our own there. attacker-controlled: the answer
 import type { Duplex } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { HttpMethod } from '../domain/http-route.ts';
 import { asRefusal, Refusal } from '../domain/refusal.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
 import { readClientHello } from './client-hello.ts';
-import { type HostPort, writeHost } from './egress-host.ts';
+import { type HostPort, originOf } from './egress-host.ts';
 import { acceptTls, untilClosed } from './egress-inner.ts';
 import type { Outside } from './egress-table.ts';
 import type { Exchange } from './exchange.ts';
@@ -116,23 +118,37 @@ export async function requestOutside(pep: Pep, exchange: Exchange, plan: PlanOf<
   const { dispatcher, credential: own, maxReplyBytes } = outsideOf(pep, to);
   // INVARIANT I8: the caller chooses the scheme, and in the open anybody on the way would read it
   const credential = scheme === 'https' ? own : undefined;
-  const { signal } = exchange.abort;
-  const usual = scheme === 'http' ? 80 : 443;
-  const reply = await dispatcher
-    .request({
-      origin: `${scheme}://${writeHost(to.host)}${to.port === usual ? '' : `:${to.port}`}`,
-      path: target,
-      method,
-      headers: { ...headers, 'accept-encoding': 'identity', ...credential },
-      body: body ?? null,
-      signal,
-    })
-    .catch((cause: unknown) => {
-      throw signal.aborted ? abortReason(signal) : asRefusal(cause, 'CORDON-9010', 'the host cannot be reached');
-    });
+  const asked = { scheme, to, method, target, headers: { ...headers, ...credential }, body: body ?? null };
+  const reply = await askOutside(exchange, dispatcher, asked, 'the host');
   const kept = credential === undefined ? OWN_SESSION : [];
   await handOn(exchange, reply, { maxReplyBytes, trailers: [], kept, isSignedIn: credential !== undefined });
   return { upstreamStatus: reply.statusCode };
+}
+
+/** A request of our own to a registered host. No redirect is followed. */
+interface AskedOutside {
+  readonly scheme: 'http' | 'https';
+  readonly to: HostPort;
+  readonly method: HttpMethod;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | string | null;
+}
+
+/** `what`: as the caller is told of it. @throws Refusal CORDON-3010, CORDON-9010 and whatever reason the exchange was aborted for */
+export function askOutside(
+  exchange: Exchange,
+  dispatcher: Dispatcher,
+  asked: AskedOutside,
+  what: string,
+): Promise<Dispatcher.ResponseData> {
+  const { target, method, headers, body } = asked;
+  const { signal } = exchange.abort;
+  return dispatcher
+    .request({ origin: originOf(asked), path: target, method, headers: { ...headers, 'accept-encoding': 'identity' }, body, signal })
+    .catch((cause: unknown) => {
+      throw signal.aborted ? abortReason(signal) : asRefusal(cause, 'CORDON-9010', `${what} cannot be reached`);
+    });
 }
 
 /** Who signs in by itself gets what the host says of that. */

@@ -39,5 +39,9 @@ function readV6(text: string): string {
   return new URL(`http://[${text}]`).hostname.slice(1, -1);
 }
 
+/** `https://host:port`, without the port that is usual. */
+export const originOf = ({ scheme, to }: { readonly scheme: 'http' | 'https'; readonly to: HostPort }): string =>
+  `${scheme}://${writeHost(to.host)}${to.port === (scheme === 'https' ? 443 : 80) ? '' : `:${to.port}`}`;
+
 /** As an authority has it. */
 export const writeHost = (host: string): string => (host.includes(':') ? `[${host}]` : host);

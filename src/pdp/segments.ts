@@ -20,8 +20,14 @@ function segmentsIn(world: World): Segments {
   return segments;
 }
 
+/** Who calls, and what. */
+interface Ends {
+  readonly subject: Pick<AccessRequest['subject'], 'id'>;
+  readonly resource: AccessRequest['resource'];
+}
+
 /** The segments of caller and target; one that is not registered has none. */
-export function segmentsOf(world: World, request: AccessRequest): { src?: string; dst?: string } {
+export function segmentsOf(world: World, request: Ends): { src?: string; dst?: string } {
   const segments = segmentsIn(world);
   const src = segments.ofAgent.get(request.subject.id);
   const dst = segmentOfTarget(segments, request.resource);
@@ -39,7 +45,7 @@ export function linked(world: World, from: string, to: string): boolean {
 }
 
 /** Do caller and target stand in linked segments? Without a link the caller may not even learn that the target exists. INVARIANT I9 */
-export function reaches(world: World, request: AccessRequest): boolean {
+export function reaches(world: World, request: Ends): boolean {
   const { src, dst } = segmentsOf(world, request);
   return src !== undefined && dst !== undefined && linked(world, src, dst);
 }

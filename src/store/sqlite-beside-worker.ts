@@ -8,6 +8,7 @@ import { insertDecisions } from './sql-decisions.ts';
 import type { Asked, Reply } from './sqlite-beside-words.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { sqliteRefusal } from './sqlite-errors.ts';
+import { LOG_KEPT, SAFE } from './sqlite-pragmas.ts';
 
 /** Milliseconds. A checkpoint lets the log begin anew, which costs the next writer one `fsync`: rather every few seconds than every batch. */
 const CHECKPOINT_MS = 4000;
@@ -20,8 +21,7 @@ const path = String(workerData);
 const refuse = sqliteRefusal(path);
 const database = new DatabaseSync(path, { timeout: BUSY_MS });
 // not durable when it is answered, but for a checkpoint: the log has each decision, and a crash of the machine may take the last rows
-database.exec('pragma synchronous=normal; pragma wal_autocheckpoint=0; pragma fullfsync=on; pragma checkpoint_fullfsync=on');
-database.exec('pragma trusted_schema=off; pragma cell_size_check=on');
+database.exec(`pragma synchronous=normal; pragma wal_autocheckpoint=0; ${SAFE}; ${LOG_KEPT}`);
 const checkpoint = database.prepare('pragma wal_checkpoint(passive)');
 const db = new Kysely<Tables>({ dialect: sqliteDialect(database, refuse) });
 

@@ -41,11 +41,7 @@ export class DecisionWriter {
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         this.#alive = false;
-        for (let asked = this.#next(); asked !== undefined; asked = this.#next()) {
-          asked.reject(
-            new Refusal('CORDON-9004', 'the writer of decisions ended', { fix: 'start Cordon again; the log has these decisions' }),
-          );
-        }
+        for (let asked = this.#next(); asked !== undefined; asked = this.#next()) asked.reject(ended());
         resolve();
       });
     });

@@ -13,6 +13,7 @@ import { sqlStore } from './sql-store.ts';
 import { DecisionWriter } from './sqlite-beside.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { sqliteRefusal } from './sqlite-errors.ts';
+import { LOG_KEPT, SAFE } from './sqlite-pragmas.ts';
 
 // the wait blocks the event loop, so it is short; another process holds the lock for one transaction of milliseconds
 const BUSY_MS = 1000;
@@ -22,8 +23,6 @@ const APPLICATION_ID = 0x43_52_44_4e;
 const MEMORY = ':memory:';
 /** The log may become this long before a writer on the calling thread checkpoints: 64 MiB, for when the thread beside cannot keep up. */
 const BACKSTOP_PAGES = 16_384;
-/** What the file of the log keeps on the disk when it begins anew. Bytes. */
-const LOG_BYTES_KEPT = 16_777_216;
 const UNSYNCED = { begin: 'pragma synchronous=normal', end: 'pragma synchronous=full' };
 
 /**
@@ -46,7 +45,7 @@ export async function openSqliteStore(path: string, { beside = false }: { beside
   }
   const insert: InsertDecisions = (rows) => insertUnsynced(db, UNSYNCED, rows);
   if (!beside) return sqlStore(db, insert, () => closeInTurn(db, database));
-  database.exec(`pragma wal_autocheckpoint=${BACKSTOP_PAGES}; pragma journal_size_limit=${LOG_BYTES_KEPT}`);
+  database.exec(`pragma wal_autocheckpoint=${BACKSTOP_PAGES}; ${LOG_KEPT}`);
   const writer = new DecisionWriter(place);
   const close = async (): Promise<void> => {
     await writer.close();
@@ -115,10 +114,7 @@ function prepareConnection(database: DatabaseSync, place: string): void {
       fix: 'put the data directory on a local disk',
     });
   }
-  // `fullfsync`: on macOS a plain fsync stops at the drive's cache
-  database.exec(
-    'pragma synchronous=full; pragma fullfsync=on; pragma checkpoint_fullfsync=on; pragma trusted_schema=off; pragma cell_size_check=on',
-  );
+  database.exec(`pragma synchronous=full; ${SAFE}`);
   if (pragma(database, 'application_id') !== APPLICATION_ID) database.exec(`pragma application_id=${APPLICATION_ID}`);
 }
 

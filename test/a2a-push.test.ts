@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
+import { askCallee, beginWork } from './support/a2a-callee.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { readLog } from './support/log-reader.ts';
 import { until } from './support/until.ts';
@@ -107,24 +108,13 @@ for (const [binding, push] of [
       hooks.close();
     });
 
-    const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
-      send({
-        port: bed.ports.gateway,
-        path: '/a2a/callee',
-        headers: { 'a2a-version': '1.0' },
-        body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
-        svid,
-      });
+    const about = (svid: Svid, method: string, params: object): Promise<Answer> => askCallee(bed, svid, method, params);
     const resultOf = ({ json, text }: Answer): unknown => {
       assert.ok('result' in json, text);
       return json['result'];
     };
     const errorOf = ({ json }: Answer): number | undefined => (json['error'] as { code?: number } | undefined)?.code;
-    const begin = async (svid: Svid = caller): Promise<string> => {
-      const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
-      const begun = await about(svid, 'SendMessage', { message, configuration: { returnImmediately: true } });
-      return (resultOf(begun) as { task: { id: string } }).task.id;
-    };
+    const begin = (svid: Svid = caller): Promise<string> => beginWork(bed, svid);
     const hook = (path = '/hook', host = 'hooks.example'): string => `https://${host}:${port}${path}`;
     const create = (taskId: string, more: object = {}, svid: Svid = caller): Promise<Answer> =>
       about(svid, 'CreateTaskPushNotificationConfig', { taskId, id: 'h', url: hook(), ...more });
@@ -302,8 +292,17 @@ for (const [binding, push] of [
     });
 
     void test('[I6] while the caller is off, and when its run was revoked, nothing is delivered for it', async () => {
-      const { address, task } = await stolen();
+      const lost = await bed.svid('caller');
+      const [{ address, task }, of] = [await stolen(), await stolen(hook(), lost)];
       assert.equal((await deliver(address, update(task))).status, 204);
+      assert.equal((await deliver(of.address, update(of.task))).status, 204);
+      await bed.control('POST', '/v1/revocations', { kind: 'run', id: lost.run, reason: 'test' });
+      const dead = await until('the run is revoked', async () => {
+        const answer = await deliver(of.address, update(of.task));
+        return answer.status === 204 ? undefined : answer;
+      });
+      assert.match(dead.text, /CORDON-2007/);
+      assert.equal((await deliver(address, update(task))).status, 204, 'another run of the same agent goes on');
       await bed.control('POST', '/v1/agents/caller/level', { level: 'off', reason: 'test' });
       const denied = await until('the caller is off', async () => {
         const answer = await deliver(address, update(task));

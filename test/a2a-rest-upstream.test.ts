@@ -5,6 +5,7 @@ import type { JsonObject } from '../src/domain/json.ts';
 import { Refusal } from '../src/domain/refusal.ts';
 import { answerTo, sendOperation } from '../src/gateway/a2a-upstream.ts';
 import type { A2aUpstream } from '../src/gateway/upstreams.ts';
+import { askCallee } from './support/a2a-callee.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 
 describe('[A2A-1.0] an agent that speaks HTTP+JSON alone', () => {
@@ -26,14 +27,7 @@ describe('[A2A-1.0] an agent that speaks HTTP+JSON alone', () => {
   });
   after(() => (bed as Bed | undefined)?.close());
 
-  const ask = (svid: Svid, method: string, params: object): Promise<Answer> =>
-    send({
-      port: bed.ports.gateway,
-      path: '/a2a/callee',
-      headers: { 'a2a-version': '1.0' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
-      svid,
-    });
+  const ask = (svid: Svid, method: string, params: object): Promise<Answer> => askCallee(bed, svid, method, params);
   const rest = (path: string, method = 'GET', body?: string): Promise<Answer> =>
     send({
       port: bed.ports.gateway,

@@ -1,6 +1,7 @@
 // Tasks of another agent over the wire (A2A 1.0 §3): of use to the caller who began them, and to nobody else.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { askCallee, beginWork } from './support/a2a-callee.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 
 /** A2A 1.0 §5.4, of JSON-RPC. */
@@ -41,20 +42,8 @@ unless { action == Action::"a2a/CancelTask" && principal == Agent::"other" };`,
       svid,
     });
 
-  const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
-    send({
-      port: bed.ports.gateway,
-      path: '/a2a/callee',
-      headers: { 'a2a-version': '1.0' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
-      svid,
-    });
-  const begin = async (svid: Svid): Promise<string> => {
-    const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
-    const begun = await about(svid, 'SendMessage', { message, configuration: { returnImmediately: true } });
-    const { task } = begun.json['result'] as { task: { id: string } };
-    return task.id;
-  };
+  const about = (svid: Svid, method: string, params: object): Promise<Answer> => askCallee(bed, svid, method, params);
+  const begin = (svid: Svid): Promise<string> => beginWork(bed, svid);
   const listed = async (svid: Svid): Promise<unknown> => (await about(svid, 'ListTasks', { tenant: '' })).json['result'];
 
   void test('a task is read, followed, listed and cancelled by who began it', async () => {
@@ -189,17 +178,8 @@ describe(
       );
       await bed.spawnWorkload('agent', 'callee', 'test/support/callee.ts', [String(bed.ports.callee)]);
       const [caller, other] = [await bed.svid('caller'), await bed.svid('other')];
-      const about = (svid: Svid, method: string, params: object): Promise<Answer> =>
-        send({
-          port: bed.ports.gateway,
-          path: '/a2a/callee',
-          headers: { 'a2a-version': '1.0' },
-          body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-          svid,
-        });
-      const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }] };
-      const begun = await about(caller, 'SendMessage', { message, configuration: { returnImmediately: true } });
-      const { id } = (begun.json['result'] as { task: { id: string } }).task;
+      const about = (svid: Svid, method: string, params: object): Promise<Answer> => askCallee(bed, svid, method, params);
+      const id = await beginWork(bed, caller);
       // each a connection of its own: all twelve in one worker is one chance in two thousand
       const errors = async (svid: Svid): Promise<ReadonlySet<number | undefined>> =>
         new Set((await Promise.all(Array.from({ length: 12 }, () => about(svid, 'GetTask', { id })))).map(errorOf));

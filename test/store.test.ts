@@ -14,7 +14,8 @@ import { storeContract } from './store.contract.ts';
 
 const run = promisify(execFile);
 const MODULE = new URL('../src/store/sqlite.ts', import.meta.url).href;
-const openerOf = (path: string): string => `(await import('${MODULE}')).openSqliteStore(${JSON.stringify(path)})`;
+const openerOf = (path: string, options: object = {}): string =>
+  `(await import('${MODULE}')).openSqliteStore(${JSON.stringify(path)}, ${JSON.stringify(options)})`;
 
 for (const [name, options] of [
   ['sqlite', {}],
@@ -26,8 +27,8 @@ for (const [name, options] of [
     const store = await openSqliteStore(path, options);
     return {
       store,
-      reopen: () => openSqliteStore(path),
-      opener: openerOf(path),
+      reopen: () => openSqliteStore(path, options),
+      opener: openerOf(path, options),
       async cleanup() {
         await store.close();
         rmSync(directory, { recursive: true });

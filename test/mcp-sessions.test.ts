@@ -12,6 +12,7 @@ import type { JsonObject } from '../src/domain/json.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { messagesOf } from './support/call-stream.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
+import { until } from './support/until.ts';
 
 const POLICIES = `
 @id("all") permit (principal, action, resource);
@@ -166,6 +167,11 @@ describe('[MCP-2025-11-25] sessions', () => {
       .filter(({ action }) => action === 'sampling/createMessage')
       .map(({ verdict }) => verdict);
     assert.deepEqual(actions, ['allow', 'allow'], 'the question and the answer are on record');
+    // [I10] a question takes no place of its own: else a server that asks fills those of its segment
+    await until('its places are free', async () => {
+      const { upstreams } = (await bed.control('GET', '/v1/status')).json as { upstreams: { name: string; inFlight: number }[] };
+      return upstreams.find(({ name }) => name === 'bench')?.inFlight === 0 ? true : undefined;
+    });
   });
 
   void test('[I1] a server does not learn of a capability, and does not ask, where policy does not permit it', async () => {

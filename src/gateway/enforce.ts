@@ -13,13 +13,12 @@ import { decode } from './decode.ts';
 import { sendReply, type Exchange } from './exchange.ts';
 import type { OpenExchange } from './exchanges.ts';
 import { forward } from './forward.ts';
-import { announce, askRemote, judge, type Judged } from './judge.ts';
+import { judgeReady, readied } from './judge.ts';
 import type { Pep } from './pep.ts';
 import { approvalPage } from './mcp-approval.ts';
 import { challengeOf, isMetadata, sendMetadata } from './protected-resource.ts';
 import { recordRefusal, type RecordedDecision } from './record.ts';
 import { watchEnds } from './reconsider.ts';
-import { reserve, type Reserved } from './reserve.ts';
 import { withTask } from './task-token.ts';
 import { abortReason } from './waiting.ts';
 
@@ -39,12 +38,11 @@ export async function enforce(pep: Pep, exchange: Exchange): Promise<void> {
   }
 }
 
-/** INVARIANT I6: nothing is awaited between `judge` and `register`, so no change of level or policy falls between the two unseen. */
+/** INVARIANT I6: nothing is awaited between `judgeReady` and `register`, so no change of level or policy falls between the two unseen. */
 async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call): Promise<void> {
   const started = performance.now();
-  const reserved = await reserve(pep, exchange, asked);
-  const { ready, remote } = await readied(pep, reserved);
-  const { call, decision, authorized, recorded, leave } = judgeReserved(pep, ready, remote); // 5 what its session knows, 6 may it, 7 before any effect
+  const ready = await readied(pep, exchange, asked);
+  const { call, decision, authorized, recorded, leave } = judgeReady(pep, ready); // 5 what its session knows, 6 may it, 7 before any effect
   const pdp = performance.now() - started;
   if (authorized === undefined) {
     if (isOff(pep, peer)) exchange.res.setHeader('connection', 'close'); // INVARIANT I6: told why, and let go
@@ -67,35 +65,6 @@ async function enforceCall(pep: Pep, exchange: Exchange, peer: Peer, asked: Call
   } finally {
     leave();
     end();
-  }
-}
-
-interface Readied {
-  readonly ready: Reserved;
-  readonly remote: Decision | undefined;
-}
-
-/** All that has to be waited for before the decision. */
-async function readied(pep: Pep, reserved: Reserved): Promise<Readied> {
-  try {
-    const remote = await askRemote(pep, reserved.call);
-    return { ready: { ...reserved, call: await announce(pep, reserved.call, remote) }, remote };
-  } catch (error) {
-    reserved.giveBack();
-    throw error;
-  }
-}
-
-/** What is counted for several gateways was counted before; of a call that is not made it is given back. */
-function judgeReserved(pep: Pep, { call, begin, giveBack }: Reserved, remote: Decision | undefined): Judged {
-  begin();
-  try {
-    const judged = judge(pep, call, remote);
-    if (judged.authorized === undefined) giveBack();
-    return judged;
-  } catch (error) {
-    giveBack();
-    throw error;
   }
 }
 

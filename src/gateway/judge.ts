@@ -1,13 +1,14 @@
 // Steps 5 to 7 of a call, whoever carries it out afterwards: this gateway, or another data plane that asked. INVARIANTS I1, I3
-import type { Decision } from '../domain/access.ts';
-import { asRefusal } from '../domain/refusal.ts';
+import type { AccessRequest, Decision } from '../domain/access.ts';
+import { asRefusal, Refusal } from '../domain/refusal.ts';
 import { type Cause, NO_RISK, type RiskFacts } from '../domain/risk.ts';
 import { decide, type Decided } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
+import type { Exchange } from './exchange.ts';
 import type { Pep } from './pep.ts';
 import { noLongerOwn, reconsiderOf, reconsiderRun } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
-import { noteDone } from './reserve.ts';
+import { noteDone, reserve, type Reserved } from './reserve.ts';
 import { causeOfDenial } from './run-risk.ts';
 import { runOf } from './runs-of.ts';
 import { holdersOf } from './task-labels.ts';
@@ -31,8 +32,8 @@ export async function askRemote(pep: Pep, call: Call): Promise<Decision | undefi
 export interface Judging {
   /** Who carries it out, when not we. */
   readonly enforcer?: Enforcer;
-  /** The callee asks it, of the caller. */
-  readonly ofServer?: boolean;
+  /** It is a part of a call that has its place already, and this one asks for it. What a callee asks says nothing of its caller's run. */
+  readonly partBy?: 'caller' | 'callee';
 }
 
 /**
@@ -51,18 +52,71 @@ export async function announce(pep: Pep, call: Call, remote?: Decision): Promise
   return { ...call, brought };
 }
 
+export interface Ready {
+  readonly reserved: Reserved;
+  readonly remote: Decision | undefined;
+}
+
+/** All that has to be waited for before the decision. @throws Refusal as `reserve`, `announce` */
+export async function readied(pep: Pep, shown: Pick<Exchange, 'proof'>, asked: Call): Promise<Ready> {
+  const reserved = await reserve(pep, shown, asked);
+  try {
+    const remote = await askRemote(pep, reserved.call);
+    return { reserved: { ...reserved, call: await announce(pep, reserved.call, remote) }, remote };
+  } catch (error) {
+    reserved.giveBack();
+    throw error;
+  }
+}
+
+/** What is counted for several gateways was counted before; of a call that is not made it is given back. @throws Refusal as `judge` */
+export function judgeReady(pep: Pep, { reserved: { call, begin, giveBack }, remote }: Ready, judging?: Judging): Judged {
+  begin();
+  try {
+    const judged = judge(pep, call, remote, judging);
+    if (judged.authorized === undefined) giveBack();
+    return judged;
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+/**
+ * A call that is a part of another, which was allowed: decided and recorded as a call of its own, in the place of that one.
+ * @throws Refusal what the decision says, when it is no
+ */
+export async function permitPart(
+  pep: Pep,
+  { before: _counted, brought: _brought, ...rest }: Call,
+  request: AccessRequest,
+  by: 'caller' | 'callee',
+): Promise<void> {
+  const ready = await readied(pep, { proof: undefined }, { ...rest, request: uncounted(request) });
+  const { decision, authorized } = judgeReady(pep, ready, { partBy: by });
+  if (authorized === undefined) throw new Refusal(decision.code ?? 'CORDON-9001', decision.reason ?? 'that may not be asked');
+}
+
+/** Without what was counted for the call that it is a part of. */
+function uncounted({ delegation, ...request }: AccessRequest): AccessRequest {
+  if (delegation === undefined) return request;
+  const { made: _made, done: _done, ...rest } = delegation;
+  return { ...request, delegation: rest };
+}
+
 /**
  * Decides the call and records the decision; what is allowed counts against its budget.
  * @throws Refusal CORDON-9004 when it cannot be recorded: then nothing may be carried out
  */
-export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enforcer, ofServer = false }: Judging = {}): Judged {
+export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enforcer, partBy }: Judging = {}): Judged {
   const known = withSession(pep, { ...asked, request: pep.budgets.counted(asked.request) }); // 5
   // only what the run does over its own mTLS speaks against it
-  const assessed = pep.runRisk.assess(known.request, !ofServer && enforcer === undefined);
+  const assessed = pep.runRisk.assess(known.request, partBy !== 'callee' && enforcer === undefined);
   let call = withRisk(known, assessed.risk);
   const decided = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
   const raised = assessed.settle(denialOf(pep, call, decided.decision, remote));
-  const { decision, authorized, leave } = enforcer === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
+  const { decision, authorized, leave } =
+    enforcer === undefined && partBy === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
   try {
     const recorded = recordDecision(pep, call.request, decision, { enforcer, raised });
     if (authorized !== undefined) {

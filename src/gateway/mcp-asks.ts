@@ -9,7 +9,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { decide } from '../pdp/decide.ts';
 import type { Call } from './call.ts';
 import { MAX_STATE, MOST_ASKED, type Answers } from './mcp-answers.ts';
-import { announce, judge } from './judge.ts';
+import { permitPart } from './judge.ts';
 import type { Pep } from './pep.ts';
 
 /** Methods, and the capability by which a caller says that it can answer. */
@@ -27,12 +27,8 @@ const requestFor = ({ request }: Call, server: string, ask: Ask): Call['request'
 });
 
 /** Decides and records it. @throws Refusal what the decision says, when it is no */
-export async function permitAsk(pep: Pep, call: Call, server: string, ask: Ask): Promise<void> {
-  const { before: _counted, brought: _brought, ...rest } = call; // it is a call of its own, after this one
-  const asked = await announce(pep, { ...rest, request: requestFor(call, server, ask) });
-  const { decision, authorized } = judge(pep, asked, undefined, { ofServer: true });
-  if (authorized === undefined) throw new Refusal(decision.code ?? 'CORDON-9001', decision.reason ?? 'the server may not ask that');
-}
+export const permitAsk = (pep: Pep, call: Call, server: string, ask: Ask): Promise<void> =>
+  permitPart(pep, call, requestFor(call, server, ask), 'callee');
 
 /** Of what the caller can be asked, that which policy lets the server ask: what it hears of the caller's capabilities. */
 export function askable(pep: Pep, call: Call, server: string, capabilities: JsonObject): JsonObject {

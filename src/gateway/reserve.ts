@@ -22,7 +22,7 @@ export interface Reserved {
 const NOTHING = (): void => undefined;
 
 /** @throws Refusal CORDON-1016 a proof that was used at another gateway, CORDON-9012 nobody answers */
-export async function reserve(pep: Pep, { proof }: Exchange, call: Call): Promise<Reserved> {
+export async function reserve(pep: Pep, { proof }: Pick<Exchange, 'proof'>, call: Call): Promise<Reserved> {
   const { shared } = pep;
   if (shared === undefined) return { call, begin: NOTHING, giveBack: NOTHING };
   const back: (() => void)[] = [];

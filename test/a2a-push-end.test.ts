@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomKey } from '../src/crypto/random.ts';
 import { sealer as sealerOf } from '../src/crypto/seal.ts';
-import type { AccessRequest } from '../src/domain/access.ts';
-import type { Level } from '../src/domain/access.ts';
+import type { AccessRequest, Level } from '../src/domain/access.ts';
+import type { JsonObject } from '../src/domain/json.ts';
+import { createA2aIds } from '../src/gateway/a2a-ids.ts';
+import { withOwnIds } from '../src/gateway/a2a-inward.ts';
 import { openPush, pushAddress, pushIn, referenceFor, type PushReference } from '../src/gateway/a2a-push-address.ts';
 import { decodePush } from '../src/gateway/a2a-push-decode.ts';
+import { readMessagePush } from '../src/gateway/a2a-push-params.ts';
+import type { Call } from '../src/gateway/call.ts';
 import type { Peer } from '../src/gateway/connections.ts';
 import type { Exchange } from '../src/gateway/exchange.ts';
 import type { Pep } from '../src/gateway/pep.ts';
@@ -19,7 +23,7 @@ const RUN = 'spiffe://acme.example/agent/caller/run/R1';
 const request = (delegation?: object): AccessRequest =>
   ({ subject: { type: 'agent', id: 'caller', spiffeId: RUN, run: 'R1' }, ...(delegation && { delegation }) }) as unknown as AccessRequest;
 const delegation = { token: 't1', parents: ['t0'], txn: 'x1', chain: [RUN], mandate: [], expiresAt: NOW + HOUR };
-const push = { agent: 'callee', task: 'T', url: 'https://hooks.example/a', secrets: {} };
+const push = { agent: 'callee', about: { kind: 'task', id: 'T' } as const, url: 'https://hooks.example/a', secrets: {} };
 
 interface Stand {
   readonly at?: number;
@@ -77,4 +81,29 @@ void test('[I9] what is no address of this agent says nothing else, whatever it 
   const state = Buffer.from(sealer.seal('another', Buffer.from('{}'))).toString('base64url');
   for (const sealed of ['', '_', 'A'.repeat(16_384), older, state]) assert.equal(openPush(sealer, sealed), undefined);
   for (const url of [foreign, undefined, 7, '', 'https://evil.example/a2a/callee/push/', {}]) assert.equal(pushIn(sealer, url), undefined);
+});
+
+void test('[I5] a webhook in a message is bound to the task, else to the context; where there is neither it is refused', () => {
+  const a2aIds = createA2aIds(randomKey());
+  const of = { ...request(), resource: { type: 'agent', id: 'callee' } } as unknown as AccessRequest;
+  const ids = a2aIds(of);
+  const bound = (message: JsonObject, makesContexts: boolean): PushReference['about'] | undefined => {
+    const pep = {
+      stateSealer: sealer,
+      now: () => NOW,
+      a2aIds,
+      upstreams: { a2a: () => ({ makesContexts, pushBase: 'https://g' }) },
+    } as unknown as Pep;
+    const webhook = readMessagePush({ url: 'https://hooks.example/a' }, message['taskId']);
+    const plan = { kind: 'a2a/send', agent: 'callee', params: { message }, push: webhook };
+    const { plan: sent } = withOwnIds(pep, { request: of, plan } as unknown as Call);
+    const { configuration } = ('onward' in sent ? sent.onward : undefined) as { configuration: { taskPushNotificationConfig: JsonObject } };
+    return pushIn(sealer, configuration.taskPushNotificationConfig['url'])?.about;
+  };
+  assert.deepEqual(bound({ taskId: ids.shown('task', 'T'), contextId: ids.shown('context', 'C') }, false), { kind: 'task', id: 'T' });
+  assert.deepEqual(bound({ contextId: ids.shown('context', 'C') }, true), { kind: 'context', id: 'C' });
+  const named = bound({}, false);
+  assert.ok(named?.kind === 'context' && ids.nameIn('context', named.id) !== undefined, 'a context that only this caller can name');
+  assert.throws(() => bound({}, true), { code: 'CORDON-3023' });
+  assert.throws(() => bound({ taskId: 'T' }, false), { code: 'CORDON-3003' }, 'a task that it was not given');
 });

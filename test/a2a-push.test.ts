@@ -10,7 +10,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { askCallee, beginWork } from './support/a2a-callee.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
-import { readLog } from './support/log-reader.ts';
+import { readLog, signedAll } from './support/log-reader.ts';
 import { until } from './support/until.ts';
 import { openWebAuthority } from './support/web-certificate.ts';
 
@@ -222,9 +222,64 @@ for (const [binding, push] of [
       assert.equal(new Set(texts).size, 1, 'what the caller may not know and what there is not are one answer');
       assert.match(texts[0] ?? '', new RegExp(String(NO_PUSH)));
       assert.match((await create(id, { url: hook('/forbidden') })).text, /CORDON-300[15]/, 'policy sees where to');
-      const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hi' }] };
-      const inline = await about(caller, 'SendMessage', { message, configuration: { taskPushNotificationConfig: { url: hook() } } });
-      assert.equal(errorOf(inline), NO_PUSH, 'before the task is known it is bound to none');
+    });
+
+    const message = (more: object = {}): object => ({ messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'work' }], ...more });
+    const inline = (taskPushNotificationConfig: object, more: object = {}, svid: Svid = caller): Promise<Answer> =>
+      about(svid, 'SendMessage', { message: message(more), configuration: { returnImmediately: true, taskPushNotificationConfig } });
+    const asked = async (verdict: string): Promise<number> => {
+      await signedAll(bed);
+      const { decisions } = await readLog(bed);
+      return decisions.filter((one) => one.action === 'a2a/CreateTaskPushNotificationConfig' && one.verdict === verdict).length;
+    };
+
+    void test('a webhook in a message hears of the task that the message begins, and is listed as any other', async () => {
+      const from = said.length;
+      const asksBefore = await asked('allow');
+      const { task } = resultOf(await inline({ id: 'm', url: hook('/inline'), token: SECRET.token })) as { task: { id: string } };
+      resultOf(await about(caller, 'CancelTask', { id: task.id }));
+      const got = await until('the webhook hears', () =>
+        heard.find(({ body }) => body['statusUpdate']?.['taskId'] === task.id && JSON.stringify(body).includes('CANCELED')),
+      );
+      assert.deepEqual([got.url, got.headers['x-a2a-notification-token']], ['/inline', SECRET.token]);
+      assert.ok(heard.every(({ url, body }) => url !== '/inline' || JSON.stringify(body).includes(task.id)));
+      const { configs } = resultOf(await about(caller, 'ListTaskPushNotificationConfigs', { taskId: task.id })) as { configs: object[] };
+      assert.deepEqual(configs, [{ id: 'm', taskId: task.id, url: hook('/inline') }]);
+      assert.equal(await asked('allow'), asksBefore + 1, 'it is a call of its own');
+      assert.doesNotMatch(said.slice(from).join('\n'), /hooks\.example|told-to-nobody/, 'the agent never learns where to');
+
+      const line = await until('a delivery is said', () => said.slice(from).find((text) => text.includes('/push/')));
+      const address = /\/a2a\/callee\/push\/[\w-]+/.exec(line)?.[0] ?? '';
+      const heardBefore = heard.length;
+      for (const contextId of ['c', '', undefined])
+        assert.equal((await deliver(address, { statusUpdate: { taskId: task.id.split('~')[0], contextId } })).status, 400);
+      assert.equal(heard.length, heardBefore, 'of another context it hears nothing');
+    });
+
+    void test('a webhook in a message that goes on with a task is of that task', async () => {
+      const task = await begin();
+      resultOf(await inline({ id: 'g', url: hook('/goes-on'), taskId: task }, { taskId: task }));
+      resultOf(await about(caller, 'CancelTask', { id: task }));
+      await until('the webhook hears', () =>
+        heard.find(({ url, body }) => url === '/goes-on' && body['statusUpdate']?.['taskId'] === task),
+      );
+      assert.equal(errorOf(await inline({ url: hook(), taskId: 'another' }, { taskId: await begin() })), BAD_PARAMS);
+      assert.equal(errorOf(await inline({ url: hook(), taskId: task })), BAD_PARAMS, 'the message names no task');
+    });
+
+    void test('[I1] a message whose webhook is refused does not go', async () => {
+      const tasks = async (): Promise<number> =>
+        (resultOf(await about(caller, 'ListTasks', { pageSize: 100 })) as { tasks: object[] }).tasks.length;
+      const [tasksBefore, denied] = [await tasks(), await asked('deny')];
+      for (const url of [hook('/', 'vault.example'), 'https://evil.example/', 'https://127.0.0.1/'])
+        assert.equal(errorOf(await inline({ url })), NO_PUSH, url);
+      for (const config of [{}, { url: 'ftp://hooks.example/' }, { url: `http://hooks.example:${port}/`, token: 'open' }, 'text'])
+        assert.equal(errorOf(await inline(config as object)), BAD_PARAMS, JSON.stringify(config));
+      assert.match((await inline({ url: hook('/forbidden') })).text, /CORDON-300[15]/, 'policy sees where to');
+      assert.equal(await asked('deny'), denied + 1);
+      const older = { message: message(), configuration: { pushNotificationConfig: { url: hook() } } };
+      assert.equal(errorOf(await about(caller, 'SendMessage', older)), NO_PUSH, 'by its name before 1.0');
+      assert.equal(await tasks(), tasksBefore);
     });
 
     void test('[I5] the address is of use to the agent it was given, about that task, and for nothing else', async () => {
@@ -271,11 +326,9 @@ for (const [binding, push] of [
         if (status === 502) await until('the webhook hears', () => heard.length > heardBefore || undefined);
       }
       assert.ok(!heard.some(({ url }) => url === '/elsewhere' || url === '/denied'));
-      const { decisions } = await until('a denial is on record', async () => {
-        const log = await readLog(bed);
-        return log.decisions.some(({ action, verdict }) => action === 'egress/push' && verdict === 'deny') ? log : undefined;
-      });
-      assert.ok(decisions.some(({ action, code }) => action === 'egress/push' && /CORDON-300[15]/.test(code ?? '')));
+      await until('a denial is on record', async () =>
+        (await readLog(bed)).decisions.find(({ action, code }) => action === 'egress/push' && /CORDON-300[15]/.test(code ?? '')),
+      );
     });
 
     void test('[I7] a name that leads inside is not connected to', async () => {

@@ -1,13 +1,13 @@
 // Step 3 for A2A 1.0: messages, tasks and the agent card, over JSON-RPC or HTTP+JSON. Standard: A2A 1.0 §5, §9, §11. attacker-controlled
-// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (metadata, webhooks
-// of messages) is refused or left out, never handed on.
+// INVARIANT I2: the message is made anew of the members that are read here. What policy does not see (metadata) is left out,
+// never handed on.
 import type { IncomingMessage } from 'node:http';
 import { isJsonArray, isJsonObject, parseJson, type Json, type JsonBounds, type JsonObject } from '../domain/json.ts';
 import type { PartKind } from '../domain/registry.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { readParts } from './a2a-parts.ts';
 import { readRest } from './a2a-rest.ts';
-import { isPushMethod, readPushParams, type PushMethodName } from './a2a-push-params.ts';
+import { isPushMethod, pushInput, readMessagePush, readPushParams, type MessagePush, type PushMethodName } from './a2a-push-params.ts';
 import { isTaskMethod, readTaskParams } from './a2a-task-methods.ts';
 import { a2aRpcWire } from './a2a-wire.ts';
 import type { A2aBinding } from '../domain/registry.ts';
@@ -73,8 +73,7 @@ interface Operation {
 }
 
 /** A webhook in the agent's own hands would carry answers around the gateway. */
-const pushRefused = (fix?: string): Refusal =>
-  new Refusal('CORDON-3023', 'push notifications are not accepted', fix === undefined ? {} : { fix });
+const pushRefused = (): Refusal => new Refusal('CORDON-3023', 'push notifications are not accepted');
 
 const TEXT: ReadonlySet<PartKind> = new Set(['text']);
 
@@ -93,6 +92,8 @@ function decodeOperation({ peer, agent, accepts = TEXT, pushes = false }: A2aMes
   }
   const { message, facts } = readMessage(params['message'], accepts);
   const { taskId: task, referenceTaskIds: references } = message;
+  const { push, ...configuration } = readConfiguration(params['configuration'], task);
+  if (push !== undefined && !pushes) throw pushRefused();
   const input = {
     ...facts,
     ...(typeof task === 'string' && task !== '' ? { task } : {}),
@@ -100,20 +101,14 @@ function decodeOperation({ peer, agent, accepts = TEXT, pushes = false }: A2aMes
   };
   return {
     request: requestTo(peer, agent, method, input),
-    plan: { kind: 'a2a/send', agent, binding, id, method, params: { message, ...readConfiguration(params['configuration']) } },
+    plan: { kind: 'a2a/send', agent, binding, id, method, params: { message, ...configuration }, ...(push === undefined ? {} : { push }) },
   };
 }
 
 function decodePushConfig(peer: Peer, agent: string, { method, params, ...rest }: Operation & { readonly method: PushMethodName }): Call {
   const { params: read, webhook, secrets } = readPushParams(method, params);
-  const input = {
-    task: read.taskId,
-    ...(webhook === undefined
-      ? {}
-      : { host: webhook.to.host, port: webhook.to.port, scheme: webhook.scheme, path: webhook.path, query: webhook.query }),
-  };
   return {
-    request: requestTo(peer, agent, method, input),
+    request: requestTo(peer, agent, method, pushInput({ params: read, ...(webhook === undefined ? {} : { webhook }) })),
     plan: { kind: 'a2a/push-config', agent, ...rest, method, params: read, secrets, ...(webhook === undefined ? {} : { webhook }) },
   };
 }
@@ -160,11 +155,15 @@ function readReferences(json: Json | undefined): { readonly referenceTaskIds?: r
 }
 
 /** How the caller wants to be answered. */
-function readConfiguration(json: Json | undefined): { readonly configuration?: JsonObject } {
+function readConfiguration(
+  json: Json | undefined,
+  task: Json | undefined,
+): { readonly configuration?: JsonObject; readonly push?: MessagePush } {
   if (json === undefined || json === null) return {};
   if (!isJsonObject(json)) throw new Refusal('CORDON-9011', '`params.configuration` is no object');
-  const push = json['taskPushNotificationConfig'] ?? json['pushNotificationConfig'] ?? null;
-  if (push !== null) throw pushRefused('begin the task, then ask with `CreateTaskPushNotificationConfig`');
+  // by its name before 1.0 no agent would know it
+  if ((json['pushNotificationConfig'] ?? null) !== null) throw pushRefused();
+  const push = json['taskPushNotificationConfig'] ?? null;
   const { acceptedOutputModes: modes, historyLength: length, returnImmediately: early } = json;
   return {
     configuration: {
@@ -172,5 +171,6 @@ function readConfiguration(json: Json | undefined): { readonly configuration?: J
       ...(typeof length === 'number' ? { historyLength: length } : {}),
       ...(typeof early === 'boolean' ? { returnImmediately: early } : {}),
     },
+    ...(push === null ? {} : { push: readMessagePush(push, task) }),
   };
 }

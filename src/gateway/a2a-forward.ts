@@ -5,6 +5,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { A2A_VERSION } from './a2a-decode.ts';
 import type { A2aIds } from './a2a-ids.ts';
 import { responseShown, taskShown } from './a2a-outward.ts';
+import { permitPush } from './a2a-push-asked.ts';
 import { answerTo, sendOperation } from './a2a-upstream.ts';
 import { TASK_METHODS } from './a2a-task-methods.ts';
 import { restAnswer, restErrorText } from './a2a-wire.ts';
@@ -26,9 +27,11 @@ export function upstreamOf(pep: Pep, agent: string): A2aUpstream {
 
 export const boundsOf = ({ settings }: Pep): JsonBounds => ({ maxBytes: settings.maxReplyBytes, maxDepth: settings.maxDepth });
 
-/** Sends the message and hands its answer on. @throws Refusal CORDON-9010 */
-export const sendMessage = (pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> =>
-  askAgent(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
+/** Sends the message and hands its answer on. @throws Refusal CORDON-9010; of the webhook in it as `permitPush` */
+export async function sendMessage(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/send'>, call: Call): Promise<Forwarded> {
+  if (plan.push !== undefined) await permitPush(pep, call, plan.push);
+  return askAgent(pep, exchange, call, { plan, streams: plan.method === 'SendStreamingMessage', shown: responseShown });
+}
 
 /** Asks about a task of the caller's own. @throws Refusal CORDON-9010 */
 export function askAboutTask(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/task'>, call: Call): Promise<Forwarded> {

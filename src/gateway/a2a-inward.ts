@@ -5,7 +5,7 @@ import { randomId } from '../crypto/random.ts';
 import { isJsonArray, isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { A2aIds } from './a2a-ids.ts';
-import { pushAddress, referenceFor } from './a2a-push-address.ts';
+import { pushAddress, referenceFor, type PushReference } from './a2a-push-address.ts';
 import type { Call, PlanOf } from './call.ts';
 import type { Pep } from './pep.ts';
 
@@ -20,7 +20,8 @@ export function withOwnIds(pep: Pep, call: Call): Call {
   if (plan.kind === 'a2a/send') {
     const { message } = plan.params;
     const names = pep.upstreams.a2a(plan.agent)?.makesContexts !== true;
-    const onward = { ...plan.params, message: messageFor(pep.a2aIds(request), isJsonObject(message) ? message : {}, names) };
+    const inward = messageFor(pep.a2aIds(request), isJsonObject(message) ? message : {}, names);
+    const onward = { ...plan.params, message: inward, ...configurationFor(pep, request, plan, inward) };
     return { ...call, plan: { ...plan, onward } };
   }
   return call;
@@ -31,10 +32,39 @@ function pushFor(pep: Pep, request: Call['request'], { agent, params, webhook, s
   const { url, ...rest } = params;
   const taskId = pep.a2aIds(request).given('task', params.taskId);
   if (webhook === undefined || url === undefined) return { ...rest, taskId };
-  const base = pep.upstreams.a2a(agent)?.pushBase;
+  return { ...rest, taskId, url: addressFor(pep, request, { agent, about: { kind: 'task', id: taskId }, url, secrets }) };
+}
+
+/** Of the webhook in a message it gets one that is of the task or, where the message begins it, of the context. */
+function configurationFor(
+  pep: Pep,
+  request: Call['request'],
+  { agent, push, params }: PlanOf<'a2a/send'>,
+  message: JsonObject,
+): JsonObject {
+  if (push === undefined) return {};
+  const { taskId, contextId } = message;
+  const bound = isNamed(taskId) ? taskId : contextId;
+  if (!isNamed(bound)) {
+    throw new Refusal('CORDON-3023', 'the webhook would be bound to no task and no context', {
+      fix: 'begin the task, then ask with `CreateTaskPushNotificationConfig`',
+    });
+  }
+  const about = { kind: isNamed(taskId) ? 'task' : 'context', id: bound } as const;
+  const { url, id } = push.params;
+  const { configuration } = params;
+  const config = {
+    ...(id === undefined ? {} : { id }),
+    ...(isNamed(taskId) ? { taskId } : {}),
+    url: addressFor(pep, request, { agent, about, url, secrets: push.secrets }),
+  };
+  return { configuration: { ...(isJsonObject(configuration) ? configuration : {}), taskPushNotificationConfig: config } };
+}
+
+function addressFor(pep: Pep, request: Call['request'], push: Pick<PushReference, 'agent' | 'about' | 'url' | 'secrets'>): string {
+  const base = pep.upstreams.a2a(push.agent)?.pushBase;
   if (base === undefined) throw new Refusal('CORDON-3023', 'push notifications are not accepted');
-  const reference = referenceFor(request, { agent, task: taskId, url, secrets }, pep.now());
-  return { ...rest, taskId, url: pushAddress(pep.stateSealer, base, reference) };
+  return pushAddress(pep.stateSealer, base, referenceFor(request, push, pep.now()));
 }
 
 const isNamed = (id: Json | undefined): id is string => typeof id === 'string' && id !== '';

@@ -1,5 +1,5 @@
 // Where an agent delivers push notifications (A2A 1.0 §4.3). It is never given a caller's webhook: it gets an address of the gateway, in which
-// the webhook, its token and its credentials are sealed, together with who may deliver, for whom, about which task and until when. Nothing is
+// the webhook, its token and its credentials are sealed, together with who may deliver, for whom, about what and until when. Nothing is
 // kept: whoever has the key of the store opens it. INVARIANTS I4, I5, I8, I9
 import * as z from 'zod';
 import type { Sealer } from '../crypto/seal.ts';
@@ -24,8 +24,8 @@ const REFERENCE = z.strictObject({
       user: z.strictObject({ issuer: z.string(), id: z.string() }).exactOptional(),
     })
     .exactOptional(),
-  /** In the ids of the agent. */
-  task: z.string(),
+  /** In the ids of the agent. A context, where the message that asked for it was to begin the task. */
+  about: z.strictObject({ kind: z.enum(['task', 'context']), id: z.string() }),
   url: z.string(),
   secrets: z.strictObject({ token: z.string().exactOptional(), authorization: z.string().exactOptional() }),
   /** Unix milliseconds. */
@@ -38,10 +38,10 @@ const LIFE_MS = 24 * 3_600_000;
 const BOUNDS = { maxBytes: 16_384, maxDepth: 8 };
 const SEALED_AS = 'a2a-push';
 
-/** `task`: in the ids of the agent. `now`: Unix milliseconds. */
+/** `about`: in the ids of the agent. `now`: Unix milliseconds. */
 export const referenceFor = (
   { subject, delegation }: AccessRequest,
-  push: Pick<PushReference, 'agent' | 'task' | 'url' | 'secrets'>,
+  push: Pick<PushReference, 'agent' | 'about' | 'url' | 'secrets'>,
   now: number,
 ): PushReference => ({
   ...push,
@@ -81,4 +81,10 @@ const ADDRESS = /\/a2a\/[a-z0-9-]{1,63}\/push\/([\w-]{1,16384})$/;
 export function pushIn(sealer: Sealer, url: Json | undefined): PushReference | undefined {
   const [, sealed] = typeof url === 'string' ? (ADDRESS.exec(url) ?? []) : [];
   return sealed === undefined ? undefined : openPush(sealer, sealed);
+}
+
+/** Was it asked for by this caller, for this user, of this agent? */
+export function isAskedBy({ agent, caller, delegation }: PushReference, { subject, resource, delegation: own }: AccessRequest): boolean {
+  const [user, ownUser] = [delegation?.user, own?.user];
+  return agent === resource.id && caller.id === subject.id && user?.issuer === ownUser?.issuer && user?.id === ownUser?.id;
 }

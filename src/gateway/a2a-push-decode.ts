@@ -41,7 +41,7 @@ export async function decodePush(pep: Pep, exchange: Exchange, peer: Peer, { nam
   const bytes = await readBody(req, maxBytes);
   const { agent, caller, delegation } = reference;
   const ids = pep.a2aIds({ subject: caller, resource: { id: agent }, ...(delegation === undefined ? {} : { delegation }) });
-  const body = writeJson(notificationFor(ids, reference.task, parseJson(bytes, { maxBytes, maxDepth })));
+  const body = writeJson(notificationFor(ids, reference.about, parseJson(bytes, { maxBytes, maxDepth })));
   const { to, scheme, path, query } = webhook;
   const input = {
     caller: caller.id,
@@ -82,13 +82,14 @@ function checkAlive(snapshot: Snapshot | undefined, { caller, delegation, until 
 
 const PAYLOADS = ['task', 'message', 'statusUpdate', 'artifactUpdate'];
 
-/** A `StreamResponse` about this task, in the ids of the caller. @throws Refusal CORDON-9011 */
-function notificationFor(ids: A2aIds, task: string, body: Json): JsonObject {
+/** A `StreamResponse` about this task, or in this context, in the ids of the caller. @throws Refusal CORDON-9011 */
+function notificationFor(ids: A2aIds, { kind, id }: PushReference['about'], body: Json): JsonObject {
   const [payload, ...more] = isJsonObject(body) ? Object.keys(body) : [];
   const said = isJsonObject(body) && payload !== undefined && PAYLOADS.includes(payload) ? body[payload] : undefined;
   if (!isJsonObject(body) || !isJsonObject(said) || more.length > 0) {
     throw new Refusal('CORDON-9011', 'a notification is one of the payloads of a stream', { expected: PAYLOADS.join(', ') });
   }
-  if (said[payload === 'task' ? 'id' : 'taskId'] !== task) throw new Refusal('CORDON-9011', 'the notification is about another task');
+  const member = kind === 'context' ? 'contextId' : payload === 'task' ? 'id' : 'taskId';
+  if (said[member] !== id) throw new Refusal('CORDON-9011', `the notification is about another ${kind}`);
   return responseShown(ids, body);
 }

@@ -3,8 +3,8 @@
 import { isJsonArray, isJsonObject, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { boundsOf, onwardOf, postToAgent, sendAnswer, upstreamOf } from './a2a-forward.ts';
-import type { A2aIds } from './a2a-ids.ts';
-import { pushIn } from './a2a-push-address.ts';
+import { isAskedBy, pushIn } from './a2a-push-address.ts';
+import { checkReach } from './a2a-push-asked.ts';
 import { webhookHost } from './a2a-push-decode.ts';
 import { answerTo } from './a2a-upstream.ts';
 import type { Call, Forwarded, PlanOf } from './call.ts';
@@ -17,11 +17,7 @@ import { readJsonReply } from './reply-body.ts';
 /** Asks about a webhook of a task of the caller's own. @throws Refusal CORDON-3023, CORDON-9010 */
 export async function askAboutPush(pep: Pep, exchange: Exchange, plan: PlanOf<'a2a/push-config'>, call: Call): Promise<Forwarded> {
   const { id, binding, method, webhook, agent } = plan;
-  if (webhook !== undefined && webhookHost(pep, call.request.subject.id, webhook) === undefined) {
-    throw new Refusal('CORDON-3023', 'the host of the webhook is not registered', {
-      fix: 'register it as a resource with `egress:`, in a segment that the caller leads to',
-    });
-  }
+  if (webhook !== undefined) checkReach(pep, call, webhook);
   const response = await postToAgent(pep, exchange, call, plan, onwardOf(plan));
   const { statusCode: upstreamStatus } = response;
   if (method === 'DeleteTaskPushNotificationConfig' && upstreamOf(pep, agent).binding === 'HTTP+JSON' && upstreamStatus < 300) {
@@ -40,24 +36,25 @@ export async function askAboutPush(pep: Pep, exchange: Exchange, plan: PlanOf<'a
 /** @throws Refusal CORDON-9010 when the agent answers with a webhook that is not of this task */
 function shown(pep: Pep, { request }: Call, { method, params }: PlanOf<'a2a/push-config'>, result: JsonObject): JsonObject {
   if (method === 'DeleteTaskPushNotificationConfig') return {};
-  const ids = pep.a2aIds(request);
   if (method !== 'ListTaskPushNotificationConfigs') {
-    const config = configShown(pep, ids, params.taskId, result);
+    const config = configShown(pep, request, params.taskId, result);
     if (config === undefined) throw new Refusal('CORDON-9010', 'the agent answers with another webhook');
     return config;
   }
   const { configs } = result;
   const own = isJsonArray(configs) ? configs.filter(isJsonObject) : [];
   return {
-    configs: own.flatMap((config) => configShown(pep, ids, params.taskId, config) ?? []),
+    configs: own.flatMap((config) => configShown(pep, request, params.taskId, config) ?? []),
     nextPageToken: '',
   };
 }
 
 /** As the caller asked for it, without the secrets; undefined: it was asked for by nobody through here, or about another task. */
-function configShown({ stateSealer }: Pep, ids: A2aIds, task: string, { id, url }: JsonObject): JsonObject | undefined {
-  const reference = pushIn(stateSealer, url);
-  if (reference === undefined || ids.given('task', task) !== reference.task) return undefined;
+function configShown(pep: Pep, request: Call['request'], task: string, { id, url }: JsonObject): JsonObject | undefined {
+  const reference = pushIn(pep.stateSealer, url);
+  if (reference === undefined || !isAskedBy(reference, request)) return undefined;
+  const { about } = reference;
+  if (about.kind === 'task' && about.id !== pep.a2aIds(request).given('task', task)) return undefined;
   return { ...(typeof id === 'string' ? { id } : {}), taskId: task, url: reference.url };
 }
 

@@ -1,6 +1,6 @@
-// Step 3 for what a caller asks about push notifications of a task (A2A 1.0 §3.1.7 to §3.1.10): the request is made anew of the members that
-// are read here. INVARIANTS I2, I8. attacker-controlled
-import { isJsonObject, type JsonObject } from '../domain/json.ts';
+// Step 3 for what a caller asks about push notifications of a task (A2A 1.0 §3.1.7 to §3.1.10), or in a message (§3.2.2): the request is made
+// anew of the members that are read here. INVARIANTS I2, I8. attacker-controlled
+import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { readAuthority, type HostPort } from './egress-host.ts';
 import { readTarget, writePath, writeQuery } from './http-target.ts';
@@ -66,6 +66,13 @@ export interface PushParams {
   readonly secrets: PushSecrets;
 }
 
+/** A webhook that a caller names in a message; of a task that the message begins there is no id yet. */
+export interface MessagePush {
+  readonly params: JsonObject & { readonly taskId?: string; readonly id?: string; readonly url: string };
+  readonly webhook: WebhookTarget;
+  readonly secrets: PushSecrets;
+}
+
 const VISIBLE = /^[\x21-\x7e]+$/;
 const SCHEME = /^[A-Za-z][\w-]{0,31}$/;
 
@@ -74,11 +81,34 @@ export function readPushParams(method: PushMethodName, params: JsonObject): Push
   const task = textOf(params, 'taskId', LONGEST.task);
   if (task === undefined) throw new Refusal('CORDON-9011', '`params.taskId` is missing');
   if (method === 'ListTaskPushNotificationConfigs') return { params: { taskId: task }, secrets: {} };
-  const id = textOf(params, 'id', LONGEST.id);
   if (method !== 'CreateTaskPushNotificationConfig') {
+    const id = textOf(params, 'id', LONGEST.id);
     if (id === undefined) throw new Refusal('CORDON-9011', '`params.id` is missing');
     return { params: { taskId: task, id }, secrets: {} };
   }
+  const { params: named, ...rest } = readNew(params);
+  return { params: { taskId: task, ...named }, ...rest };
+}
+
+/** @throws Refusal CORDON-9011 */
+export function readMessagePush(json: Json, task: Json | undefined): MessagePush {
+  if (!isJsonObject(json)) throw new Refusal('CORDON-9011', '`params.configuration.taskPushNotificationConfig` is no object');
+  const named = textOf(json, 'taskId', LONGEST.task);
+  if (named !== undefined && named !== task) throw new Refusal('CORDON-9011', 'the webhook is of another task than the message');
+  const { params, ...rest } = readNew(json);
+  return { params: { ...(typeof task === 'string' && task !== '' ? { taskId: task } : {}), ...params }, ...rest };
+}
+
+/** What policy sees of it. */
+export const pushInput = ({ params: { taskId }, webhook }: Pick<PushParams | MessagePush, 'params' | 'webhook'>): JsonObject => ({
+  ...(taskId === undefined ? {} : { task: taskId }),
+  ...(webhook === undefined
+    ? {}
+    : { host: webhook.to.host, port: webhook.to.port, scheme: webhook.scheme, path: webhook.path, query: webhook.query }),
+});
+
+function readNew(params: JsonObject): MessagePush {
+  const id = textOf(params, 'id', LONGEST.id);
   const url = textOf(params, 'url', LONGEST.url);
   if (url === undefined) throw new Refusal('CORDON-9011', '`params.url` is missing');
   const webhook = readWebhook(url);
@@ -87,7 +117,7 @@ export function readPushParams(method: PushMethodName, params: JsonObject): Push
   if (webhook.scheme === 'http' && Object.keys(secrets).length > 0) {
     throw new Refusal('CORDON-9011', 'a webhook that is given a token or credentials is reached by `https` alone');
   }
-  return { params: { taskId: task, ...(id === undefined ? {} : { id }), url }, webhook, secrets };
+  return { params: { ...(id === undefined ? {} : { id }), url }, webhook, secrets };
 }
 
 function textOf(params: JsonObject, member: string, longest: number): string | undefined {

@@ -7,7 +7,7 @@ import type { A2aBinding } from '../domain/registry.ts';
 import type { HostPort } from './egress-host.ts';
 import type { TaskToken } from '../sts/task-token.ts';
 import type { PushReference } from './a2a-push-address.ts';
-import type { PushAsked, PushMethodName, PushSecrets, WebhookTarget } from './a2a-push-params.ts';
+import type { MessagePush, PushAsked, PushMethodName, PushSecrets, WebhookTarget } from './a2a-push-params.ts';
 import type { TaskMethodName } from './a2a-task-methods.ts';
 import type { Answers } from './mcp-answers.ts';
 import type { CallerSession } from './mcp-sessions.ts';
@@ -111,6 +111,8 @@ interface A2aRequest {
 }
 
 interface A2aSend extends A2aRequest {
+  /** The webhook that stands in it. */
+  readonly push?: MessagePush;
   readonly method: 'SendMessage' | 'SendStreamingMessage';
 }
 

@@ -2,12 +2,14 @@
 // everything, in both bindings. Cordon is transparent when a client sees the same, scenario by scenario. And signed cards, between Cordon and Python.
 import { type Bed, openBed, send } from '../test/support/bed.ts';
 import { cards } from './a2a/cards.ts';
+import { openHooks } from './a2a/hooks.ts';
 import { BINDINGS, type Binding, missingPython, type Outcomes, type Peer, PEERS } from './a2a/peers.ts';
 import { SCENARIOS } from './a2a/scenarios.ts';
 import { fault } from './a2a/seen.ts';
 import { type Score, sumOf, type SuiteOptions } from './score.ts';
 
-const PERMITS = `@id("everything") permit (principal == Agent::"caller", action, resource == Agent::"callee");`;
+const PERMITS = `@id("everything") permit (principal == Agent::"caller", action, resource == Agent::"callee");
+@id("webhooks") permit (principal == Agent::"callee", action == Action::"egress/push", resource == Egress::"hooks");`;
 
 export async function run({ onProgress }: SuiteOptions): Promise<Score> {
   const missing = missingPython();
@@ -17,7 +19,8 @@ export async function run({ onProgress }: SuiteOptions): Promise<Score> {
     for (const spoken of BINDINGS) {
       await using stack = new AsyncDisposableStack();
       const origin = await PEERS[callee].serve(stack);
-      const bed = stack.adopt(await bedFor(spoken), (it) => it.close());
+      const hook = await openHooks(stack);
+      const bed = stack.adopt(await bedFor(spoken, new URL(hook).host), (it) => it.close());
       await PEERS[callee].serveBehind(bed, stack);
       scores.push(await gatewayAlone(callee, bed));
       if (missing === undefined && spoken === 'JSONRPC') {
@@ -28,7 +31,7 @@ export async function run({ onProgress }: SuiteOptions): Promise<Score> {
       for (const caller of names)
         for (const binding of BINDINGS) {
           const name = `${caller} to ${callee}: ${binding} through Cordon, the agent speaks ${spoken}`;
-          const score = compared(name, ...(await both(PEERS[caller], binding, { origin, bed })));
+          const score = compared(name, ...(await both(PEERS[caller], binding, { origin, bed, hook })));
           onProgress(`${name}: ${score.passed} of ${score.passed + score.failed} the same`);
           scores.push(score);
         }
@@ -39,10 +42,11 @@ export async function run({ onProgress }: SuiteOptions): Promise<Score> {
 async function both(
   caller: Peer,
   binding: Binding,
-  { origin, bed }: { readonly origin: string; readonly bed: Bed },
+  { origin, bed, hook }: { readonly origin: string; readonly bed: Bed; readonly hook: string },
 ): Promise<[Outcomes, Outcomes]> {
-  const direct = await caller.ask(origin, binding);
-  return [direct, await caller.ask(`https://127.0.0.1:${bed.ports.gateway}/a2a/callee/`, binding, await bed.svid('caller'))];
+  const direct = await caller.ask({ url: origin, binding, hook });
+  const url = `https://127.0.0.1:${bed.ports.gateway}/a2a/callee/`;
+  return [direct, await caller.ask({ url, binding, hook, svid: await bed.svid('caller') })];
 }
 
 /** Where CI says that everything must be there, what could not be tried has failed. */
@@ -66,13 +70,15 @@ async function gatewayAlone(callee: string, bed: Bed): Promise<Score> {
     : { passed: 0, failed: 1, notes: [`the ${callee} agent answers another one`] };
 }
 
-/** A gateway that speaks this binding with its agent. */
-function bedFor(spoken: Binding): Promise<Bed> {
+/** A gateway that speaks this binding with its agent. `hooks`: where webhooks may be. */
+function bedFor(spoken: Binding, hooks: string): Promise<Bed> {
   return openBed({
     tools: false,
     policies: PERMITS,
     configure: (yaml) => {
-      const changed = yaml.replace('purpose: is called,', 'purpose: is called, parts: [text, data, file],');
+      const changed = yaml
+        .replace('purpose: is called,', 'purpose: is called, push: direct, parts: [text, data, file],')
+        .replace('\npolicies:', `\n  hooks: { segment: tools, egress: { hosts: ["${hooks}"], addresses: [127.0.0.0/8] } }\n\npolicies:`);
       return spoken === 'JSONRPC'
         ? changed
         : changed.replace('purpose: is called,', 'purpose: is called, binding: HTTP+JSON,').replace('/a2a" }', '/rest" }');

@@ -15,11 +15,12 @@ import ssl
 import sys
 import threading
 
+import httpx
 import uvicorn
 from a2a.server.agent_execution import AgentExecutor
 from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes, create_rest_routes
-from a2a.server.tasks import InMemoryTaskStore
+from a2a.server.tasks import BasePushNotificationSender, InMemoryPushNotificationConfigStore, InMemoryTaskStore
 from a2a.types import (
     AgentCapabilities,
     AgentCard,
@@ -35,6 +36,7 @@ from a2a.types import (
     TaskStatus,
     TaskStatusUpdateEvent,
 )
+from client import as_run
 from google.protobuf.json_format import MessageToDict
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -125,16 +127,18 @@ def card_at(origin):
         description="does what the first word says",
         version="1",
         supported_interfaces=[interface("/a2a", "JSONRPC"), interface("/rest", "HTTP+JSON")],
-        capabilities=AgentCapabilities(streaming=True, push_notifications=False, extended_agent_card=False),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=True, extended_agent_card=False),
         default_input_modes=["text/plain"],
         default_output_modes=["text/plain"],
         skills=[AgentSkill(id="work", name="work", description="works", tags=["a", "b"])],
     )
 
 
-def app_at(origin):
+def app_at(origin, http):
     card = card_at(origin)
-    handler = DefaultRequestHandler(Executor(), InMemoryTaskStore(), card)
+    hooks = InMemoryPushNotificationConfigStore()
+    sender = BasePushNotificationSender(http, hooks)
+    handler = DefaultRequestHandler(Executor(), InMemoryTaskStore(), card, push_config_store=hooks, push_sender=sender)
     return Starlette(
         routes=[
             *create_agent_card_routes(card),
@@ -169,7 +173,8 @@ def main(port, directory=None):
     logging.disable(logging.CRITICAL)  # refusals are what it is asked for
     listener = socket.create_server(("127.0.0.1", int(port)))
     origin = f"{'http' if directory is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app_at(origin), log_config=None, **({} if directory is None else mesh(directory)))
+    http = httpx.AsyncClient(verify=True if directory is None else as_run(directory), trust_env=False)
+    config = uvicorn.Config(app_at(origin, http), log_config=None, **({} if directory is None else mesh(directory)))
     config.load()
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3

@@ -112,7 +112,7 @@ const cardAt = (origin: string): AgentCard =>
     description: 'does what the first word says',
     version: '1',
     supportedInterfaces: [interfaceOf(`${origin}/a2a`, 'JSONRPC'), interfaceOf(`${origin}/rest`, 'HTTP+JSON')],
-    capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: false },
+    capabilities: { streaming: true, pushNotifications: true, extensions: [], extendedAgentCard: false },
     securitySchemes: {},
     securityRequirements: [],
     defaultInputModes: ['text/plain'],
@@ -143,6 +143,7 @@ function appOf(origin: string): express.Express {
 
 if (where === 'mesh') {
   const cordon = await connect();
+  globalThis.fetch = cordon.fetch; // with which the SDK delivers push notifications
   await cordon.serve(appOf(`https://127.0.0.1:${port}`), { host: '127.0.0.1', port: Number(port) });
   process.stdout.write('ready\n');
 } else {

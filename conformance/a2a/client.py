@@ -1,9 +1,9 @@
 """The scenarios of `scenarios.ts` by a client of the official Python SDK. It prints one JSON object a line, `scenario` with what it `saw` or how
 it `failed`, and ends.
 
-    client.py URL BINDING [DIRECTORY]
+    client.py URL BINDING HOOK [DIRECTORY]
 
-With a directory (`cert.pem`, `key.pem`, `ca.pem` of a run) it calls by mutual TLS.
+HOOK is the webhook of `hooks.ts`. With a directory (`cert.pem`, `key.pem`, `ca.pem` of a run) it calls by mutual TLS.
 """
 
 import asyncio
@@ -16,7 +16,10 @@ import httpx
 from a2a.client import ClientConfig, ClientFactory
 from a2a.types import (
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     ListTasksRequest,
     Message,
     Part,
@@ -24,6 +27,7 @@ from a2a.types import (
     SendMessageConfiguration,
     SendMessageRequest,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
     TaskState,
 )
 from google.protobuf.json_format import MessageToDict, ParseDict
@@ -33,10 +37,10 @@ HANG_SECONDS = 20
 
 
 class Callee:
-    """An agent, and what is asked of it: `send` waits for one answer, the others are the SDK's."""
+    """An agent, and what is asked of it: `send` waits for one answer, the others are the SDK's. And a webhook."""
 
-    def __init__(self, waits, streams):
-        self.waits, self.streams = waits, streams
+    def __init__(self, waits, streams, hook):
+        self.waits, self.streams, self.hook = waits, streams, hook
 
     async def send(self, request):
         (answer,) = [event async for event in self.waits.send_message(request)]
@@ -51,19 +55,30 @@ class Callee:
     async def cancel(self, task_id):
         return await self.waits.cancel_task(CancelTaskRequest(id=task_id))
 
+    async def hooks(self, task_id):
+        return await self.waits.list_task_push_notification_configs(ListTaskPushNotificationConfigsRequest(task_id=task_id))
+
+    def own_hook(self, task_id=""):
+        return TaskPushNotificationConfig(id="own", task_id=task_id, url=self.hook)
+
+    async def end_heard(self, task_id):
+        async with httpx.AsyncClient(trust_env=False, timeout=HANG_SECONDS) as http:
+            return (await http.get(self.hook, params={"with": [task_id, "CANCELED"]})).json()
+
     def follow(self, task_id):
         return self.streams.subscribe(SubscribeToTaskRequest(id=task_id))
 
 
-def said(value, return_immediately=False, parts=None, **more):
+def said(value, return_immediately=False, parts=None, hook=None, **more):
     message = Message(
         message_id=f"asked {value[:16]}", role=Role.ROLE_USER, parts=[Part(text=value)] if parts is None else parts, **more
     )
-    return SendMessageRequest(message=message, configuration=SendMessageConfiguration(return_immediately=return_immediately))
+    configuration = SendMessageConfiguration(return_immediately=return_immediately, task_push_notification_config=hook)
+    return SendMessageRequest(message=message, configuration=configuration)
 
 
-async def begun(callee, word):
-    return await callee.send(said(word, return_immediately=True))
+async def begun(callee, word, hook=None):
+    return await callee.send(said(word, return_immediately=True, hook=hook))
 
 
 async def refused(work):
@@ -146,6 +161,26 @@ async def over_and_followed(callee):
     return await refused(everything(callee.follow(task.id)))
 
 
+async def hook_in_a_message(callee):
+    task = await begun(callee, "wait", callee.own_hook())
+    listed = await callee.hooks(task.id)
+    return [listed, await callee.cancel(task.id), await callee.end_heard(task.id)]
+
+
+async def hook_of_a_task(callee):
+    task = await begun(callee, "wait")
+    made = await callee.waits.create_task_push_notification_config(callee.own_hook(task.id))
+    one = await callee.waits.get_task_push_notification_config(GetTaskPushNotificationConfigRequest(task_id=task.id, id="own"))
+    every = await callee.hooks(task.id)
+    await callee.cancel(task.id)
+    heard = await callee.end_heard(task.id)
+    # over HTTP+JSON this client does not take the empty answer of the JavaScript agent: what is left says whether it was deleted
+    await refused(
+        callee.waits.delete_task_push_notification_config(DeleteTaskPushNotificationConfigRequest(task_id=task.id, id="own"))
+    )
+    return [made, one, every, heard, await callee.hooks(task.id)]
+
+
 SCENARIOS = {
     "a message is answered by a message": lambda callee: callee.send(said("hello")),
     "a message is answered by a stream with one message": lambda callee: callee.stream(said("hello")),
@@ -172,6 +207,11 @@ SCENARIOS = {
     "a task that is not there is not read": lambda callee: refused(callee.read("nothing")),
     "a task that is not there is not cancelled": lambda callee: refused(callee.cancel("nothing")),
     "a task that is not there is not followed": lambda callee: refused(everything(callee.follow("nothing"))),
+    "a webhook in a message hears of its task": hook_in_a_message,
+    "a webhook of a task is made, read, heard, and deleted": hook_of_a_task,
+    "a webhook of a task that is not there": lambda callee: refused(
+        callee.waits.create_task_push_notification_config(callee.own_hook("nothing"))
+    ),
     "a task that is not there is not gone on with": lambda callee: refused(callee.send(said("more", task_id="nothing"))),
 }
 
@@ -202,7 +242,7 @@ def as_run(directory):
     return context
 
 
-async def main(url, binding, directory=None):
+async def main(url, binding, hook, directory=None):
     verify = True if directory is None else as_run(directory)
     async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=HANG_SECONDS) as http:
 
@@ -210,7 +250,7 @@ async def main(url, binding, directory=None):
             config = ClientConfig(streaming=streaming, httpx_client=http, supported_protocol_bindings=[binding])
             return ClientFactory(config).create_from_url(url)
 
-        callee = Callee(await client(False), await client(True))
+        callee = Callee(await client(False), await client(True), hook)
         for scenario, act in SCENARIOS.items():
             print(json.dumps({"scenario": scenario, **await within(act(callee))}), flush=True)
 

@@ -25,7 +25,15 @@ export interface Peer {
   /** As `callee` of the bed. */
   serveBehind(bed: Bed, stack: AsyncDisposableStack): Promise<void>;
   /** Every scenario, by a client that finds the agent at `url`; as the run whose SVID it is. */
-  ask(url: string, binding: Binding, svid?: Svid): Promise<Outcomes>;
+  ask(asked: Asked): Promise<Outcomes>;
+}
+
+export interface Asked {
+  readonly url: string;
+  readonly binding: Binding;
+  /** Of `hooks.ts`. */
+  readonly hook: string;
+  readonly svid?: Svid;
 }
 
 /** A scenario that hangs is one that fails. */
@@ -47,12 +55,12 @@ const javascript: Peer = {
   async serveBehind(bed) {
     await bed.spawnWorkload('agent', 'callee', 'conformance/a2a/agent.ts', [String(bed.ports.callee), 'mesh']);
   },
-  async ask(url, binding, svid) {
+  async ask({ url, binding, hook, svid }) {
     const dispatcher = new Agent(svid === undefined ? {} : { connect: { ...svid, checkServerIdentity: () => undefined } });
     try {
       const client = await clientFor(url, binding, dispatcher);
       const outcomes = new Map<string, Outcome>();
-      for (const [scenario, act] of Object.entries(SCENARIOS)) outcomes.set(scenario, await within(act(client)));
+      for (const [scenario, act] of Object.entries(SCENARIOS)) outcomes.set(scenario, await within(act(client, hook)));
       return outcomes;
     } finally {
       await dispatcher.destroy();
@@ -66,11 +74,11 @@ const python: Peer = {
     const directory = await filed(await bed.svid('callee'), stack);
     await started(PYTHON, [PY_AGENT, String(bed.ports.callee), directory], stack);
   },
-  async ask(url, binding, svid) {
+  async ask({ url, binding, hook, svid }) {
     await using stack = new AsyncDisposableStack();
     const as = svid === undefined ? [] : [await filed(svid, stack)];
     return new Map(
-      (await linesOf(PYTHON, [PY_CLIENT, url, binding, ...as])).map((line) => {
+      (await linesOf(PYTHON, [PY_CLIENT, url, binding, hook, ...as])).map((line) => {
         const { scenario, ...outcome } = JSON.parse(line) as { readonly scenario: string } & Outcome;
         return [scenario, outcome];
       }),

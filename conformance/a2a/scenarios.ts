@@ -1,10 +1,24 @@
 // What a client of the official SDK does with an agent, and what it gets: each row answers with all that the client saw.
-import { type Message, type Part, Role, type SendMessageRequest, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk';
+import {
+  type Message,
+  type Part,
+  Role,
+  type SendMessageRequest,
+  type StreamResponse,
+  type Task,
+  type TaskPushNotificationConfig,
+  TaskState,
+} from '@a2a-js/sdk';
 import type { Client } from '@a2a-js/sdk/client';
 
 const part = (value: string): Part => ({ content: { $case: 'text', value }, metadata: undefined, filename: '', mediaType: '' });
 
-const said = (value: string, more: Partial<Message> = {}, returnImmediately = false): SendMessageRequest => ({
+interface Wanted {
+  readonly returnImmediately?: boolean;
+  readonly webhook?: TaskPushNotificationConfig;
+}
+
+const said = (value: string, more: Partial<Message> = {}, { returnImmediately = false, webhook }: Wanted = {}): SendMessageRequest => ({
   tenant: '',
   message: {
     messageId: `asked ${value.slice(0, 16)}`,
@@ -17,7 +31,7 @@ const said = (value: string, more: Partial<Message> = {}, returnImmediately = fa
     referenceTaskIds: [],
     ...more,
   },
-  configuration: { acceptedOutputModes: [], taskPushNotificationConfig: undefined, historyLength: undefined, returnImmediately },
+  configuration: { acceptedOutputModes: [], taskPushNotificationConfig: webhook, historyLength: undefined, returnImmediately },
   metadata: undefined,
 });
 
@@ -31,8 +45,27 @@ const taskOf = (answer: Message | Task): Task => {
   if (!('status' in answer)) throw new Error('the agent answered without a task');
   return answer;
 };
-const begun = async (client: Client, word: string, more: Partial<Message> = {}): Promise<Task> =>
-  taskOf(await client.sendMessage(said(word, more, true)));
+const begun = async (client: Client, word: string, webhook?: TaskPushNotificationConfig): Promise<Task> =>
+  taskOf(await client.sendMessage(said(word, {}, { returnImmediately: true, ...(webhook === undefined ? {} : { webhook }) })));
+const hookAt = (url: string, taskId = ''): TaskPushNotificationConfig => ({
+  tenant: '',
+  id: 'own',
+  taskId,
+  url,
+  token: '',
+  authentication: undefined,
+});
+const endHeard = async (hook: string, id: string): Promise<unknown> =>
+  (
+    await fetch(
+      `${hook}?${new URLSearchParams([
+        ['with', id],
+        ['with', 'CANCELED'],
+      ]).toString()}`,
+    )
+  ).json();
+const hooksOf = (client: Client, taskId: string): Promise<unknown> =>
+  client.listTaskPushNotificationConfig({ tenant: '', taskId, pageSize: 0, pageToken: '' });
 const read = (client: Client, id: string, historyLength?: number): Promise<Task> => client.getTask({ tenant: '', id, historyLength });
 const cancel = (client: Client, id: string): Promise<Task> => client.cancelTask({ tenant: '', id, metadata: undefined });
 
@@ -45,7 +78,8 @@ async function refused(work: Promise<unknown>): Promise<unknown> {
   }
 }
 
-export const SCENARIOS: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
+/** `hook`: of `hooks.ts`. */
+export const SCENARIOS: Readonly<Record<string, (client: Client, hook: string) => Promise<unknown>>> = {
   'a message is answered by a message': (client) => client.sendMessage(said('hello')),
   'a message is answered by a stream with one message': (client) => all(client.sendMessageStream(said('hello'))),
   'text in many scripts, with every kind of white space': (client) =>
@@ -133,5 +167,20 @@ export const SCENARIOS: Readonly<Record<string, (client: Client) => Promise<unkn
   'a task that is not there is not read': (client) => refused(read(client, 'nothing')),
   'a task that is not there is not cancelled': (client) => refused(cancel(client, 'nothing')),
   'a task that is not there is not followed': (client) => refused(all(client.resubscribeTask({ tenant: '', id: 'nothing' }))),
+  'a webhook in a message hears of its task': async (client, hook) => {
+    const { id } = await begun(client, 'wait', hookAt(hook));
+    const listed = await hooksOf(client, id);
+    return [listed, await cancel(client, id), await endHeard(hook, id)];
+  },
+  'a webhook of a task is made, read, heard, and deleted': async (client, hook) => {
+    const { id: taskId } = await begun(client, 'wait');
+    const made = await client.createTaskPushNotificationConfig(hookAt(hook, taskId));
+    const [one, listed] = [await client.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'own' }), await hooksOf(client, taskId)];
+    await cancel(client, taskId);
+    const heard = await endHeard(hook, taskId);
+    await client.deleteTaskPushNotificationConfig({ tenant: '', taskId, id: 'own' });
+    return [made, one, listed, heard, await hooksOf(client, taskId)];
+  },
+  'a webhook of a task that is not there': (client, hook) => refused(client.createTaskPushNotificationConfig(hookAt(hook, 'nothing'))),
   'a task that is not there is not gone on with': (client) => refused(client.sendMessage(said('more', { taskId: 'nothing' }))),
 };

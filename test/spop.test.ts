@@ -145,6 +145,8 @@ const ask = (stream: number, id: number): Buffer =>
 
 interface Client {
   readonly socket: Duplex;
+  /** The agent's end. */
+  readonly far: Duplex;
   /** Frames that came, as type and values. */
   readonly came: (readonly [type: number, said: ReadonlyMap<string, Typed>])[];
   readonly refused: string[];
@@ -159,6 +161,7 @@ function open(answers: Promise<unknown> = Promise.resolve()): Client {
   const seen = { count: 0 };
   const client: Client = {
     socket: near,
+    far,
     came: [],
     refused: [],
     get asked(): number {
@@ -244,6 +247,18 @@ void describe('a session', () => {
       assert.deepEqual([type, said?.get('status-code'), client.refused], [FRAME.agentDisconnect, status, ['CORDON-9011']]);
     });
   }
+
+  void test('[I10] who neither ends nor stops after the end is not waited for', async ({ mock }) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const client = open();
+    client.socket.write(frame(200, 1, 1, Uint8Array.of()));
+    await ended(client);
+    assert.equal(client.far.destroyed, false, 'the last frame can be taken');
+    client.socket.write(hello());
+    mock.timers.tick(2_000);
+    assert.equal(client.far.destroyed, true);
+    assert.deepEqual([client.came.length, client.refused.length], [1, 1]);
+  });
 
   void test('[SPOP §3.2.1] without pipelining the second question waits for the first answer, or ends it', async () => {
     const client = open(new Promise(() => undefined));

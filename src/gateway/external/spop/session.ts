@@ -18,6 +18,8 @@ export interface SpopSessionParts {
 /** Milliseconds from the connection to its HELLO, and between frames. */
 const HELLO_MS = 5_000;
 const IDLE_MS = 600_000;
+/** For the other end to take the last frame and to end too. */
+const LINGER_MS = 2_000;
 /** Questions that have no answer yet, and answered ones that are remembered: none comes twice. */
 const MOST_WAITING = 1_024;
 const REMEMBERED = 16_384;
@@ -30,8 +32,8 @@ export function serveSpop(parts: SpopSessionParts): void {
   const hello = setTimeout(() => session.fail(new SpopError('timeout', 'no HELLO')), HELLO_MS).unref();
   const idle = setTimeout(() => socket.destroy(), IDLE_MS).unref();
   socket.on('data', (chunk: Uint8Array) => {
-    idle.refresh();
     session.take(chunk);
+    if (!session.ended) idle.refresh();
     if (session.greeted) clearTimeout(hello);
   });
   socket.on('drain', () => socket.resume());
@@ -50,7 +52,7 @@ class SpopSession {
   readonly #seen = new Set<string>();
   #waiting = 0;
   #pipelining = false;
-  #ended = false;
+  ended = false;
   greeted = false;
 
   constructor(parts: SpopSessionParts) {
@@ -59,7 +61,7 @@ class SpopSession {
   }
 
   take(chunk: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     try {
       for (const bytes of this.#frames.push(chunk)) {
         if (this.#isEnded()) return;
@@ -72,23 +74,28 @@ class SpopSession {
 
   /** Says why, and ends. */
   fail(error: unknown): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     const refusal = asRefusal(error, 'CORDON-9001', 'the SPOE agent failed');
     this.#parts.onRefused(refusal);
-    this.#end(error instanceof SpopError ? error.status : STATUS.unknown, refusal.message);
+    this.#end(agentDisconnect(error instanceof SpopError ? error.status : STATUS.unknown, refusal.message));
   }
 
   #isEnded(): boolean {
-    return this.#ended;
+    return this.ended;
   }
 
-  #end(status: number, message: string): void {
-    this.#ended = true;
-    this.#parts.socket.end(agentDisconnect(status, message));
+  /** What still comes is not read, and one that does not end its side is not waited for. */
+  #end(last?: Uint8Array): void {
+    const { socket } = this.#parts;
+    this.ended = true;
+    if (last === undefined) socket.end();
+    else socket.end(last);
+    const lingering = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    socket.once('close', () => clearTimeout(lingering));
   }
 
   #frame(frame: Frame): void {
-    if (frame.type === FRAME.disconnect && this.greeted) return this.#end(STATUS.normal, 'normal');
+    if (frame.type === FRAME.disconnect && this.greeted) return this.#end(agentDisconnect(STATUS.normal, 'normal'));
     if (frame.type === FRAME.hello && !this.greeted) return this.#hello(frame);
     if (frame.type === FRAME.notify && this.greeted) return this.#notify(frame);
     throw new SpopError('invalid', `a frame of type ${frame.type}${this.greeted ? '' : ' before HELLO'}`);
@@ -101,9 +108,7 @@ class SpopSession {
     this.#pipelining = pipelining;
     this.greeted = true;
     this.#parts.socket.write(agentHello(this.#frames.most, pipelining ? 'pipelining' : ''));
-    if (!healthcheck) return;
-    this.#ended = true;
-    this.#parts.socket.end();
+    if (healthcheck) this.#end();
   }
 
   #notify(frame: Frame): void {
@@ -126,7 +131,7 @@ class SpopSession {
   async #answer(frame: Frame, name: string, args: ReadonlyMap<string, Typed>): Promise<void> {
     const bytes = ack(frame, await this.#parts.onMessage(name, args));
     this.#waiting--;
-    if (this.#ended) return;
+    if (this.ended) return;
     if (bytes.length - 4 > this.#frames.most) throw new SpopError('tooBig', 'an answer that does not fit a frame');
     this.#send(bytes);
   }

@@ -11,6 +11,7 @@ import { parse, stringify } from 'yaml';
 import type { JsonObject } from '../src/domain/json.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { messagesOf } from './support/call-stream.ts';
+import { cordon } from './support/cordon.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
 import { until } from './support/until.ts';
 
@@ -145,6 +146,22 @@ describe('[MCP-2025-11-25] sessions', () => {
       assert.equal((await ask({ 'mcp-session-id': session, 'mcp-protocol-version': '2026-07-28' })).status, 405);
     }
     assert.equal((await modern(caller, 'tools/list', {}, { 'mcp-session-id': 'made-up' })).status, 200);
+  });
+
+  void test('a GET that clients try and do without does not hide the last denied call from whoever asks why', async () => {
+    const svid = await bed.svid('other');
+    const tries = (): Promise<Answer> =>
+      send({ port: bed.ports.gateway, path: '/mcp/bench', method: 'GET', headers: { accept: ACCEPT }, svid });
+    const why = (...args: readonly string[]): ReturnType<typeof cordon> =>
+      cordon(['why', '--last', ...args, '--agent', 'other'], { cwd: bed.dir, env: { CORDON_DATA: bed.data } });
+    assert.equal((await tries()).status, 405);
+    const none = await why();
+    assert.match(none.stdout, /^no call was denied\n/);
+    assert.match((await why('1')).stdout, /CORDON-3022/);
+    assert.equal((await modern(svid, 'tools/call', { name: 'test_simple_text', arguments: {} })).status, 404, 'of another segment');
+    assert.equal((await tries()).status, 405);
+    const denied = await why();
+    assert.match(denied.stdout, /^DENY .*CORDON-3007/);
   });
 
   void test('[I4] what the server asks in a call reaches its caller alone, and only the caller answers, once', async () => {

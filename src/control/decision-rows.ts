@@ -11,6 +11,7 @@ import {
 } from '../domain/access.ts';
 import { parseJson, writeJson, type Json } from '../domain/json.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { parseSpiffeId, parseWorkload } from '../domain/spiffe-id.ts';
 import type { Snapshot } from '../pdp/snapshot.ts';
 import { explainGates } from '../policy/gates.ts';
 import type { DecisionRow } from '../store/ports.ts';
@@ -39,7 +40,7 @@ export function rowOf({ record, receipt, request }: RecordedDecision, explanatio
   return {
     id: record.id,
     at: Date.parse(record.ts),
-    agent: request?.subject.id ?? '',
+    agent: request?.subject.id ?? nameIn(record.principal),
     verdict: record.verdict,
     ...(record.code === undefined ? {} : { code: record.code }),
     seq: receipt.seq,
@@ -51,6 +52,9 @@ export function rowOf({ record, receipt, request }: RecordedDecision, explanatio
     ...(shadow === undefined ? {} : { shadow: { version: shadow.policy.version, verdict: shadow.verdict } }),
   };
 }
+
+/** Of whoever was known when the message was refused before it was a request. */
+const nameIn = (principal: string | undefined): string => (principal === undefined ? '' : parseWorkload(parseSpiffeId(principal)).name);
 
 const HOUR_MS = 3_600_000;
 

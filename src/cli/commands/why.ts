@@ -83,12 +83,13 @@ async function lastDenials(context: Context, client: Client, { last, agent }: Wh
     .flatMap(({ value }) => value.items)
     .toSorted((a, b) => b.seq - a.seq)
     .slice(0, limit);
-  const [newest] = items;
+  const at = one ? items.findIndex(isCall) : 0;
+  const newest = items[at];
   if (newest === undefined) {
-    context.out.print({ schema: 'cordon.decisions/v1', items: [], next: null }, () => ['nothing was denied']);
+    context.out.print({ schema: 'cordon.decisions/v1', items: [], next: null }, () => [one ? 'no call was denied' : 'nothing was denied']);
+    if (items.length > 0) context.out.hint(`${several(items.length, 'refusal')} of what was no call: cordon why --last ${items.length}`);
   } else if (one) {
-    const at = Math.max(0, items.findIndex(isCall));
-    showWhy(context, await client.why((items[at] ?? newest).id));
+    showWhy(context, await client.why(newest.id));
     if (at > 0) context.out.hint(`${several(at, 'newer refusal')} of what was no call: cordon why --last ${at}`);
   } else {
     const kept = new Set(items.map(({ id }) => id));
@@ -101,7 +102,7 @@ async function lastDenials(context: Context, client: Client, { last, agent }: Wh
 }
 
 /** Somebody known asked for something that a gateway carries; not a handshake, nor a GET that MCP clients try and do without. */
-const isCall = ({ principal, code }: ReplyOf<'decisions'>['items'][number]): boolean => principal !== undefined && code !== 'CORDON-3008';
+const isCall = ({ principal, code }: ReplyOf<'decisions'>['items'][number]): boolean => principal !== undefined && code !== 'CORDON-3022';
 
 const listOf = (json: Json | undefined): readonly Json[] => (Array.isArray(json) ? (json as readonly Json[]) : []);
 

@@ -129,7 +129,21 @@ void test('[I4] a step without arguments allows any, one with none allows none',
 });
 
 void test('[I4] a value that only looks like a placeholder is a value', () => {
-  for (const value of ['<b>paid</b>', '<a> and <b>', '{{a}} {{b}}', '$', '$5 and more', '<>', '{{}}', ' $1', '<a>\n']) {
+  for (const value of [
+    '<b>paid</b>',
+    '<a> and <b>',
+    '{{a}} {{b}}',
+    '$',
+    '$5 and more',
+    '$2',
+    '$100',
+    '$100USD',
+    '$5.00',
+    '<>',
+    '{{}}',
+    ' $1',
+    '<a>\n',
+  ]) {
     const mandate = mandateOf([{ tool: 'mail/send', arguments: { to: value } }]);
     assert.equal(may(mandate, 'mail/send', { to: value }), true, value);
     assert.equal(may(mandate, 'mail/send', { to: 'evil@x.example' }), false, value);

@@ -54,6 +54,10 @@ const PLAN = new Set<string>([...LISTS, 'purpose', 'ordered']);
 const STEP = new Set(['tool', 'name', 'arguments', 'args', 'calls']);
 /** `$1`, `{{account}}`, `<the address>`: to be filled in by what an earlier step gives. One of them alone, with none inside. */
 const PLACEHOLDER = /^(?:\$[A-Za-z0-9_][\w.[\]]*|\{\{[^{}]+\}\}|<[^<>]+>)$/;
+const OF_STEP = /^\$(\d+)/;
+
+/** `$100` is what a step gives only where there are so many; else it is a price. `steps`: of the plan. */
+const isPlaceholder = (text: string, steps: number): boolean => PLACEHOLDER.test(text) && Number(OF_STEP.exec(text)?.[1] ?? 0) <= steps;
 
 /**
  * A plan is a list of steps, or an object with one as `steps`, `trajectory`, `tools` or `plan`, and perhaps a `purpose`, and whether they are
@@ -64,7 +68,7 @@ const PLACEHOLDER = /^(?:\$[A-Za-z0-9_][\w.[\]]*|\{\{[^{}]+\}\}|<[^<>]+>)$/;
 export function draftMandate(plan: Json, callables: readonly Callable[]): Draft {
   const { steps: named, purpose, ordered } = membersOf(plan);
   if (!isJsonArray(named) || named.length === 0 || named.length > MOST_STEPS) throw bad(`expected a list of 1 to ${MOST_STEPS} steps`);
-  const steps = named.map((step, at) => stepOf(step, `step ${at + 1}`, callables));
+  const steps = named.map((step, at) => stepOf(step, `step ${at + 1}`, { callables, steps: named.length }));
   const calls = new Map<Callable, number>();
   for (const step of steps) calls.set(step.callable, (calls.get(step.callable) ?? 0) + step.calls);
   const entries = new Map<string, { readonly callable: Callable; readonly entry: JsonObject }>();
@@ -142,7 +146,13 @@ function openIn(steps: readonly Step[]): readonly Open[] {
 
 const isAnything = (limit: Json | undefined): boolean => isJsonObject(limit) && Object.keys(limit).length === 0;
 
-function stepOf(json: Json, where: string, callables: readonly Callable[]): Step {
+interface Around {
+  readonly callables: readonly Callable[];
+  /** How many the plan has. */
+  readonly steps: number;
+}
+
+function stepOf(json: Json, where: string, { callables, steps }: Around): Step {
   const step = typeof json === 'string' ? { name: json } : json;
   if (!isJsonObject(step)) throw bad(`${where} is neither a name nor an object`);
   onlyKnown(step, STEP, where);
@@ -155,7 +165,7 @@ function stepOf(json: Json, where: string, callables: readonly Callable[]): Step
   if (values === undefined) return { callable, limits: undefined, calls };
   if (!isJsonObject(values)) throw bad(`the arguments of \`${callable.id}\` are an object`);
   const limits = Object.entries(values).map(([argument, value]): [string, Json] => {
-    if (callable.arguments.includes(argument)) return [argument, limitOf(value, `${callable.id} ${argument}`)];
+    if (callable.arguments.includes(argument)) return [argument, limitOf(value, `${callable.id} ${argument}`, steps)];
     throw new Refusal('CORDON-9011', `\`${callable.id}\` has no argument \`${argument.slice(0, 80)}\``, {
       ...fixOf(argument, callable.arguments),
       expected: callable.arguments.join(', ') || 'no arguments',
@@ -192,13 +202,13 @@ function fixOf(name: string, known: readonly string[]): { readonly fix?: string 
   return near === undefined ? {} : { fix: `did you mean \`${near}\`?` };
 }
 
-function limitOf(value: Json, where: string): Json {
+function limitOf(value: Json, where: string, steps: number): Json {
   if (isJsonArray(value)) return { in: value };
   if (isJsonObject(value)) {
     if (Object.keys(value).every((member) => LIMIT.has(member))) return value;
     throw bad(`a mandate says nothing of objects: \`${where}\` is a value, a list of values, or a limit`);
   }
-  return value === null || (typeof value === 'string' && PLACEHOLDER.test(value)) ? {} : { in: [value] };
+  return value === null || (typeof value === 'string' && isPlaceholder(value, steps)) ? {} : { in: [value] };
 }
 
 const bad = (why: string): Refusal => new Refusal('CORDON-9011', `not a plan: ${why}`);

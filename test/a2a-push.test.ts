@@ -250,10 +250,12 @@ for (const [binding, push] of [
 
       const line = await until('a delivery is said', () => said.slice(from).find((text) => text.includes('/push/')));
       const address = /\/a2a\/callee\/push\/[\w-]+/.exec(line)?.[0] ?? '';
-      const heardBefore = heard.length;
       for (const contextId of ['c', '', undefined])
         assert.equal((await deliver(address, { statusUpdate: { taskId: task.id.split('~')[0], contextId } })).status, 400);
-      assert.equal(heard.length, heardBefore, 'of another context it hears nothing');
+      assert.ok(
+        heard.every(({ body }) => body['statusUpdate'] === undefined || 'status' in body['statusUpdate']),
+        'of another context it hears nothing',
+      );
     });
 
     void test('a webhook in a message that goes on with a task is of that task', async () => {
@@ -282,9 +284,36 @@ for (const [binding, push] of [
       assert.equal(await tasks(), tasksBefore);
     });
 
+    void test('[I4] a webhook in a message counts as itself in the budget of a mandate', async () => {
+      const entry = (action: string, more: object = {}): object => ({
+        type: 'cordon_task',
+        actions: [`a2a/${action}`],
+        locations: ['agent:callee'],
+        ...more,
+      });
+      const details = [entry('SendMessage'), entry('CreateTaskPushNotificationConfig', { budget: { calls: 1 } })];
+      const form = new URLSearchParams({ grant_type: 'client_credentials', authorization_details: JSON.stringify(details) });
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const { json } = await send({ port: bed.ports.control, path: '/oauth2/token', headers, body: form.toString(), svid: caller });
+      const authorization = `Bearer ${String(json['access_token'])}`;
+      const say = async (configuration: object = {}): Promise<string> => {
+        const params = { message: message(), configuration: { returnImmediately: true, ...configuration } };
+        const { text } = await askCallee(bed, caller, 'SendMessage', params, { authorization });
+        return /CORDON-\d{4}/.exec(text)?.[0] ?? (text.includes('TASK_STATE_WORKING') ? 'begun' : text);
+      };
+      const hooked = { taskPushNotificationConfig: { url: hook() } };
+      assert.equal(await say(), 'begun');
+      assert.equal(await say(), 'begun');
+      assert.equal(await say(hooked), 'begun', 'messages are not webhooks');
+      assert.equal(await say(hooked), 'CORDON-3019');
+      assert.equal(await say(), 'begun', 'nor webhooks messages');
+    });
+
     void test('[I5] the address is of use to the agent it was given, about that task, and for nothing else', async () => {
       const { address, task, shown } = await stolen();
-      const [mine, heardBefore] = [update(task), heard.length];
+      // the agent may say twice how its task ended
+      const others = (): number => heard.filter(({ body }) => !JSON.stringify(body).includes('CANCELED')).length;
+      const [mine, heardBefore] = [update(task), others()];
       assert.equal((await deliver(address, mine)).status, 204);
       assert.equal(heard.at(-1)?.body['statusUpdate']?.['taskId'], shown);
       for (const [svid, at] of [
@@ -310,7 +339,7 @@ for (const [binding, push] of [
       assert.equal((await deliver(address, mine, callee, { 'content-type': 'text/plain' })).status, 400);
       assert.equal((await deliver(address, { statusUpdate: { taskId: task, metadata: { a: 'a'.repeat(2_000_000) } } })).status, 400);
       assert.equal((await send({ port: bed.ports.gateway, path: address, method: 'GET', svid: callee })).status, 403);
-      assert.equal(heard.length, heardBefore + 1, 'none of it reached the webhook');
+      assert.equal(others(), heardBefore + 1, 'none of it reached the webhook');
     });
 
     void test('a redirect is not followed, what a webhook answers is not handed on, and what policy denies is not delivered', async () => {
@@ -333,7 +362,6 @@ for (const [binding, push] of [
 
     void test('[I7] a name that leads inside is not connected to', async () => {
       const id = await begin();
-      const heardBefore = heard.length;
       resultOf(await create(id, { url: hook('/', 'inside.example') }));
       resultOf(await about(caller, 'CancelTask', { id }));
       await until('it is on record', async () =>
@@ -341,7 +369,7 @@ for (const [binding, push] of [
           ({ action, resource }) => action === 'egress/push' && JSON.stringify(resource).includes('inside'),
         ),
       );
-      assert.equal(heard.length, heardBefore);
+      assert.ok(!heard.some(({ body }) => JSON.stringify(body).includes(id)));
     });
 
     void test('[I6] while the caller is off, and when its run was revoked, nothing is delivered for it', async () => {

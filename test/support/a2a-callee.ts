@@ -1,11 +1,11 @@
 // What tests ask the agent `callee` of a bed (callee.ts), in JSON-RPC through the gateway.
 import { send, type Answer, type Bed, type Svid } from './bed.ts';
 
-export const askCallee = ({ ports }: Bed, svid: Svid, method: string, params: object): Promise<Answer> =>
+export const askCallee = ({ ports }: Bed, svid: Svid, method: string, params: object, headers: object = {}): Promise<Answer> =>
   send({
     port: ports.gateway,
     path: '/a2a/callee',
-    headers: { 'a2a-version': '1.0' },
+    headers: { 'a2a-version': '1.0', ...headers },
     body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params }),
     svid,
   });

@@ -11,6 +11,7 @@ import { after, before, describe, test } from 'node:test';
 import { askCallee, beginWork } from './support/a2a-callee.ts';
 import { openBed, send, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { readLog, signedAll } from './support/log-reader.ts';
+import { ownTask } from './support/own-task.ts';
 import { until } from './support/until.ts';
 import { openWebAuthority } from './support/web-certificate.ts';
 
@@ -278,7 +279,9 @@ for (const [binding, push] of [
       for (const config of [{}, { url: 'ftp://hooks.example/' }, { url: `http://hooks.example:${port}/`, token: 'open' }, 'text'])
         assert.equal(errorOf(await inline(config as object)), BAD_PARAMS, JSON.stringify(config));
       assert.match((await inline({ url: hook('/forbidden') })).text, /CORDON-300[15]/, 'policy sees where to');
-      assert.equal(await asked('deny'), denied + 1);
+      const streamed = { message: message(), configuration: { taskPushNotificationConfig: { url: hook('/forbidden') } } };
+      assert.match((await about(caller, 'SendStreamingMessage', streamed)).text, /CORDON-300[15]/);
+      assert.equal(await asked('deny'), denied + 2);
       const older = { message: message(), configuration: { pushNotificationConfig: { url: hook() } } };
       assert.equal(errorOf(await about(caller, 'SendMessage', older)), NO_PUSH, 'by its name before 1.0');
       assert.equal(await tasks(), tasksBefore);
@@ -292,10 +295,7 @@ for (const [binding, push] of [
         ...more,
       });
       const details = [entry('SendMessage'), entry('CreateTaskPushNotificationConfig', { budget: { calls: 1 } })];
-      const form = new URLSearchParams({ grant_type: 'client_credentials', authorization_details: JSON.stringify(details) });
-      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-      const { json } = await send({ port: bed.ports.control, path: '/oauth2/token', headers, body: form.toString(), svid: caller });
-      const authorization = `Bearer ${String(json['access_token'])}`;
+      const authorization = `Bearer ${await ownTask(bed, caller, details)}`;
       const say = async (configuration: object = {}): Promise<string> => {
         const params = { message: message(), configuration: { returnImmediately: true, ...configuration } };
         const { text } = await askCallee(bed, caller, 'SendMessage', params, { authorization });

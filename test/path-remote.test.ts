@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { openBed, send, toolCall, type Answer, type Bed, type Svid } from './support/bed.ts';
 import { effectsOf, isWritten } from './support/effects.ts';
+import { ownTask } from './support/own-task.ts';
 import { until } from './support/until.ts';
 
 let bed: Bed;
@@ -86,6 +87,27 @@ test('[AuthZEN-1.0] what Cordon denies stays denied, and is not asked elsewhere'
   asked.length = 0;
   assert.ok(isDenied(await write('too much', 1000), 'CORDON-3005'));
   assert.deepEqual(asked, []);
+});
+
+test('[I1] [I4] it is asked of a call that comes after another in a mandate, too', async () => {
+  const entry = { type: 'cordon_task', actions: ['tools/call'] };
+  const token = await ownTask(bed, caller, [
+    { ...entry, locations: ['tool:bench/echo'] },
+    { ...entry, locations: ['tool:bench/write'], after: ['tool:bench/echo'] },
+  ]);
+  const call = async (tool: string, args: object): Promise<Answer> => {
+    const { headers, ...rest } = toolCall(tool, args);
+    return send({ port: bed.ports.gateway, ...rest, headers: { ...headers, authorization: `Bearer ${token}` }, svid: caller });
+  };
+  assert.match((await call('echo', { text: 'first' })).text, /first/);
+  const earlier = await effectsOf(bed);
+  answer = (_, response) => response.end('{"decision":false}');
+  asked.length = 0;
+  assert.ok(isDenied(await call('write', { line: 'second', amount: 1 }), 'CORDON-3001'));
+  assert.equal(asked.length, 1);
+  assert.deepEqual(await effectsOf(bed), earlier);
+  answer = (_, response) => response.end('{"decision":true}');
+  assert.ok(isWritten(await call('write', { line: 'second', amount: 1 })));
 });
 
 test('[I6] a level that changes while the remote PDP thinks is seen', async () => {

@@ -2,6 +2,7 @@
 import { parse, stringify } from 'yaml';
 import type { JSONWebKeySet } from 'jose';
 import { openBed, send, type Bed, type Svid } from '../../test/support/bed.ts';
+import { ownTask } from '../../test/support/own-task.ts';
 import { until } from '../../test/support/until.ts';
 import { READS, TAGS, TOOLS } from '../desks.ts';
 import { gatewayDesks, gatewayPolicies } from './policies.ts';
@@ -60,15 +61,8 @@ const planeAt = (port: number): object => ({
 });
 
 /** A task token for this gateway, with which the run acts for itself, within a mandate. @throws Error when it is refused */
-export async function taskToken(bed: Bed, svid: Svid): Promise<string> {
-  const details = [{ type: 'cordon_task', actions: ['tools/call'], locations: ['tool:bench/*'] }];
-  const form = new URLSearchParams({ grant_type: 'client_credentials', authorization_details: JSON.stringify(details) });
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-  const { json, text } = await send({ port: bed.ports.control, path: '/oauth2/token', headers, body: form.toString(), svid });
-  const { access_token: token } = json as { access_token?: string };
-  if (token === undefined) throw new Error(`no task token: ${text}`);
-  return token;
-}
+export const taskToken = (bed: Bed, svid: Svid): Promise<string> =>
+  ownTask(bed, svid, [{ type: 'cordon_task', actions: ['tools/call'], locations: ['tool:bench/*'] }]);
 
 /** Of the token service. */
 export const keysOf = async (bed: Bed, svid: Svid): Promise<JSONWebKeySet> =>

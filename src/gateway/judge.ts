@@ -9,7 +9,7 @@ import type { Pep } from './pep.ts';
 import { noLongerOwn, reconsiderOf, reconsiderRun } from './reconsider.ts';
 import { recordDecision, type Enforcer, type RecordedDecision } from './record.ts';
 import { noteDone, reserve, type Reserved } from './reserve.ts';
-import { causeOfDenial } from './run-risk.ts';
+import { type Assessed, causeOfDenial } from './run-risk.ts';
 import { runOf } from './runs-of.ts';
 import { holdersOf } from './task-labels.ts';
 
@@ -21,14 +21,6 @@ export interface Judged extends Decided<Call> {
   readonly leave: () => void;
 }
 
-/** What a remote PDP says, where one is configured. What Cordon itself denies is nobody else's business. */
-export async function askRemote(pep: Pep, call: Call): Promise<Decision | undefined> {
-  const { remote } = pep;
-  if (remote === undefined) return undefined;
-  const { authorized } = decide(pep.snapshot(), withAll(pep, call), pep.now(), pep.settings);
-  return authorized && (await remote.evaluate(call.request)).decision;
-}
-
 export interface Judging {
   /** Who carries it out, when not we. */
   readonly enforcer?: Enforcer;
@@ -36,16 +28,34 @@ export interface Judging {
   readonly partBy?: 'caller' | 'callee';
 }
 
+/** For what Cordon itself denies, which is nobody else's business: should it allow after all, nobody else has. INVARIANT I1 */
+const NOT_ASKED: Decision = {
+  verdict: 'error',
+  code: 'CORDON-9001',
+  determining: [],
+  errors: [],
+  reason: 'the remote PDP was not asked',
+  policyVersion: 0,
+};
+
+/** What a remote PDP says; undefined where none is configured. */
+export async function askRemote(pep: Pep, call: Call, judging: Judging = {}): Promise<Decision | undefined> {
+  const { remote } = pep;
+  if (remote === undefined) return undefined;
+  const { authorized } = decide(pep.snapshot(), assessed(pep, call, judging).call, pep.now(), pep.settings);
+  return authorized === undefined ? NOT_ASKED : (await remote.evaluate(call.request)).decision;
+}
+
 /**
  * Where several gateways share what runs have brought in: all of them know what this call brings before it is forwarded, or it is not. A call
  * that is not allowed brings nothing. INVARIANTS I3, I6
  * @throws Refusal CORDON-9012 they do not all answer, CORDON-4003
  */
-export async function announce(pep: Pep, call: Call, remote?: Decision): Promise<Call> {
+async function announce(pep: Pep, call: Call, remote: Decision | undefined, judging: Judging): Promise<Call> {
   const { shared } = pep;
   const bringing = shared && pep.taskLabels.bringing(call.request, pep.snapshot());
   if (shared === undefined || bringing === undefined) return call;
-  const { authorized } = decide(pep.snapshot(), withAll(pep, call), pep.now(), pep.settings, remote);
+  const { authorized } = decide(pep.snapshot(), assessed(pep, call, judging).call, pep.now(), pep.settings, remote);
   if (authorized === undefined) return call;
   const brought = await shared.bring(bringing);
   pep.taskLabels.settle(bringing);
@@ -55,14 +65,15 @@ export async function announce(pep: Pep, call: Call, remote?: Decision): Promise
 export interface Ready {
   readonly reserved: Reserved;
   readonly remote: Decision | undefined;
+  readonly judging: Judging;
 }
 
 /** All that has to be waited for before the decision. @throws Refusal as `reserve`, `announce` */
-export async function readied(pep: Pep, shown: Pick<Exchange, 'proof'>, asked: Call): Promise<Ready> {
+export async function readied(pep: Pep, shown: Pick<Exchange, 'proof'>, asked: Call, judging: Judging = {}): Promise<Ready> {
   const reserved = await reserve(pep, shown, asked);
   try {
-    const remote = await askRemote(pep, reserved.call);
-    return { reserved: { ...reserved, call: await announce(pep, reserved.call, remote) }, remote };
+    const remote = await askRemote(pep, reserved.call, judging);
+    return { reserved: { ...reserved, call: await announce(pep, reserved.call, remote, judging) }, remote, judging };
   } catch (error) {
     reserved.giveBack();
     throw error;
@@ -70,7 +81,7 @@ export async function readied(pep: Pep, shown: Pick<Exchange, 'proof'>, asked: C
 }
 
 /** What is counted for several gateways was counted before; of a call that is not made it is given back. @throws Refusal as `judge` */
-export function judgeReady(pep: Pep, { reserved: { call, begin, giveBack }, remote }: Ready, judging?: Judging): Judged {
+export function judgeReady(pep: Pep, { reserved: { call, begin, giveBack }, remote, judging }: Ready): Judged {
   begin();
   try {
     const judged = judge(pep, call, remote, judging);
@@ -92,8 +103,8 @@ export async function permitPart(
   request: AccessRequest,
   by: 'caller' | 'callee',
 ): Promise<void> {
-  const ready = await readied(pep, { proof: undefined }, { ...rest, request: uncounted(request) });
-  const { decision, authorized } = judgeReady(pep, ready, { partBy: by });
+  const ready = await readied(pep, { proof: undefined }, { ...rest, request: uncounted(request) }, { partBy: by });
+  const { decision, authorized } = judgeReady(pep, ready);
   if (authorized === undefined) throw new Refusal(decision.code ?? 'CORDON-9001', decision.reason ?? 'that may not be asked');
 }
 
@@ -108,13 +119,12 @@ function uncounted({ delegation, ...request }: AccessRequest): AccessRequest {
  * Decides the call and records the decision; what is allowed counts against its budget.
  * @throws Refusal CORDON-9004 when it cannot be recorded: then nothing may be carried out
  */
-export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enforcer, partBy }: Judging = {}): Judged {
-  const known = withSession(pep, { ...asked, request: pep.budgets.counted(asked.request) }); // 5
-  // only what the run does over its own mTLS speaks against it
-  const assessed = pep.runRisk.assess(known.request, partBy !== 'callee' && enforcer === undefined);
-  let call = withRisk(known, assessed.risk);
+export function judge(pep: Pep, asked: Call, remote: Decision | undefined, judging: Judging = {}): Judged {
+  const { enforcer, partBy } = judging;
+  const known = assessed(pep, asked, judging); // 5
+  let { call } = known;
   const decided = decide(pep.snapshot(), call, pep.now(), pep.settings, remote);
-  const raised = assessed.settle(denialOf(pep, call, decided.decision, remote));
+  const raised = known.run.settle(denialOf(pep, call, decided.decision, remote));
   const { decision, authorized, leave } =
     enforcer === undefined && partBy === undefined ? withPlace(pep, decided) : { ...decided, leave: NOTHING };
   try {
@@ -137,17 +147,17 @@ export function judge(pep: Pep, asked: Call, remote: Decision | undefined, { enf
   }
 }
 
-/** Step 5, at once before the decision: what is in flight has been counted. */
-const withSession = (pep: Pep, call: Call): Call => {
+/** Step 5, at once before the decision: what is in flight has been counted. Who only asks what would be decided settles nothing. */
+function assessed(pep: Pep, call: Call, { enforcer, partBy }: Judging): { readonly call: Call; readonly run: Assessed } {
   const snapshot = pep.snapshot();
-  return { ...call, request: pep.taskLabels.labelled(pep.taskSessions.known(call.request, snapshot, call.before), snapshot, call.brought) };
-};
+  const counted = pep.taskSessions.known(pep.budgets.counted(call.request), snapshot, call.before);
+  const known = { ...call, request: pep.taskLabels.labelled(counted, snapshot, call.brought) };
+  // only what the run does over its own mTLS speaks against it
+  const run = pep.runRisk.assess(known.request, partBy !== 'callee' && enforcer === undefined);
+  return { call: withRisk(known, run.risk), run };
+}
 
 const withRisk = (call: Call, risk: RiskFacts): Call => ({ ...call, request: { ...call.request, risk } });
-const withAll = (pep: Pep, call: Call): Call => {
-  const known = withSession(pep, call);
-  return withRisk(known, pep.runRisk.assess(known.request, true).risk);
-};
 
 /** What a denial says of the run. What risk alone denies says nothing more: else who tries again would never get out of it. */
 function denialOf(pep: Pep, call: Call, decision: Decision, remote: Decision | undefined): Cause | undefined {

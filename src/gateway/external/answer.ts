@@ -50,8 +50,9 @@ export async function answer(pep: Pep, plane: Plane, asked: Asked): Promise<Answ
 }
 
 async function judged(pep: Pep, plane: Plane, { terms }: Served, exchange: Exchange, asked: Call): Promise<Answer> {
-  const remote = await askRemote(pep, asked);
-  const { decision, authorized, recorded } = judge(pep, asked, remote, { enforcer: enforcerOf(plane) }); // 6 may it, 7 before any effect
+  const judging = { enforcer: enforcerOf(plane) };
+  const remote = await askRemote(pep, asked, judging);
+  const { decision, authorized, recorded } = judge(pep, asked, remote, judging); // 6 may it, 7 before any effect
   if (authorized !== undefined) return handOver(pep, plane, terms, authorized, recorded); // 8; 9 to 11 are the data plane's
   const { code = 'CORDON-9001', reason } = decision;
   return noFor(pep, plane, exchange, { code, reason, decisionId: recorded.id });

@@ -106,10 +106,10 @@ function decodeOperation({ peer, agent, accepts = TEXT, pushes = false }: A2aMes
 }
 
 function decodePushConfig(peer: Peer, agent: string, { method, params, ...rest }: Operation & { readonly method: PushMethodName }): Call {
-  const { params: read, webhook, secrets } = readPushParams(method, params);
+  const read = readPushParams(method, params);
   return {
-    request: requestTo(peer, agent, method, pushInput({ params: read, ...(webhook === undefined ? {} : { webhook }) })),
-    plan: { kind: 'a2a/push-config', agent, ...rest, method, params: read, secrets, ...(webhook === undefined ? {} : { webhook }) },
+    request: requestTo(peer, agent, method, pushInput(read)),
+    plan: { kind: 'a2a/push-config', agent, ...rest, method, ...read },
   };
 }
 

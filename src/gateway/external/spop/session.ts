@@ -88,8 +88,7 @@ class SpopSession {
   #end(last?: Uint8Array): void {
     const { socket } = this.#parts;
     this.ended = true;
-    if (last === undefined) socket.end();
-    else socket.end(last);
+    socket.end(last);
     const lingering = setTimeout(() => socket.destroy(), LINGER_MS).unref();
     socket.once('close', () => clearTimeout(lingering));
   }
